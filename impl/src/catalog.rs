@@ -1,0 +1,172 @@
+//! What a handle knows in memory of where records are: one span a segment, and sparse marks inside it.
+
+use crate::error::{Error, Reason};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::walk::Ground;
+
+/// How many marks a segment has at most: enough to find a record after reading 1/256 of it.
+const MARKS: u64 = 256;
+
+/// Damage, by the records that it affects and the error that every read of them gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The records. Empty when the damage is to a file that holds none.
+    pub lsns: LsnRange,
+    /// What was found, and where.
+    pub error: Error,
+}
+
+/// Where the kept records of one segment are.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) ground: Ground,
+    /// The kept records.
+    pub(crate) lsns: LsnRange,
+    /// Where the first kept batch begins, in bytes.
+    pub(crate) start: u64,
+    /// Where the last kept batch ends, in bytes.
+    pub(crate) end: u64,
+    /// Known beginnings of batches, ascending.
+    marks: Vec<(Lsn, u64)>,
+}
+
+impl Span {
+    pub(crate) const fn new(ground: Ground, lsns: LsnRange, start: u64, end: u64) -> Self {
+        Self { ground, lsns, start, end, marks: Vec::new() }
+    }
+
+    pub(crate) const fn number(&self) -> SegmentNo {
+        self.ground.segment
+    }
+
+    /// The nearest known beginning of a batch at or before `lsn`.
+    pub(crate) fn nearest(&self, lsn: Lsn) -> (Lsn, u64) {
+        let behind = self.marks.partition_point(|(base, _)| *base <= lsn);
+        behind
+            .checked_sub(1)
+            .and_then(|at| self.marks.get(at))
+            .copied()
+            .unwrap_or((self.lsns.first, self.start))
+    }
+
+    /// Remembers where a batch begins, unless a mark is near.
+    pub(crate) fn mark(&mut self, base: Lsn, offset: u64) {
+        let stride = (self.ground.capacity / MARKS).max(u64::from(self.ground.block));
+        let behind = self.marks.partition_point(|(_, known)| *known <= offset);
+        let before =
+            behind.checked_sub(1).and_then(|at| self.marks.get(at)).map_or(self.start, |mark| mark.1);
+        let after = self.marks.get(behind).map_or(u64::MAX, |mark| mark.1);
+        if offset.saturating_sub(before) >= stride && after.saturating_sub(offset) >= stride {
+            self.marks.insert(behind, (base, offset));
+        }
+    }
+}
+
+/// Where a record may be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lead {
+    pub(crate) ground: Ground,
+    /// The kept records of the segment.
+    pub(crate) lsns: LsnRange,
+    /// Where its last kept batch ends, in bytes.
+    pub(crate) end: u64,
+    /// A known beginning of a batch at or before the record, and the LSN that is due there.
+    pub(crate) from: (Lsn, u64),
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    spans: Vec<Span>,
+    /// The first record that is kept.
+    pub(crate) trimmed: Lsn,
+    /// The first record that is not there.
+    pub(crate) next: Lsn,
+    /// The last record that something other than its own batch vouches for. Only for what is read-only:
+    /// everything in an open log is vouched for.
+    pub(crate) vouched: Lsn,
+    pub(crate) losses: Vec<LsnRange>,
+    pub(crate) damage: Vec<Damage>,
+}
+
+impl Catalog {
+    pub(crate) const fn new(spans: Vec<Span>, trimmed: Lsn, next: Lsn) -> Self {
+        Self { spans, trimmed, next, vouched: Lsn(u64::MAX), losses: Vec::new(), damage: Vec::new() }
+    }
+
+    pub(crate) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Where to look for a record.
+    ///
+    /// # Errors
+    /// Why it is not anywhere: trimmed, not there yet, lost, or damaged.
+    pub(crate) fn find(&self, lsn: Lsn) -> Result<Lead, Error> {
+        if lsn < self.trimmed {
+            return Err(Error::Trimmed { lsn, first: self.trimmed });
+        }
+        if lsn >= self.next {
+            return Err(Error::Absent { lsn, next: self.next });
+        }
+        if let Some(lsns) = self.loss_of(lsn) {
+            return Err(Error::Lost { lsns });
+        }
+        if let Some(damage) = self.damage.iter().find(|damage| damage.lsns.contains(lsn)) {
+            return Err(damage.error.clone());
+        }
+        let behind = self.spans.partition_point(|span| span.lsns.first <= lsn);
+        match behind.checked_sub(1).and_then(|at| self.spans.get(at)) {
+            Some(span) if span.lsns.contains(lsn) => {
+                Ok(Lead { ground: span.ground, lsns: span.lsns, end: span.end, from: span.nearest(lsn) })
+            }
+            before => Err(self.gap(lsn, before, self.spans.get(behind))),
+        }
+    }
+
+    /// The error for a record between two spans. Recovery names every gap, so this is a second look.
+    fn gap(&self, lsn: Lsn, before: Option<&Span>, after: Option<&Span>) -> Error {
+        let first = before.map_or(self.trimmed, |span| span.lsns.last.next()).min(lsn);
+        let last = after.map_or(self.next, |span| span.lsns.first).prev().max(lsn);
+        let segment = before.or(after).map_or(SegmentNo::NONE, Span::number);
+        let offset = before.map_or(0, |span| span.end);
+        Error::Corrupt { segment, offset, lsns: LsnRange::new(first, last), reason: Reason::Missing }
+    }
+
+    /// The accepted loss that a record is part of.
+    pub(crate) fn loss_of(&self, lsn: Lsn) -> Option<LsnRange> {
+        self.losses.iter().copied().find(|loss| loss.contains(lsn))
+    }
+
+    /// Adds a batch that was committed behind everything else.
+    pub(crate) fn extend(&mut self, ground: Ground, lsns: LsnRange, offset: u64, end: u64) {
+        match self.spans.last_mut().filter(|span| span.ground == ground) {
+            Some(span) => {
+                span.lsns.last = span.lsns.last.max(lsns.last);
+                span.end = end;
+                span.mark(lsns.first, offset);
+            }
+            None => self.spans.push(Span::new(ground, lsns, offset, end)),
+        }
+        self.next = self.next.max(lsns.last.next());
+    }
+
+    /// Remembers where a batch begins.
+    pub(crate) fn mark(&mut self, segment: SegmentNo, base: Lsn, offset: u64) {
+        if let Some(span) = self.spans.iter_mut().find(|span| span.number() == segment) {
+            span.mark(base, offset);
+        }
+    }
+
+    /// The first segment that must be kept when records before `before` go: never past the last.
+    pub(crate) fn floor_for(&self, before: Lsn) -> Option<SegmentNo> {
+        let keep = self.spans.iter().position(|span| span.lsns.last >= before);
+        keep.and_then(|at| self.spans.get(at)).or(self.spans.last()).map(Span::number)
+    }
+
+    /// Forgets what a trim removed.
+    pub(crate) fn trim(&mut self, before: Lsn, floor: SegmentNo) {
+        self.trimmed = self.trimmed.max(before);
+        self.spans.retain(|span| span.number() >= floor);
+    }
+}

@@ -1,0 +1,194 @@
+//! What a leader does: it writes the batch itself, makes it durable, checks that its file is still in its
+//! place, and only then lets the marks move.
+
+use std::time::Duration;
+
+use crate::batch::{BatchBuilder, Seal};
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::event::{self, Event, Place};
+use crate::front::{Front, Taken};
+use crate::group_commit::{Marks, Work};
+use crate::home::Home;
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::options::SyncMethod;
+use crate::segment::Segment;
+use crate::sync::{Arc, Mutex};
+use crate::walk::Ground;
+
+/// The last batch that counts, wherever it is. The next one continues it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Last {
+    /// Its chain value; 0 if there is no batch.
+    pub(crate) chain: u64,
+    /// Its segment; [`SegmentNo::NONE`] if there is no batch.
+    pub(crate) segment: SegmentNo,
+    /// Where it ends, in bytes.
+    pub(crate) end: u64,
+}
+
+/// What only the leader may touch.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    home: Home,
+    sync: SyncMethod,
+    catalog: Arc<Mutex<Catalog>>,
+    batch: BatchBuilder,
+    taken: Option<Taken>,
+    segment: Option<Segment>,
+    last: Last,
+    marks: Marks,
+    /// The last LSN that a mark or a batch on the disk vouches for.
+    vouched: Lsn,
+    /// When the last batch was committed.
+    last_at: Duration,
+}
+
+impl Commit {
+    pub(crate) fn new(
+        home: Home,
+        sync: SyncMethod,
+        catalog: Arc<Mutex<Catalog>>,
+        batch: BatchBuilder,
+        last: Last,
+        marks: Marks,
+    ) -> Self {
+        let vouched = marks.durable;
+        let last_at = home.env.clock.monotonic();
+        Self { home, sync, catalog, batch, taken: None, segment: None, last, marks, vouched, last_at }
+    }
+
+    /// Makes durable what has been written to the current segment so far.
+    fn settle(&mut self) -> Result<()> {
+        if self.marks.written == self.marks.durable {
+            return Ok(());
+        }
+        if let (Some(segment), SyncMethod::DataSync) = (&self.segment, self.sync) {
+            segment.sync_data()?;
+        }
+        self.claim_durable();
+        Ok(())
+    }
+
+    /// Everything written is durable, as far as this volume can keep such a promise at all.
+    fn claim_durable(&mut self) {
+        if self.home.volume.weakness.is_none() {
+            self.marks.durable = self.marks.written;
+        }
+    }
+
+    /// Writes the batch that was taken, by the rules of the module's text.
+    ///
+    /// # Errors
+    /// Any error must poison.
+    pub(crate) fn commit(&mut self, taken: Taken) -> Result<Marks> {
+        let is_mark = self.batch.is_empty();
+        let first = taken.entering.is_some();
+        if first || is_mark {
+            // No batch enters a segment before its predecessor is wholly durable, for its first batch
+            // vouches for all of it; and the idle mark vouches for all that was written before it.
+            self.settle()?;
+        }
+        if let Some(segment) = taken.entering {
+            self.segment = Some(segment);
+        }
+        let Some(segment) = &self.segment else { return Ok(self.marks) };
+        let seal = Seal {
+            site: segment.site(self.home.log, taken.offset),
+            watermark: self.marks.durable,
+            chain: self.last.chain,
+            prev: (first && self.last.segment != SegmentNo::NONE)
+                .then_some((self.last.segment, self.last.end)),
+        };
+        let (header, bytes) = self.batch.seal(&seal);
+        segment.write_all_at(bytes, taken.offset)?;
+        let power = taken.power || is_mark;
+        if power && self.sync == SyncMethod::DataSync {
+            segment.sync_data()?;
+        }
+        let end = header.end(self.home.block);
+        // What was synced into a file that no name leads to is lost with the descriptor.
+        segment.check_place(&self.home, end)?;
+        let ground = Ground {
+            log: self.home.log,
+            segment: segment.number,
+            salt: segment.salt,
+            capacity: segment.capacity,
+            block: self.home.block,
+        };
+        self.last = Last { chain: header.chain_value(), segment: segment.number, end };
+        self.vouched = self.vouched.max(seal.watermark);
+        self.last_at = self.home.env.clock.monotonic();
+        self.publish(ground, header.lsns(), taken.offset, end, power);
+        Ok(self.marks)
+    }
+
+    /// Moves the marks, and tells of it. Everything it tells of is already so.
+    fn publish(&mut self, ground: Ground, lsns: LsnRange, offset: u64, end: u64, power: bool) {
+        if lsns.is_empty() {
+            self.claim_durable();
+            let upto = self.vouched;
+            self.home.emit(&Event::IdleMark { upto, segment: ground.segment, offset });
+            return;
+        }
+        self.marks.written = lsns.last;
+        self.catalog.lock().extend(ground, lsns, offset, end);
+        let place = Place { lsns, segment: ground.segment, offset, end };
+        if power {
+            self.claim_durable();
+            event::durable(&self.home.events, place);
+        } else {
+            event::accepted(&self.home.events, place);
+        }
+    }
+
+    /// Whether an idle mark would vouch for anything that nothing vouches for yet.
+    pub(crate) fn wants_mark(&self) -> bool {
+        self.segment.is_some() && self.home.volume.weakness.is_none() && self.vouched < self.marks.written
+    }
+}
+
+impl Commit {
+    /// How far the log has got.
+    pub(crate) const fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    /// Exchanges the buffer, which recovery made as large as it needed, for one of the usual size.
+    pub(crate) fn replace_buffer(&mut self, batch: BatchBuilder) {
+        self.batch = batch;
+    }
+
+    /// The last record that something on the disk, other than its own batch, vouches for.
+    pub(crate) const fn vouched(&self) -> Lsn {
+        self.vouched
+    }
+
+    /// When the last batch was committed, on the monotonic clock.
+    pub(crate) const fn last_at(&self) -> Duration {
+        self.last_at
+    }
+}
+
+impl Work for Commit {
+    type Front = Front;
+    type Failure = Error;
+
+    fn take(&mut self, front: &mut Front) -> bool {
+        front.mark &= self.wants_mark();
+        self.taken = front.take(&mut self.batch);
+        self.taken.is_some()
+    }
+
+    fn carry_out(&mut self) -> Result<Marks> {
+        let Some(taken) = self.taken.take() else { return Ok(self.marks) };
+        self.commit(taken).map_err(|cause| {
+            self.home.emit(&Event::Poisoned { cause: cause.clone() });
+            cause.poisoned()
+        })
+    }
+
+    fn abandoned() -> Error {
+        Error::Abandoned.poisoned()
+    }
+}

@@ -1,0 +1,232 @@
+//! An open log, as its handle, its worker and its readers share it.
+
+use std::time::Duration;
+
+use truelog_env::DirLock;
+
+use crate::catalog::Catalog;
+use crate::commit::Commit;
+use crate::error::{Error, ReadOnlyWhy, Result};
+use crate::event::Event;
+use crate::front::Put;
+use crate::group_commit::{Driven, GroupCommit, Marks};
+use crate::home::Home;
+use crate::house::{House, Unwinding};
+use crate::lsn::{Lsn, LsnRange};
+use crate::options::Options;
+use crate::reader::Reader;
+use crate::receipt::{Claim, Receipt};
+use crate::sync::{Arc, Mutex};
+use crate::types::{Durability, Record};
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) home: Home,
+    pub(crate) options: Options,
+    pub(crate) kernel: GroupCommit<Commit>,
+    pub(crate) catalog: Arc<Mutex<Catalog>>,
+    pub(crate) reader: Arc<Reader>,
+    /// `None` when nothing may be written.
+    pub(crate) house: Mutex<Option<House>>,
+    pub(crate) read_only: Option<ReadOnlyWhy>,
+    /// Told apart from every other handle by this.
+    pub(crate) handle: u64,
+    pub(crate) lock: Mutex<Option<Box<dyn DirLock>>>,
+}
+
+/// What a [`step`](crate::Log::step) did, and when the next one is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Records that nobody waited for were committed.
+    pub committed: bool,
+    /// A segment was prepared ahead of need.
+    pub prepared: bool,
+    /// The idle mark was written.
+    pub marked: bool,
+    /// After this time another step has something to do, even if nobody calls the log. `None`: nothing.
+    pub next: Option<Duration>,
+}
+
+/// What a trim did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trimmed {
+    /// The first record that is kept. Lower than what was asked for when that is not durable yet.
+    pub before: Lsn,
+    /// How many segments were removed.
+    pub segments: u64,
+}
+
+impl Engine {
+    /// Why nothing can be written, if so.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        match &self.read_only {
+            Some(why) => Err(Error::ReadOnly { why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts all of `records` into one batch, or none, and completes their claims.
+    pub(crate) fn put(
+        &self,
+        records: &[Record<'_>],
+        claims: &mut [Claim],
+        durability: Durability,
+    ) -> Result<()> {
+        self.check_writable()?;
+        self.home.check_promise(durability)?;
+        loop {
+            let now = self.home.env.clock.monotonic();
+            let (put, rouse) = self.kernel.with(|front| {
+                let put = front.put(records, claims, durability, now);
+                let rouse = matches!(put, Ok(Put::Done)) && std::mem::take(&mut front.worker_sleeps);
+                (put, rouse)
+            })?;
+            if rouse {
+                self.kernel.rouse();
+            }
+            match put? {
+                Put::Done => return Ok(()),
+                Put::Commit(number) => {
+                    self.kernel.make_room(|front| front.number() != number)?;
+                }
+                Put::Prepare(needed) => self.prepare(needed)?,
+            }
+        }
+    }
+
+    /// Waits until the records from `first` to `last` have their durability, leading if nobody else does, and
+    /// tells that they are about to be acknowledged.
+    pub(crate) fn acknowledge(&self, first: Lsn, last: Lsn, durability: Durability) -> Result<()> {
+        let reached = |marks: Marks| match durability {
+            Durability::PowerLoss => last <= marks.durable,
+            Durability::ProcessCrash => last <= marks.written,
+        };
+        match self.kernel.resolve(reached)? {
+            Driven::Done => {}
+            Driven::Idle => return Err(Error::BadTicket),
+        }
+        self.home.emit(&Event::Acked { lsns: LsnRange::new(first, last), durability });
+        Ok(())
+    }
+
+    /// Prepares a segment of at least `needed` bytes, unless one waits.
+    fn prepare(&self, needed: u64) -> Result<()> {
+        let mut house = self.house.lock();
+        if self.kernel.with(|front| front.is_ready(needed))? {
+            return Ok(());
+        }
+        let Some(house) = house.as_mut() else { return self.check_writable() };
+        let guard = Unwinding { kernel: &self.kernel, armed: true };
+        let prepared = house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable);
+        let segment = guard.end(&self.home, prepared)?;
+        self.kernel.with(|front| front.offer(segment))
+    }
+
+    /// The bounded piece of background work that is due now.
+    pub(crate) fn step(&self) -> Result<Progress> {
+        let mut progress = Progress::default();
+        if self.read_only.is_some() {
+            return Ok(progress);
+        }
+        let now = self.home.env.clock.monotonic();
+        let old = |since: Duration, age: Duration| now.saturating_sub(since) >= age;
+        let (due, wants_segment) = self.kernel.with(|front| {
+            let due = front.waiting_since().is_some_and(|since| old(since, self.options.max_delay));
+            (due, front.wants_segment())
+        })?;
+        if due {
+            progress.committed = self.kernel.lead_once()?;
+        }
+        if wants_segment {
+            progress.prepared = self.prepare_ahead()?;
+        }
+        let quiet = self.kernel.peek(|front, work| {
+            front.waiting_since().is_none()
+                && work.is_some_and(|work| work.wants_mark() && old(work.last_at(), self.options.quiet))
+        });
+        if quiet {
+            progress.marked = self.mark()?;
+        }
+        progress.next = self.next_due();
+        Ok(progress)
+    }
+
+    /// Prepares a segment before anybody needs it. That there is no space for it hurts nobody yet.
+    fn prepare_ahead(&self) -> Result<bool> {
+        match self.prepare(0) {
+            Ok(()) => Ok(true),
+            Err(error) => self.kernel.failure().map_or(Ok(false), |_| Err(error)),
+        }
+    }
+
+    /// Writes the idle mark, if it would vouch for anything.
+    pub(crate) fn mark(&self) -> Result<bool> {
+        self.kernel.with(|front| front.mark = true)?;
+        self.kernel.lead_once()
+    }
+
+    /// When the next step is due.
+    fn next_due(&self) -> Option<Duration> {
+        let now = self.home.env.clock.monotonic();
+        let left = |since: Duration, age: Duration| since.saturating_add(age).saturating_sub(now);
+        self.kernel.peek(|front, work| match (front.waiting_since(), work) {
+            (Some(since), _) => Some(left(since, self.options.max_delay)),
+            (None, None) => Some(self.options.quiet),
+            (None, Some(work)) => work.wants_mark().then(|| left(work.last_at(), self.options.quiet)),
+        })
+    }
+
+    /// Moves the trim point.
+    pub(crate) fn trim(&self, before: Lsn) -> Result<Trimmed> {
+        self.check_writable()?;
+        let mut house = self.house.lock();
+        if let Some(failure) = self.kernel.failure() {
+            return Err(failure);
+        }
+        let Some(house) = house.as_mut() else {
+            return Err(Error::Closed);
+        };
+        let marks = self.kernel.marks();
+        // On a volume that keeps no promise nothing is ever called durable; there, written is all there is.
+        let bound = if self.home.volume.weakness.is_some() { marks.written } else { marks.durable };
+        let before = before.min(bound.next());
+        let (trimmed, floor) = {
+            let catalog = self.catalog.lock();
+            (catalog.trimmed, catalog.floor_for(before).unwrap_or(house.manifest().state().floor))
+        };
+        let floor = floor.max(house.manifest().state().floor);
+        if before <= trimmed {
+            return Ok(Trimmed { before: trimmed, segments: 0 });
+        }
+        let guard = Unwinding { kernel: &self.kernel, armed: true };
+        let result = house.trim(&self.home, before, floor, marks.durable);
+        if house.manifest().state().trimmed >= before {
+            self.catalog.lock().trim(before, floor);
+        }
+        let segments = guard.end(&self.home, result)?;
+        Ok(Trimmed { before, segments })
+    }
+
+    /// Commits what is open and writes the idle mark: what a close does before it lets go.
+    pub(crate) fn finish(&self) -> Result<()> {
+        if self.read_only.is_none() {
+            self.kernel.make_room(|front| front.waiting_since().is_none())?;
+            self.mark()?;
+        }
+        self.home.emit(&Event::Closed);
+        Ok(())
+    }
+
+    /// Lets go of the log: no call succeeds any more, and the lock is free.
+    pub(crate) fn let_go(&self) {
+        self.kernel.fail(Error::Closed);
+        *self.lock.lock() = None;
+    }
+}
+
+/// The receipt for a record that [`Engine::acknowledge`] has just seen through.
+#[allow(clippy::disallowed_methods, reason = "the one place behind the commit path that issues receipts")]
+pub(crate) const fn issue(claim: Claim) -> Receipt {
+    Receipt::issue(claim)
+}

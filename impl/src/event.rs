@@ -1,0 +1,296 @@
+//! What happens in a log, as typed events: for observers, and for the trace.
+//!
+//! This is the only module that writes to the trace (a test holds that). The function `durable` is the only
+//! one that says "durable" at INFO, and it takes the place of the artifact it speaks of.
+
+use std::fmt::Debug;
+
+use crate::error::Error;
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::sync::{Mutex, StdArc};
+use crate::types::{Durability, LogId};
+
+/// Where a run of records is: in one batch of one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The records.
+    pub lsns: LsnRange,
+    /// The segment.
+    pub segment: SegmentNo,
+    /// Where the batch begins in the segment's file, in bytes.
+    pub offset: u64,
+    /// Where it ends, padding included, in bytes.
+    pub end: u64,
+}
+
+/// Something that happened. Events are told in the order in which they happened, and before the call that
+/// caused them returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The log was created.
+    Created {
+        /// Its identity.
+        log: LogId,
+    },
+    /// A recovery went through a row of its decision table.
+    RecoveryRow {
+        /// The row's number.
+        number: u8,
+        /// The row's name.
+        name: &'static str,
+    },
+    /// The log is open.
+    Opened {
+        /// Its identity.
+        log: LogId,
+        /// The first record that it keeps.
+        first: Lsn,
+        /// The LSN that the next record gets.
+        next: Lsn,
+        /// Whether nothing can be written.
+        read_only: bool,
+    },
+    /// Records found by a recovery were written again, because nothing vouched for their bytes.
+    Rewritten(Place),
+    /// Damage was found. It is kept and named, never cut.
+    Damage {
+        /// The records that are affected; empty when no record is.
+        lsns: LsnRange,
+        /// What was found.
+        error: Error,
+    },
+    /// A segment is ready: its bytes, its name and its manifest edit are on the disk.
+    SegmentPrepared {
+        /// The segment.
+        segment: SegmentNo,
+        /// Its size in bytes.
+        capacity: u64,
+    },
+    /// Space could not be prepared. Nothing else changed.
+    SpaceRefused {
+        /// The segment that could not be prepared.
+        segment: SegmentNo,
+        /// Why.
+        error: Error,
+    },
+    /// The manifest was written anew.
+    ManifestCheckpointed {
+        /// How many segments it names.
+        segments: u64,
+    },
+    /// A batch survives a loss of power.
+    Durable(Place),
+    /// A batch survives the end of the process; nothing is said about a loss of power.
+    Accepted(Place),
+    /// The idle mark was written, which vouches for everything up to `upto`.
+    IdleMark {
+        /// The last record it vouches for.
+        upto: Lsn,
+        /// Where it is.
+        segment: SegmentNo,
+        /// Its offset in the file, in bytes.
+        offset: u64,
+    },
+    /// Records are about to be acknowledged to their writer.
+    Acked {
+        /// The records.
+        lsns: LsnRange,
+        /// What they survive from now on.
+        durability: Durability,
+    },
+    /// The trim point moved.
+    Trimmed {
+        /// Records before this one are gone.
+        before: Lsn,
+    },
+    /// A file was removed: a segment below the trim point, or something that was never finished.
+    Removed {
+        /// Its name.
+        name: String,
+    },
+    /// A failure made the handle useless for writing.
+    Poisoned {
+        /// The failure.
+        cause: Error,
+    },
+    /// Records were given up for good.
+    LossAccepted {
+        /// The records.
+        lsns: LsnRange,
+    },
+    /// The log was adopted at a new place.
+    Adopted {
+        /// Its identity.
+        log: LogId,
+        /// Its new epoch.
+        epoch: u64,
+    },
+    /// The log was closed.
+    Closed,
+}
+
+/// Is told what happens. Called on the thread that did it, without any lock of the engine held. Must not
+/// block for long, since a committing thread may be the caller.
+pub trait Observer: Debug + Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event);
+}
+
+/// The observers of one log.
+#[derive(Debug)]
+pub(crate) struct Events {
+    observers: Mutex<StdArc<[StdArc<dyn Observer>]>>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { observers: Mutex::new(StdArc::new([])) }
+    }
+}
+
+impl Events {
+    /// Adds an observer, for everything that happens from now on.
+    pub(crate) fn add(&self, observer: StdArc<dyn Observer>) {
+        let mut observers = self.observers.lock();
+        *observers = observers.iter().cloned().chain([observer]).collect();
+    }
+
+    /// Tells the trace, then the observers.
+    pub(crate) fn emit(&self, event: &Event) {
+        trace(event);
+        // Cloned, so that the lock is not held while observers run.
+        let observers = StdArc::clone(&self.observers.lock());
+        for observer in observers.iter() {
+            observer.event(event);
+        }
+    }
+}
+
+/// Says that a batch survives a loss of power. The only line at INFO that does, one a commit: call it after
+/// the sync that covers the batch succeeded and its file was found in its place, before anybody is woken.
+pub(crate) fn durable(events: &Events, place: Place) {
+    events.emit(&Event::Durable(place));
+}
+
+/// Says that a batch survives the end of the process.
+pub(crate) fn accepted(events: &Events, place: Place) {
+    events.emit(&Event::Accepted(place));
+}
+
+fn trace(event: &Event) {
+    match event {
+        Event::Durable(at) => tracing::info!(
+            first = at.lsns.first.get(),
+            last = at.lsns.last.get(),
+            segment = at.segment.get(),
+            offset = at.offset,
+            end = at.end,
+            "durable"
+        ),
+        Event::Accepted(at) => tracing::debug!(
+            first = at.lsns.first.get(),
+            last = at.lsns.last.get(),
+            segment = at.segment.get(),
+            offset = at.offset,
+            end = at.end,
+            "accepted"
+        ),
+        Event::Acked { lsns, durability } => {
+            tracing::debug!(first = lsns.first.get(), last = lsns.last.get(), %durability, "acknowledged");
+        }
+        Event::Damage { lsns, error } => {
+            tracing::error!(first = lsns.first.get(), last = lsns.last.get(), code = error.code(), %error, "damage");
+        }
+        Event::Poisoned { cause } => tracing::error!(code = cause.code(), %cause, "poisoned"),
+        Event::SpaceRefused { segment, error } => {
+            tracing::warn!(segment = segment.get(), code = error.code(), %error, "no space");
+        }
+        Event::LossAccepted { lsns } => {
+            tracing::warn!(first = lsns.first.get(), last = lsns.last.get(), "loss accepted");
+        }
+        Event::Created { log } => tracing::debug!(%log, "created"),
+        Event::Opened { log, first, next, read_only } => {
+            tracing::debug!(%log, first = first.get(), next = next.get(), read_only, "opened");
+        }
+        Event::RecoveryRow { number, name } => tracing::debug!(number, name, "recovery row"),
+        Event::Rewritten(at) => tracing::debug!(
+            first = at.lsns.first.get(),
+            last = at.lsns.last.get(),
+            segment = at.segment.get(),
+            offset = at.offset,
+            "rewritten"
+        ),
+        Event::SegmentPrepared { segment, capacity } => {
+            tracing::debug!(segment = segment.get(), capacity, "segment prepared");
+        }
+        Event::ManifestCheckpointed { segments } => tracing::debug!(segments, "manifest checkpoint"),
+        Event::IdleMark { upto, segment, offset } => {
+            tracing::debug!(upto = upto.get(), segment = segment.get(), offset, "idle mark");
+        }
+        Event::Trimmed { before } => tracing::debug!(before = before.get(), "trimmed"),
+        Event::Removed { name } => tracing::debug!(name, "removed"),
+        Event::Adopted { log, epoch } => tracing::debug!(%log, epoch, "adopted"),
+        Event::Closed => tracing::debug!("closed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Keeps(Mutex<Vec<Event>>);
+
+    impl Observer for Keeps {
+        fn event(&self, event: &Event) {
+            self.0.lock().push(event.clone());
+        }
+    }
+
+    /// The sources under `dir`, with their names relative to it.
+    #[allow(clippy::disallowed_methods, reason = "a test that reads the sources")]
+    fn sources(dir: &std::path::Path, found: &mut Vec<(std::path::PathBuf, String)>) {
+        for entry in std::fs::read_dir(dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                found.push((path, text));
+            }
+        }
+    }
+
+    #[test]
+    fn only_this_module_writes_to_the_trace_and_only_one_line_is_info() {
+        let mut found = Vec::new();
+        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.len() > 10, "the sources were not found");
+        let needle = concat!("tracing", "::");
+        for (path, text) in found {
+            let here = path.ends_with("src/event.rs");
+            assert_eq!(text.contains(needle), here, "{}", path.display());
+            assert_eq!(
+                text.matches(concat!("tracing", "::info!")).count(),
+                usize::from(here),
+                "{}",
+                path.display()
+            );
+        }
+    }
+
+    #[test]
+    fn every_observer_is_told_in_order() {
+        let events = Events::default();
+        let (first, second) =
+            (StdArc::new(Keeps(Mutex::new(vec![]))), StdArc::new(Keeps(Mutex::new(vec![]))));
+        events.add(StdArc::clone(&first) as StdArc<dyn Observer>);
+        let place = Place { lsns: LsnRange::of(Lsn(1), 2), segment: SegmentNo(1), offset: 4096, end: 8192 };
+        durable(&events, place);
+        events.add(StdArc::clone(&second) as StdArc<dyn Observer>);
+        accepted(&events, place);
+        assert_eq!(*first.0.lock(), [Event::Durable(place), Event::Accepted(place)]);
+        assert_eq!(*second.0.lock(), [Event::Accepted(place)]);
+    }
+}

@@ -1,0 +1,317 @@
+//! Codes, next steps and long explanations of the errors.
+
+use crate::error::Error;
+
+/// One row of the table of codes.
+struct Row {
+    code: &'static str,
+    next: &'static str,
+    long: &'static str,
+}
+
+impl Error {
+    fn row(&self) -> &'static Row {
+        let number = match self {
+            Self::Io { .. } => 1,
+            Self::Corrupt { .. } => 2,
+            Self::CorruptFile { .. } => 3,
+            Self::Poisoned { .. } => 4,
+            Self::Abandoned => 5,
+            Self::Full { .. } => 6,
+            Self::Closed => 7,
+            Self::Locked { .. } => 8,
+            Self::Exists { .. } => 9,
+            Self::Unfinished { .. } => 10,
+            Self::Version { .. } => 11,
+            Self::Trimmed { .. } => 12,
+            Self::Absent { .. } => 13,
+            Self::Lost { .. } => 14,
+            Self::TooLarge { .. } => 15,
+            Self::TooManyStreams { .. } => 16,
+            Self::ReadOnly { .. } => 17,
+            Self::NotALog { .. } => 18,
+            Self::Unsafe { .. } => 19,
+            Self::BadOption { .. } => 20,
+            Self::Mismatch { .. } => 21,
+            Self::Moved { .. } => 22,
+            Self::Displaced { .. } => 23,
+            Self::BadTicket => 24,
+        };
+        &TABLE[number - 1]
+    }
+
+    /// The error's stable code, `TL-nnn`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.row().code
+    }
+
+    /// What to do next, in one sentence.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        self.row().next
+    }
+}
+
+/// The long explanation of a code such as `TL-006`; upper and lower case are the same. `None` for a code
+/// that does not exist.
+#[must_use]
+pub fn explain(code: &str) -> Option<&'static str> {
+    TABLE.iter().find(|row| row.code.eq_ignore_ascii_case(code)).map(|row| row.long)
+}
+
+/// All codes, ascending.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.code)
+}
+
+static TABLE: [Row; 24] = [
+    Row {
+        code: "TL-001",
+        next: "See what the operating system reports, mend it, and open the log again.",
+        long: "\
+An operation of the file system failed. The message names the operation, the path and the number that \
+the operating system gave. If it was a write or a sync of the active segment, the manifest or the \
+directory, the log is poisoned too (TL-004): nothing more is written through the handle, and nothing \
+that was in flight is acknowledged. What was acknowledged before is not affected. Mend the cause and \
+open the log again; recovery decides what is there.",
+    },
+    Row {
+        code: "TL-002",
+        next: "Restore the segment from a copy, or give up the named records: `truelog accept-loss DIR`.",
+        long: "\
+Records that something else durable vouches for (a later batch, the manifest, an idle mark) cannot be \
+read from their segment. This is damage, not the end of a write that a crash cut short: those bytes were \
+whole once. The LSN range is named, and nothing is cut or overwritten. Every record outside the range \
+stays readable; the log opens for reading only. If you have a copy of the segment file, put it back. \
+Otherwise `truelog accept-loss DIR` records durably that the range is given up, and appends go on behind \
+it.",
+    },
+    Row {
+        code: "TL-003",
+        next: "Restore the named file from a copy of the log's directory.",
+        long: "\
+The identity, the manifest or a segment's header is damaged, missing, or not the one that belongs here. \
+These files are replaced by rename after a sync, so no crash leaves them half written: the bytes were \
+damaged later, or a file was copied into the directory. Nothing is guessed in their place. Restore the \
+file from a copy. If only the manifest is damaged and there is no copy, the records can still be read \
+from the segments with `truelog dump SEGMENT`.",
+    },
+    Row {
+        code: "TL-004",
+        next: "Close this handle and open the log again; receipts already handed out still hold.",
+        long: "\
+A write or a sync failed earlier, or the written file lost its name. After a failed sync the operating \
+system may have dropped the data and may report the next sync as a success, so trying again would prove \
+nothing. The handle therefore refuses everything that writes, for ever, and repeats the first cause. \
+Receipts handed out before still hold. Appends that were in flight are unresolved: after the next open \
+each of them is either there, whole, or absent.",
+    },
+    Row {
+        code: "TL-005",
+        next: "Find the panic in the program's output, mend it, and open the log again.",
+        long: "\
+The thread that led a commit panicked while it wrote. What it wrote is unknown, so the log is poisoned \
+and everybody who waited is told. Open the log again; recovery decides what is there.",
+    },
+    Row {
+        code: "TL-006",
+        next: "Free space on the volume, or trim the log; then append again.",
+        long: "\
+No space could be made ready for the record: the volume or a quota is full. This is found out before the \
+record gets an LSN, so nothing was appended, nothing has to be undone, and the log is not poisoned. Free \
+space, or trim the log: a trim works on a full disk, because its place in the manifest is reserved.",
+    },
+    Row {
+        code: "TL-007",
+        next: "Open the log again.",
+        long: "\
+The log was closed through another reference to the same handle.",
+    },
+    Row {
+        code: "TL-008",
+        next: "Stop the other process, or read beside it with `truelog cat`, which takes no lock.",
+        long: "\
+The directory's lock is held by another handle, in this process or in another. Two writers would destroy \
+the log, so there is one at a time. The lock is the operating system's, goes by inode and ends with the \
+process that holds it: there is no lock file to remove. Inspection takes no lock and works beside a \
+writer.",
+    },
+    Row {
+        code: "TL-009",
+        next: "Open it instead of creating it, or choose another directory.",
+        long: "\
+The directory holds a log already, and a create never touches a log.",
+    },
+    Row {
+        code: "TL-010",
+        next: "Run `truelog create DIR` again; it resumes.",
+        long: "\
+The directory has no identity yet: a create began and did not end, or never began. Nobody was ever told \
+of a record in it. Create resumes in a directory that is empty or holds only what a create writes \
+itself. If you expect a log with records here, do not create: look whether the right volume is mounted.",
+    },
+    Row {
+        code: "TL-011",
+        next: "Use the newer program that wrote it.",
+        long: "\
+The file was written by a newer version of the format than this program knows. It is refused by name, \
+rather than read by guessing. Nothing was changed.",
+    },
+    Row {
+        code: "TL-012",
+        next: "Read from the first record that is kept.",
+        long: "\
+The record was removed by an explicit trim. The message names the first record that is kept.",
+    },
+    Row {
+        code: "TL-013",
+        next: "Wait for the record with a tailing reader, or read up to the last one.",
+        long: "\
+There is no record with this LSN, or it is not durable yet: an open log serves only what is durable.",
+    },
+    Row {
+        code: "TL-014",
+        next: "Restore the records from elsewhere if you need them.",
+        long: "\
+The records were damaged, and an operator gave them up with `truelog accept-loss`, which is recorded \
+durably in the manifest. They will never be returned as data.",
+    },
+    Row {
+        code: "TL-015",
+        next: "Split the record, or create the log with a larger `max_batch_bytes`.",
+        long: "\
+The record, or the batch of records that must go in together, is larger than the option \
+`max_batch_bytes` allows. Each record takes 32 bytes of framing besides its payload.",
+    },
+    Row {
+        code: "TL-016",
+        next: "Use fewer streams, or create the log with a larger `max_streams`.",
+        long: "\
+The append would have begun a new stream, and the log has as many as the option `max_streams` allows. \
+The table of all streams is repeated in each segment, so it is bounded.",
+    },
+    Row {
+        code: "TL-017",
+        next: "Do what the reason asks for, then open the log again.",
+        long: "\
+The handle only reads. The log is damaged (see TL-002 and TL-003), or recovery could not write because \
+the disk is full or read-only. Reading works, outside of what is damaged. Appends, trims and everything \
+else that writes are refused.",
+    },
+    Row {
+        code: "TL-018",
+        next: "Check the path and that its volume is mounted; `truelog create DIR` makes a new log.",
+        long: "\
+The directory does not exist, is not a directory, holds a name that no log writes, or holds segments \
+without an identity. Nothing is created when a log is opened: an empty directory where a log should be \
+is most often a volume that is not mounted.",
+    },
+    Row {
+        code: "TL-019",
+        next: "Use a volume that honours syncs, or ask for `process-crash` and say so.",
+        long: "\
+Durability `power-loss` was asked for on a volume that cannot give it: a file system in memory, an \
+overlay mounted `volatile`, or one mounted without barriers. The promise is refused rather than \
+weakened. Durability `process-crash` is possible there.",
+    },
+    Row {
+        code: "TL-020",
+        next: "Change the option as the message says.",
+        long: "\
+An option has a value that cannot be, on its own or together with the others or with the volume. All \
+options are checked before anything is touched.",
+    },
+    Row {
+        code: "TL-021",
+        next: "Open the log with the stored value, or create a new log with the other.",
+        long: "\
+The option is stored with the log since its creation, and the one given is different. The message says \
+both values. Opening with another value would change what the log promises without saying so.",
+    },
+    Row {
+        code: "TL-022",
+        next: "If this copy is to be the log from now on, run `truelog adopt DIR`.",
+        long: "\
+The identity records the directory's inode and its file system, and the log is elsewhere now: it was \
+copied, restored or moved. Two copies that are both written to would give out the same LSNs twice. If \
+this copy is the one that goes on, `truelog adopt DIR` says so durably, and begins a new epoch. Reading \
+by inspection works without.",
+    },
+    Row {
+        code: "TL-023",
+        next: "Find out who removed or replaced the segment file, then open the log again.",
+        long: "\
+After the sync, the segment's path did not lead to the file that had been written, or that file had \
+become shorter. Bytes in a file without a name are lost when it is closed, so they were not \
+acknowledged, and the log is poisoned. Something outside of this program removed, replaced or cut the \
+file.",
+    },
+    Row {
+        code: "TL-024",
+        next: "Wait for a ticket once, at the handle that gave it out.",
+        long: "\
+The ticket was given out by another handle, or was waited for already.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use truelog_env::{IoError, IoKind, Op, Weakness};
+
+    use super::*;
+    use crate::error::{NotALog, ReadOnlyWhy, Reason};
+    use crate::lsn::{Lsn, LsnRange, SegmentNo};
+
+    /// One of each; the match in [`Error::row`] makes the compiler ask for a code for any new one.
+    fn one_of_each() -> Vec<Error> {
+        let path = PathBuf::from("/log");
+        let dir = path.clone();
+        let source = IoError::new(Op::Write, IoKind::Device);
+        let lsns = LsnRange::new(Lsn(1), Lsn(2));
+        vec![
+            Error::io(&path, source),
+            Error::Corrupt { segment: SegmentNo(1), offset: 0, lsns, reason: Reason::Checksum },
+            Error::CorruptFile { path: path.clone(), offset: 0, reason: Reason::Checksum },
+            Error::Closed.poisoned(),
+            Error::Abandoned,
+            Error::Full { path: path.clone(), source },
+            Error::Closed,
+            Error::Locked { dir: dir.clone() },
+            Error::Exists { dir: dir.clone() },
+            Error::Unfinished { dir: dir.clone() },
+            Error::Version { path: path.clone(), found: 2, supported: 1 },
+            Error::Trimmed { lsn: Lsn(1), first: Lsn(2) },
+            Error::Absent { lsn: Lsn(1), next: Lsn(1) },
+            Error::Lost { lsns },
+            Error::TooLarge { len: 2, limit: 1 },
+            Error::TooManyStreams { limit: 1 },
+            Error::ReadOnly { why: ReadOnlyWhy::Inspection },
+            Error::NotALog { dir: dir.clone(), why: NotALog::Missing },
+            Error::Unsafe { dir: dir.clone(), why: Weakness::Memory },
+            Error::BadOption { option: "block_size", value: "1".into(), why: "it is too small" },
+            Error::Mismatch { option: "block_size", expected: "1".into(), found: "2".into() },
+            Error::Moved { dir, what: "inode", expected: 1, found: 2 },
+            Error::Displaced { path },
+            Error::BadTicket,
+        ]
+    }
+
+    #[test]
+    fn every_variant_has_a_code_of_its_own_a_next_step_and_an_explanation() {
+        let errors = one_of_each();
+        let found: Vec<_> = errors.iter().map(Error::code).collect();
+        assert_eq!(found, codes().collect::<Vec<_>>(), "one of each, in the order of the codes");
+        for (number, error) in (1..).zip(&errors) {
+            assert_eq!(error.code(), format!("TL-{number:03}"));
+            assert!(error.next_step().ends_with('.'), "{}", error.code());
+            assert!(!error.to_string().is_empty());
+            assert_eq!(explain(error.code()), Some(error.row().long));
+            assert!(error.row().long.len() > 60, "{}", error.code());
+        }
+        assert_eq!(explain("tl-001"), explain("TL-001"));
+        assert_eq!(explain("TL-999"), None);
+    }
+}

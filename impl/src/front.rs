@@ -1,0 +1,334 @@
+//! What writers fill: the open batch, the streams' sequence numbers, and the space that is reserved for them.
+//!
+//! Space is reserved when a record is put in, before it gets its LSN: a record that has one fits into its
+//! segment, and so does the idle mark behind it. All of this happens under the kernel's short lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::batch::{BatchBuilder, FRAME_HEADER, TABLE_ROW, padded_len};
+use crate::codec::as_u64;
+use crate::error::{Error, Result};
+use crate::lsn::{Lsn, SegmentNo, Seq, StreamId};
+use crate::options::Options;
+use crate::receipt::Claim;
+use crate::segment::Segment;
+use crate::types::{Durability, Record};
+
+/// The segment that the open batch goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Active {
+    pub(crate) segment: SegmentNo,
+    /// Where the open batch begins: behind all that was taken.
+    pub(crate) end: u64,
+    pub(crate) capacity: u64,
+}
+
+/// What became of an attempt to put records in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// They are in.
+    Done,
+    /// The open batch, of this number, must be committed first.
+    Commit(u64),
+    /// A segment of at least this capacity must be prepared first.
+    Prepare(u64),
+}
+
+/// What a leader takes from the front, besides the batch itself.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// The segment that the batch is the first of.
+    pub(crate) entering: Option<Segment>,
+    /// Where the batch goes.
+    pub(crate) offset: u64,
+    /// A record in it is to survive a loss of power.
+    pub(crate) power: bool,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) open: BatchBuilder,
+    /// The number of the open batch; moves on when it is taken.
+    number: u64,
+    streams: BTreeMap<StreamId, Seq>,
+    max_streams: u32,
+    max_batch: u64,
+    block: u32,
+    active: Option<Active>,
+    entering: Option<Segment>,
+    ready: Option<Segment>,
+    power: bool,
+    /// When the open batch got its first record.
+    since: Duration,
+    /// The idle mark is wanted.
+    pub(crate) mark: bool,
+    /// The worker sleeps, and nobody has promised to wake it.
+    pub(crate) worker_sleeps: bool,
+    /// The worker is to end.
+    pub(crate) stopping: bool,
+}
+
+impl Front {
+    pub(crate) fn new(options: &Options, next: Lsn, streams: BTreeMap<StreamId, Seq>) -> Self {
+        let mut open = BatchBuilder::new(options.block_size, options.max_batch_bytes);
+        open.begin(next);
+        Self {
+            open,
+            number: 0,
+            streams,
+            max_streams: options.max_streams,
+            max_batch: u64::from(options.max_batch_bytes),
+            block: options.block_size,
+            active: None,
+            entering: None,
+            ready: None,
+            power: false,
+            since: Duration::ZERO,
+            mark: false,
+            worker_sleeps: false,
+            stopping: false,
+        }
+    }
+
+    /// Puts all of `records` into the open batch, or none. Completes `claims`, one for each record, which come
+    /// with everything that does not depend on the place.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::TooManyStreams`]. Nothing is changed then.
+    pub(crate) fn put(
+        &mut self,
+        records: &[Record<'_>],
+        claims: &mut [Claim],
+        durability: Durability,
+        now: Duration,
+    ) -> Result<Put> {
+        let framed = framed(records);
+        if framed > self.max_batch {
+            return Err(Error::TooLarge { len: framed, limit: self.max_batch });
+        }
+        self.check_streams(records)?;
+        match self.reserve(framed) {
+            Put::Done => {}
+            other => return Ok(other),
+        }
+        if self.open.is_empty() {
+            self.since = now;
+        }
+        self.power |= durability == Durability::PowerLoss;
+        let Active { segment, end, .. } = self.active.unwrap_or_default();
+        for (record, claim) in records.iter().zip(claims) {
+            let seq = self.streams.entry(record.stream).or_default();
+            let (lsn, offset) = self.open.push(record.stream, *seq, record.payload)?;
+            (claim.lsn, claim.seq) = (lsn, *seq);
+            (claim.segment, claim.offset) = (segment, end.saturating_add(u64::from(offset)));
+            *seq = seq.next();
+        }
+        Ok(Put::Done)
+    }
+
+    fn check_streams(&self, records: &[Record<'_>]) -> Result<()> {
+        let new = |record: &&Record<'_>| !self.streams.contains_key(&record.stream);
+        let count = match records {
+            [one] => usize::from(new(&one)),
+            _ => records.iter().filter(new).map(|record| record.stream).collect::<BTreeSet<_>>().len(),
+        };
+        match as_u64(self.streams.len() + count) > u64::from(self.max_streams) {
+            true if count > 0 => Err(Error::TooManyStreams { limit: self.max_streams }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds space for `framed` bytes of frames. One block behind them stays free for the idle mark.
+    fn reserve(&mut self, framed: u64) -> Put {
+        if !self.open.is_empty() {
+            let len = self.open.padded_len_with(framed);
+            let full = !usize::try_from(framed)
+                .is_ok_and(|framed| self.open.fits(framed.saturating_sub(FRAME_HEADER)));
+            return if full || !self.has_room(len) { Put::Commit(self.number) } else { Put::Done };
+        }
+        if self.has_room(padded_len(framed, self.block)) {
+            return Put::Done;
+        }
+        let needed = self.capacity_for(framed);
+        match self.ready.take_if(|ready| ready.capacity >= needed) {
+            Some(ready) => {
+                self.enter(ready);
+                Put::Done
+            }
+            None => Put::Prepare(needed),
+        }
+    }
+
+    fn has_room(&self, len: u64) -> bool {
+        let with_mark = len.saturating_add(u64::from(self.block));
+        self.active.is_some_and(|active| with_mark <= active.capacity.saturating_sub(active.end))
+    }
+
+    /// The capacity of a segment whose first batch holds the stream table and `framed` bytes of frames.
+    pub(crate) fn capacity_for(&self, framed: u64) -> u64 {
+        let table = match self.streams.len() {
+            0 => 0,
+            count => as_u64(FRAME_HEADER + count * TABLE_ROW),
+        };
+        padded_len(framed.saturating_add(table), self.block).saturating_add(2 * u64::from(self.block))
+    }
+
+    /// Makes `segment` the one that the open batch, which is empty, is the first of.
+    fn enter(&mut self, segment: Segment) {
+        let end = u64::from(self.block);
+        self.active = Some(Active { segment: segment.number, end, capacity: segment.capacity });
+        self.entering = Some(segment);
+        self.open.push_table(self.streams.iter().map(|(stream, next)| (*stream, *next)));
+    }
+
+    /// Whether a prepared segment of at least `capacity` waits.
+    pub(crate) fn is_ready(&self, capacity: u64) -> bool {
+        self.ready.as_ref().is_some_and(|ready| ready.capacity >= capacity)
+    }
+
+    /// Offers a prepared segment. One that waits already but is smaller is given up: it stays empty, and the
+    /// next open removes it.
+    pub(crate) fn offer(&mut self, segment: Segment) {
+        if !self.is_ready(segment.capacity) {
+            self.ready = Some(segment);
+        }
+    }
+
+    /// Whether the next segment should be prepared ahead: more than half of the active one is used.
+    pub(crate) fn wants_segment(&self) -> bool {
+        self.ready.is_none() && self.active.is_some_and(|active| active.end > active.capacity / 2)
+    }
+
+    /// Hands the open batch over, by exchanging it for `spare`. `None` when there is nothing to commit.
+    pub(crate) fn take(&mut self, spare: &mut BatchBuilder) -> Option<Taken> {
+        let wanted = std::mem::take(&mut self.mark);
+        let active = self.active.as_mut()?;
+        if self.open.is_empty() && !(wanted && active.end < active.capacity && self.entering.is_none()) {
+            return None;
+        }
+        let next = self.open.next();
+        std::mem::swap(&mut self.open, spare);
+        self.open.begin(next);
+        self.number += 1;
+        let offset = active.end;
+        active.end = active.end.saturating_add(spare.padded_len());
+        let taken = Taken { entering: self.entering.take(), offset, power: std::mem::take(&mut self.power) };
+        Some(taken)
+    }
+
+    /// Takes over a record that recovery wrote again: `next` is what its stream's next record gets.
+    pub(crate) fn recovered(&mut self, stream: StreamId, next: Seq) {
+        self.streams.insert(stream, next);
+    }
+
+    /// Goes on in a segment that recovery has begun, whose last batch ends at `end`.
+    pub(crate) fn resume(&mut self, segment: &Segment, end: u64, next: Lsn) {
+        self.active = Some(Active { segment: segment.number, end, capacity: segment.capacity });
+        self.open.begin(next);
+    }
+
+    /// The number of the open batch.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Since when a record has waited in the open batch.
+    pub(crate) fn waiting_since(&self) -> Option<Duration> {
+        (!self.open.is_empty()).then_some(self.since)
+    }
+
+    /// The LSN that the next record gets.
+    pub(crate) const fn next(&self) -> Lsn {
+        self.open.next()
+    }
+
+    /// The sequence number that a stream's next record gets.
+    pub(crate) fn next_seq(&self, stream: StreamId) -> Seq {
+        self.streams.get(&stream).copied().unwrap_or_default()
+    }
+
+    /// How many streams there are.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+}
+
+/// The bytes that the frames of `records` take.
+pub(crate) fn framed(records: &[Record<'_>]) -> u64 {
+    records.iter().map(|record| as_u64(record.payload.len()).saturating_add(as_u64(FRAME_HEADER))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Digest, LogId};
+
+    fn front() -> Front {
+        let options =
+            Options { block_size: 256, max_batch_bytes: 1024, max_streams: 2, ..Options::default() };
+        Front::new(&options, Lsn(5), BTreeMap::new())
+    }
+
+    fn put(front: &mut Front, stream: u64, len: usize) -> Result<Put> {
+        let payload = vec![7; len];
+        let record = Record { stream: StreamId(stream), payload: &payload };
+        let mut claims = [crate::ticket::claim(LogId([0; 16]), &record, Durability::PowerLoss)];
+        let put = front.put(&[record], &mut claims, Durability::PowerLoss, Duration::ZERO)?;
+        if put == Put::Done {
+            assert_eq!((claims[0].digest, claims[0].lsn), (Digest::of(&payload), front.next().prev()));
+        }
+        Ok(put)
+    }
+
+    #[test]
+    fn without_space_no_number_is_given() {
+        let mut front = front();
+        // Header, one block for the batch, one for the idle mark.
+        assert_eq!(put(&mut front, 1, 100), Ok(Put::Prepare(768)));
+        assert_eq!((front.next(), front.stream_count()), (Lsn(5), 0));
+        assert_eq!(put(&mut front, 1, 1000), Err(Error::TooLarge { len: 1032, limit: 1024 }));
+    }
+
+    #[test]
+    fn space_is_reserved_up_to_the_block_of_the_idle_mark() {
+        let mut front = front();
+        front.active = Some(Active { segment: SegmentNo(1), end: 256, capacity: 1024 });
+        assert_eq!(put(&mut front, 1, 100), Ok(Put::Done));
+        assert_eq!(put(&mut front, 2, 200), Ok(Put::Done));
+        assert_eq!(put(&mut front, 2, 100), Ok(Put::Commit(0)));
+        assert_eq!((front.next(), front.next_seq(StreamId(2))), (Lsn(7), Seq(1)));
+        let mut spare = BatchBuilder::new(256, 1024);
+        let taken = front.take(&mut spare).expect("a batch");
+        assert_eq!((taken.offset, taken.power, front.number()), (256, true, 1));
+        assert_eq!(put(&mut front, 2, 100), Ok(Put::Prepare(768 + 256)));
+        assert!(front.take(&mut spare).is_none());
+        front.mark = true;
+        assert_eq!(front.take(&mut spare).map(|taken| (taken.offset, taken.power)), Some((768, false)));
+        front.mark = true;
+        assert!(front.take(&mut spare).is_none(), "there is no room for a second mark");
+    }
+
+    #[test]
+    fn the_batch_is_full_when_its_buffer_is() {
+        let mut front = front();
+        front.active = Some(Active { segment: SegmentNo(1), end: 256, capacity: 65_536 });
+        assert_eq!(put(&mut front, 1, 900), Ok(Put::Done));
+        assert_eq!(put(&mut front, 1, 61), Ok(Put::Commit(0)));
+        assert_eq!(put(&mut front, 1, 60), Ok(Put::Done));
+    }
+
+    #[test]
+    fn streams_are_counted_before_anything_is_put() {
+        let mut front = front();
+        front.active = Some(Active { segment: SegmentNo(1), end: 256, capacity: 65_536 });
+        let records = [1, 2, 3, 2].map(|stream| Record { stream: StreamId(stream), payload: b"x" });
+        let mut claims =
+            records.map(|record| crate::ticket::claim(LogId([0; 16]), &record, Durability::PowerLoss));
+        let put = front.put(&records, &mut claims, Durability::PowerLoss, Duration::ZERO);
+        assert_eq!((put, front.next()), (Err(Error::TooManyStreams { limit: 2 }), Lsn(5)));
+        let put = front.put(&records[..2], &mut claims[..2], Durability::PowerLoss, Duration::ZERO);
+        assert_eq!((put, front.next()), (Ok(Put::Done), Lsn(7)));
+    }
+}

@@ -1,0 +1,114 @@
+//! Housekeeping: the manifest, and the segments that are prepared for later. One at a time, and never under
+//! the lock that writers need.
+
+use crate::commit::Commit;
+use crate::error::{Error, Failure, Result};
+use crate::event::Event;
+use crate::group_commit::GroupCommit;
+use crate::home::Home;
+use crate::lsn::{Lsn, SegmentNo};
+use crate::manifest::{Edit, ManifestFile};
+use crate::names::Name;
+use crate::options::Options;
+use crate::segment::Segment;
+
+/// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`].
+const FIRST_SIZE: u64 = 64 << 10;
+const GROWTH: u64 = 4;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct House {
+    manifest: ManifestFile,
+    /// The capacity that the next segment gets, unless more is needed.
+    next_size: u64,
+    /// The number that the next segment gets. One that could not be prepared has used its number up.
+    next_number: SegmentNo,
+}
+
+impl House {
+    pub(crate) fn new(manifest: ManifestFile, options: &Options) -> Self {
+        let next_number = manifest.state().next_segment;
+        Self { manifest, next_size: FIRST_SIZE.min(options.segment_size), next_number }
+    }
+
+    pub(crate) const fn manifest(&self) -> &ManifestFile {
+        &self.manifest
+    }
+
+    /// Prepares a segment of at least `needed` bytes.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whether it poisons. If it does not, nothing has changed.
+    pub(crate) fn prepare(
+        &mut self,
+        home: &Home,
+        options: &Options,
+        needed: u64,
+        durable: Lsn,
+    ) -> std::result::Result<Segment, Failure> {
+        let number = self.next_number;
+        self.next_number = number.next();
+        let capacity = self.next_size.max(needed);
+        let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable)?;
+        self.next_size = self.next_size.saturating_mul(GROWTH).min(options.segment_size);
+        Ok(segment)
+    }
+
+    /// Moves the trim point, durably, and only then removes the segments wholly below it. Says how many.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whether it poisons.
+    pub(crate) fn trim(
+        &mut self,
+        home: &Home,
+        before: Lsn,
+        floor: SegmentNo,
+        durable: Lsn,
+    ) -> std::result::Result<u64, Failure> {
+        let below = |number: &SegmentNo| *number < floor;
+        let doomed: Vec<_> =
+            self.manifest.state().segments.iter().map(|entry| entry.number).filter(below).collect();
+        self.manifest.append(home, &Edit::Trim { before, floor }, durable)?;
+        home.emit(&Event::Trimmed { before });
+        for number in &doomed {
+            // What cannot be removed now is removed by the next open.
+            home.unlink(Name::Segment(*number)).map_err(Failure::harmless)?;
+            home.emit(&Event::Removed { name: Name::Segment(*number).to_string() });
+        }
+        if !doomed.is_empty() {
+            home.sync_dir().map_err(Failure::poisoning)?;
+        }
+        Ok(crate::codec::as_u64(doomed.len()))
+    }
+}
+
+/// Fails the kernel if the thread unwinds while it keeps house: what it wrote is not known then.
+pub(crate) struct Unwinding<'a> {
+    pub(crate) kernel: &'a GroupCommit<Commit>,
+    pub(crate) armed: bool,
+}
+
+impl Unwinding<'_> {
+    /// The work is done; poisons if it failed in a way that poisons.
+    pub(crate) fn end<T>(mut self, home: &Home, result: std::result::Result<T, Failure>) -> Result<T> {
+        self.armed = false;
+        result.map_err(|Failure { error, poisons }| {
+            if !poisons {
+                return error;
+            }
+            home.emit(&Event::Poisoned { cause: error.clone() });
+            let error = error.poisoned();
+            self.kernel.fail(error.clone());
+            error
+        })
+    }
+}
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.kernel.fail(Error::Abandoned.poisoned());
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The read-only open: no lock, no writes, and it shows what nothing vouches for yet, marked so.
+
+use std::path::Path;
+
+use truelog_env::Env;
+
+use crate::catalog::{Catalog, Damage, Span};
+use crate::error::{Error, Result};
+use crate::home::{Home, stat_dir};
+use crate::identity::read_identity;
+use crate::lsn::{Lsn, LsnRange};
+use crate::manifest::SegmentEntry;
+use crate::options::Options;
+use crate::os;
+use crate::reader::{Iter, Reader};
+use crate::receipt::{Claim, Verdict};
+use crate::recovery::{Row, survey};
+use crate::sync::{Arc, Mutex};
+use crate::types::{Entry, LogId};
+use crate::verify::verify;
+
+/// A writer beside may make a survey look damaged, since what was read first is older than what was read later.
+/// Damage that is real looks the same the next time; after this many looks it is taken as it is.
+const LOOKS: usize = 16;
+
+/// What a log held when it was looked at.
+#[derive(Debug)]
+pub struct Inspection {
+    log: LogId,
+    home: Home,
+    catalog: Arc<Mutex<Catalog>>,
+    reader: Arc<Reader>,
+    rows: Vec<Row>,
+    options: Options,
+    segments: Vec<SegmentEntry>,
+    damage: Vec<Damage>,
+    losses: Vec<LsnRange>,
+    first: Lsn,
+    next: Lsn,
+    vouched: Lsn,
+    torn_bytes: u64,
+}
+
+/// As [`inspect_in`], in the real surroundings.
+///
+/// # Errors
+/// As [`inspect_in`].
+pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection> {
+    inspect_in(&os::native(), &os::resolve(dir.as_ref())?)
+}
+
+/// Looks at the log in `dir`, an absolute path, without a lock and without writing: beside a writer, on a full or
+/// read-only disk, and wherever the directory was copied to.
+///
+/// # Errors
+/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Version`], [`Error::CorruptFile`] for the identity,
+/// [`Error::Io`]. Any other damage is not an error, but part of the inspection.
+pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
+    stat_dir(env, dir)?;
+    let identity = read_identity(env, dir)?;
+    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
+    let home = Home::new(env, dir, identity.log, identity.block, volume);
+    let mut found = survey(&home)?;
+    for _ in 1..LOOKS {
+        if found.damage.is_empty() {
+            break;
+        }
+        let before = std::mem::replace(&mut found, survey(&home)?);
+        if before.damage == found.damage {
+            break;
+        }
+    }
+    let catalog = Arc::new(Mutex::new(found.catalog()));
+    let reader =
+        Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), found.state.options.read_buffer_bytes));
+    Ok(Inspection {
+        log: identity.log,
+        home,
+        catalog,
+        reader,
+        rows: found.rows,
+        options: found.state.options,
+        segments: found.state.segments,
+        damage: found.damage,
+        losses: found.state.losses,
+        first: found.state.trimmed,
+        next: found.next,
+        vouched: found.vouched,
+        torn_bytes: found.torn_bytes,
+    })
+}
+
+impl Inspection {
+    /// The log's identity.
+    #[must_use]
+    pub const fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// The rows of the recovery's decision table that apply.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The options stored with the log.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The segments that the manifest names, ascending.
+    #[must_use]
+    pub fn segments(&self) -> &[SegmentEntry] {
+        &self.segments
+    }
+
+    /// What is damaged, as far as an open would see it: the sealed segments were not read.
+    #[must_use]
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// The records that were given up by accept-loss.
+    #[must_use]
+    pub fn losses(&self) -> &[LsnRange] {
+        &self.losses
+    }
+
+    /// The first record that is kept.
+    #[must_use]
+    pub const fn first(&self) -> Lsn {
+        self.first
+    }
+
+    /// The LSN behind the last record shown.
+    #[must_use]
+    pub const fn next(&self) -> Lsn {
+        self.next
+    }
+
+    /// The last record that something durable, other than its own batch, vouches for. Damage to records behind it
+    /// could not be told from a torn tail.
+    #[must_use]
+    pub const fn vouched(&self) -> Lsn {
+        self.vouched
+    }
+
+    /// Bytes behind the last valid batch that a recovery would cut.
+    #[must_use]
+    pub const fn torn_bytes(&self) -> u64 {
+        self.torn_bytes
+    }
+
+    /// The record at `lsn`. [`Entry::vouched`] says whether it counts as acknowledged.
+    ///
+    /// # Errors
+    /// [`Error::Trimmed`], [`Error::Absent`], [`Error::Lost`], [`Error::Corrupt`], [`Error::Io`].
+    pub fn get(&self, lsn: Lsn) -> Result<Entry> {
+        self.reader.get(lsn)
+    }
+
+    /// The records from `from` on.
+    #[must_use]
+    pub fn iter(&self, from: Lsn) -> Iter {
+        Iter::new(Arc::clone(&self.reader), from)
+    }
+
+    /// Holds a claim against what is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: then nothing is known.
+    pub fn verify(&self, claim: &Claim) -> Result<Verdict> {
+        verify(&self.reader, self.log, claim)
+    }
+
+    pub(crate) const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        self.catalog.lock().spans().to_vec()
+    }
+}

@@ -1,0 +1,79 @@
+//! A write-ahead log that cannot say "durable" before it is true.
+//!
+//! Many threads append records to one log; a record is acknowledged by a [`Receipt`] once it survives what
+//! its [`Durability`] names. One caller leads: it writes the open batch, syncs it, checks that the file is
+//! still in its place, publishes the durable watermark and wakes the rest. A failed write or sync poisons the
+//! handle for good: only a new open, whose recovery trusts no byte that nothing vouches for, goes on.
+//!
+//! All input and output goes through [`truelog_env::Env`]; [`os::native`] is the real one. All
+//! synchronisation goes through one facade, so that the harness can mount these sources over loom and over
+//! shuttle.
+
+mod batch;
+mod block;
+mod catalog;
+mod codec;
+mod commit;
+mod create;
+mod engine;
+mod error;
+pub mod event;
+mod explain;
+pub mod format;
+mod front;
+mod home;
+mod house;
+mod identity;
+mod inspect;
+mod log;
+mod lsn;
+mod manifest;
+mod names;
+mod options;
+pub mod os;
+mod reader;
+mod receipt;
+mod recovery;
+mod segment;
+mod stat;
+mod tail;
+mod ticket;
+mod types;
+mod verify;
+mod walk;
+mod worker;
+
+#[cfg(any(truelog_loom, truelog_shuttle))]
+pub mod group_commit;
+#[cfg(not(any(truelog_loom, truelog_shuttle)))]
+#[allow(unreachable_pub, reason = "public in the mounts, for the harness's scenarios")]
+mod group_commit;
+
+#[cfg(any(truelog_loom, truelog_shuttle))]
+pub mod sync;
+#[cfg(not(any(truelog_loom, truelog_shuttle)))]
+#[allow(unreachable_pub, reason = "public in the mounts, for the harness's scenarios")]
+mod sync;
+
+pub use catalog::Damage;
+pub use engine::{Progress, Trimmed};
+pub use error::{Error, NotALog, ReadOnlyWhy, Reason, Result, weakness_text};
+pub use event::{Event, Observer, Place};
+pub use explain::{codes, explain};
+pub use inspect::{Inspection, inspect, inspect_in};
+pub use log::Log;
+pub use lsn::{Lsn, LsnRange, SegmentNo, Seq, StreamId};
+pub use manifest::recorded_options;
+pub use names::Name;
+pub use options::{
+    Fill, MAX_BATCH, MAX_BLOCK, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK, Options, SyncMethod,
+};
+pub use reader::Iter;
+pub use receipt::{Claim, Receipt, Unverifiable, Verdict, Violation};
+pub use recovery::{Recovered, Row, accept_loss, accept_loss_in, adopt, adopt_in};
+pub use stat::Stat;
+pub use sync::runtime_name;
+pub use tail::Tail;
+pub use ticket::Ticket;
+pub use types::{Digest, Durability, Entry, LogId, ParseError, Record};
+pub use verify::{Report, verify_dir, verify_dir_in};

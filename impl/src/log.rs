@@ -1,0 +1,310 @@
+//! The public handle.
+
+use std::path::Path;
+use std::time::Duration;
+
+use truelog_env::{DirLock, Env};
+
+use crate::create::{Created, create};
+use crate::engine::{Engine, Progress, Trimmed, issue};
+use crate::error::{Error, ReadOnlyWhy, Result};
+use crate::event::{Event, Observer};
+use crate::group_commit::GroupCommit;
+use crate::home::{self, Home};
+use crate::identity::read_identity;
+use crate::lsn::{Lsn, Seq, StreamId};
+use crate::options::Options;
+use crate::os;
+use crate::reader::{Iter, Reader};
+use crate::receipt::{Claim, Receipt, Verdict};
+use crate::recovery::{self, Opened, Recovered};
+use crate::stat::Stat;
+use crate::sync::{Arc, Mutex, StdArc};
+use crate::tail::Tail;
+use crate::ticket::{Claims, Ticket, claim};
+use crate::types::{Durability, Entry, LogId, Record};
+use crate::verify::verify;
+use crate::worker::Worker;
+
+/// An open log. Many threads may use one handle at a time.
+///
+/// Dropped without [`Log::close`], it leaves the log as a crash of the process would: what was acknowledged is
+/// safe, and what was not is in doubt.
+#[derive(Debug)]
+pub struct Log {
+    engine: Arc<Engine>,
+    worker: Option<Worker>,
+}
+
+impl Log {
+    /// As [`Log::create_in`], in the real surroundings.
+    ///
+    /// # Errors
+    /// As [`Log::create_in`].
+    pub fn create(dir: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        Self::create_in(&os::native(), &os::resolve(dir.as_ref())?, options)
+    }
+
+    /// Creates a log in `dir`, an absolute path: missing, empty, or left behind by a create that was not finished.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], [`Error::NotALog`] naming a foreign name, [`Error::BadOption`], [`Error::Unsafe`],
+    /// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried again.
+    pub fn create_in(env: &Env, dir: &Path, options: &Options) -> Result<Self> {
+        let Created { home, lock } = create(env, dir, options)?;
+        let opened = recovery::open_fresh(&home, options)?;
+        Self::start(home, options.clone(), opened, lock).map(|(log, _)| log)
+    }
+
+    /// As [`Log::open_in`], in the real surroundings.
+    ///
+    /// # Errors
+    /// As [`Log::open_in`].
+    pub fn open(dir: impl AsRef<Path>, options: &Options) -> Result<(Self, Recovered)> {
+        Self::open_in(&os::native(), &os::resolve(dir.as_ref())?, options)
+    }
+
+    /// Opens the log in `dir`, an absolute path, and recovers it. A damaged log opens for reading only, which
+    /// [`Recovered::damage`] says.
+    ///
+    /// # Errors
+    /// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Moved`], [`Error::Locked`], [`Error::Version`],
+    /// [`Error::BadOption`], [`Error::Mismatch`], [`Error::Unsafe`], [`Error::CorruptFile`] for the identity,
+    /// [`Error::Full`] and [`Error::ReadOnly`] when recovery cannot write ([`inspect`](crate::inspect) still
+    /// serves then), [`Error::Io`].
+    pub fn open_in(env: &Env, dir: &Path, options: &Options) -> Result<(Self, Recovered)> {
+        Self::open_observed_in(env, dir, options, &[])
+    }
+
+    /// As [`Log::open_in`]; `observers` are told from the first event of the recovery on.
+    ///
+    /// # Errors
+    /// As [`Log::open_in`].
+    pub fn open_observed_in(
+        env: &Env,
+        dir: &Path,
+        options: &Options,
+        observers: &[StdArc<dyn Observer>],
+    ) -> Result<(Self, Recovered)> {
+        options.validate()?;
+        home::stat_dir(env, dir)?;
+        let lock = home::lock(env, dir)?;
+        let identity = read_identity(env, dir)?;
+        identity.check_place(env, dir)?;
+        let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
+        let home = Home::new(env, dir, identity.log, identity.block, volume);
+        for observer in observers {
+            home.events.add(StdArc::clone(observer));
+        }
+        let survey = recovery::survey(&home)?;
+        if survey.damage.is_empty() {
+            options.check_against(&survey.state.options)?;
+            home::check_volume(env, dir, options)?;
+        }
+        let effective = options.with_stored(&survey.state.options);
+        let opened = recovery::open_surveyed(&home, &effective, survey, Some(&identity))?;
+        Self::start(home, effective, opened, lock)
+    }
+
+    fn start(
+        home: Home,
+        options: Options,
+        opened: Opened,
+        lock: Box<dyn DirLock>,
+    ) -> Result<(Self, Recovered)> {
+        let Opened { front, commit, marks, catalog, house, read_only, recovered } = opened;
+        let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), options.read_buffer_bytes));
+        let background = options.background && read_only.is_none();
+        let engine = Arc::new(Engine {
+            handle: home.random()?,
+            kernel: GroupCommit::new(front, commit, marks),
+            home,
+            options,
+            catalog,
+            reader,
+            house: Mutex::new(house),
+            read_only,
+            lock: Mutex::new(Some(lock)),
+        });
+        let worker = background.then(|| Worker::start(&engine)).transpose()?;
+        engine.home.emit(&Event::Opened {
+            log: engine.home.log,
+            first: recovered.first,
+            next: recovered.next,
+            read_only: recovered.read_only,
+        });
+        Ok((Self { engine, worker }, recovered))
+    }
+
+    /// The log's identity.
+    #[must_use]
+    pub fn id(&self) -> LogId {
+        self.engine.home.log
+    }
+
+    /// The options in effect.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.engine.options
+    }
+
+    /// Why nothing can be written, if so.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&ReadOnlyWhy> {
+        self.engine.read_only.as_ref()
+    }
+
+    /// Tells `observer` everything that happens from now on.
+    pub fn observe(&self, observer: StdArc<dyn Observer>) {
+        self.engine.home.events.add(observer);
+    }
+
+    /// Appends one record with the log's own durability, and waits until it holds.
+    ///
+    /// # Errors
+    /// As [`Log::submit`] and [`Log::wait`].
+    pub fn append(&self, stream: StreamId, payload: &[u8]) -> Result<Receipt> {
+        self.append_with(Record { stream, payload }, self.engine.options.durability)
+    }
+
+    /// Appends one record, and waits until its durability holds.
+    ///
+    /// # Errors
+    /// As [`Log::submit`] and [`Log::wait`].
+    pub fn append_with(&self, record: Record<'_>, durability: Durability) -> Result<Receipt> {
+        let mut claims = [claim(self.id(), &record, durability)];
+        self.engine.put(&[record], &mut claims, durability)?;
+        let [claim] = claims;
+        self.engine.acknowledge(claim.lsn, claim.lsn, durability)?;
+        Ok(issue(claim))
+    }
+
+    /// Appends all of `records`, or none, and waits until their durability holds.
+    ///
+    /// # Errors
+    /// As [`Log::submit`] and [`Log::wait`].
+    pub fn append_batch(&self, records: &[Record<'_>], durability: Durability) -> Result<Vec<Receipt>> {
+        self.wait(self.submit(records, durability)?)
+    }
+
+    /// Puts all of `records` into one batch, or none, and returns without waiting for it. The batch is committed
+    /// by whoever waits, by whoever finds it full, or by [`Log::step`] once it is older than
+    /// [`Options::max_delay`]. Waits itself only where memory or space runs out.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::TooManyStreams`], [`Error::Full`], [`Error::Unsafe`], [`Error::ReadOnly`],
+    /// [`Error::BadOption`] for no records at all: nothing was appended. [`Error::Poisoned`], [`Error::Closed`]:
+    /// nor was it here.
+    pub fn submit(&self, records: &[Record<'_>], durability: Durability) -> Result<Ticket> {
+        let mut claims = Claims::of(self.id(), records, durability)?;
+        self.engine.put(records, claims.as_mut_slice(), durability)?;
+        Ok(Ticket::new(self.engine.handle, claims, durability))
+    }
+
+    /// Waits until the ticket's records have their durability; commits them itself if nobody else does.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`]: whether the records are in the log is then not known until the next
+    /// open. [`Error::BadTicket`] for a ticket of another handle.
+    pub fn wait(&self, ticket: Ticket) -> Result<Vec<Receipt>> {
+        if ticket.handle() != self.engine.handle {
+            return Err(Error::BadTicket);
+        }
+        self.engine.acknowledge(ticket.first(), ticket.last(), ticket.durability())?;
+        Ok(ticket.into_claims().into_iter().map(issue).collect())
+    }
+
+    /// The record at `lsn`. Shows what has been committed, whatever durability it was committed with.
+    ///
+    /// # Errors
+    /// [`Error::Trimmed`], [`Error::Absent`], [`Error::Lost`], [`Error::Corrupt`], [`Error::Io`].
+    pub fn get(&self, lsn: Lsn) -> Result<Entry> {
+        self.engine.reader.get(lsn)
+    }
+
+    /// The records from `from` on, as [`Log::get`] shows them.
+    #[must_use]
+    pub fn iter(&self, from: Lsn) -> Iter {
+        Iter::new(Arc::clone(&self.engine.reader), from)
+    }
+
+    /// Follows the log from `from` on: only records that survive a loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Unsafe`] on a volume where no record ever does.
+    pub fn tail(&self, from: Lsn) -> Result<Tail> {
+        self.engine.home.check_promise(Durability::PowerLoss)?;
+        Ok(Tail::new(Arc::clone(&self.engine), from))
+    }
+
+    /// Gives up the records before `before`, durably, and removes the segments that hold no others. Never goes
+    /// beyond what is durable.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Full`], [`Error::Io`].
+    pub fn trim(&self, before: Lsn) -> Result<Trimmed> {
+        self.engine.trim(before)
+    }
+
+    /// Holds a claim against what is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: then nothing is known.
+    pub fn verify(&self, claim: &Claim) -> Result<Verdict> {
+        verify(&self.engine.reader, self.id(), claim)
+    }
+
+    /// Does the background work that is due, a bounded piece of it. The log's own thread calls this, if
+    /// [`Options::background`] says that it has one.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    pub fn step(&self) -> Result<Progress> {
+        self.engine.step()
+    }
+
+    /// How the log is.
+    #[must_use]
+    pub fn stat(&self) -> Stat {
+        Stat::of(&self.engine)
+    }
+
+    /// The sequence number that the stream's next record gets: how many records the stream has had, trimmed ones
+    /// included. A writer that feeds its input again begins there.
+    #[must_use]
+    pub fn next_seq(&self, stream: StreamId) -> Seq {
+        self.engine.kernel.peek(|front, _| front.next_seq(stream))
+    }
+
+    /// Commits what was submitted, writes the idle mark, and lets go of the directory.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`]: what was submitted and not waited for may be lost. The log is let go of all the same.
+    pub fn close(mut self) -> Result<()> {
+        self.stop_worker();
+        let finished = self.engine.finish();
+        self.engine.let_go();
+        finished
+    }
+
+    fn stop_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop(&self.engine);
+        }
+    }
+
+    /// Waits until record `lsn` survives a loss of power, without ever leading. Says whether it does.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`] when it never will.
+    pub fn wait_durable(&self, lsn: Lsn, timeout: Duration) -> Result<bool> {
+        self.engine.kernel.watch(|marks| lsn <= marks.durable, timeout)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.engine.let_go();
+        self.stop_worker();
+    }
+}

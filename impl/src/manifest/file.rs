@@ -1,0 +1,256 @@
+//! The manifest's file: written anew by a checkpoint, then edited in place in space that is already zeroed.
+
+use truelog_env::{File, IoKind, OpenMode};
+
+use super::record::{self, Content, ManifestRecord, RecordSite};
+use super::state::{Edit, ManifestState};
+use crate::block::FORMAT_VERSION;
+use crate::codec::{as_u64, round_up};
+use crate::error::{Error, Failure, Reason, Result};
+use crate::event::Event;
+use crate::home::{Home, read_full_at, write_all_at};
+use crate::lsn::Lsn;
+use crate::names::Name;
+
+/// A manifest is never longer than this, in bytes: enough for a million segments and as many losses.
+const MOST: u64 = 64 << 20;
+
+/// The manifest that this handle writes. Only one handle writes a file: every open begins a new one.
+#[derive(Debug)]
+pub(crate) struct ManifestFile {
+    file: Box<dyn File>,
+    state: ManifestState,
+    salt: u64,
+    capacity: u64,
+    /// Where the next record goes.
+    offset: u64,
+    /// The next record's index.
+    index: u64,
+    /// The next record's chain.
+    chain: u64,
+}
+
+impl ManifestFile {
+    /// Writes a new manifest: temporary file, sync, rename, directory sync. What fails before the rename
+    /// leaves the old manifest as it was, and does not poison.
+    pub(crate) fn checkpoint(
+        home: &Home,
+        state: ManifestState,
+        watermark: Lsn,
+    ) -> std::result::Result<Self, Failure> {
+        let manifest = Self::write_tmp(home, state, watermark).map_err(|error| {
+            // A recovery removes it if this does not.
+            let _ = home.unlink(Name::ManifestTmp);
+            Failure::harmless(error)
+        })?;
+        // A rename that failed may still reach the disk. Were it taken for undone, the caller would remove a
+        // segment that the next recovery finds named.
+        home.rename(Name::ManifestTmp, Name::Manifest).map_err(Failure::poisoning)?;
+        home.sync_dir().map_err(Failure::poisoning)?;
+        home.emit(&Event::ManifestCheckpointed { segments: as_u64(manifest.state.segments.len()) });
+        Ok(manifest)
+    }
+
+    fn write_tmp(home: &Home, state: ManifestState, watermark: Lsn) -> Result<Self> {
+        let path = home.path(Name::ManifestTmp);
+        let failed = |source| Error::io(&path, source);
+        let salt = home.random()?;
+        let site = RecordSite { log: home.log, salt, offset: 0, index: 0, watermark, chain: 0 };
+        let content = Content::Checkpoint(state);
+        let (mut bytes, chain) = record::encode(&site, &content, home.block);
+        let Content::Checkpoint(state) = content else { return Err(unencodable(&path)) };
+        let offset = as_u64(bytes.len());
+        // Room for edits behind a checkpoint that is large itself.
+        let wanted = u64::from(state.options.manifest_blocks) * u64::from(home.block);
+        let capacity = round_up(wanted.max(offset * 2), home.block);
+        if capacity > MOST {
+            return Err(unencodable(&path));
+        }
+        bytes.resize(usize::try_from(capacity).map_err(|_| unencodable(&path))?, 0);
+        let file = home.open(Name::ManifestTmp, OpenMode::CREATE)?;
+        write_all_at(&*file, &bytes, 0).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        Ok(Self { file, state, salt, capacity, offset, index: 1, chain })
+    }
+
+    /// Adds an edit and makes it durable: write, data sync; or a new checkpoint when there is no room. The
+    /// last block is kept for a trim, so that a full disk can be helped.
+    pub(crate) fn append(
+        &mut self,
+        home: &Home,
+        edit: &Edit,
+        watermark: Lsn,
+    ) -> std::result::Result<(), Failure> {
+        let mut state = self.state.clone();
+        let path = home.path(Name::Manifest);
+        state.apply(edit).map_err(|reason| {
+            Failure::poisoning(Error::CorruptFile { path: path.clone(), offset: self.offset, reason })
+        })?;
+        let Self { salt, offset, index, chain, .. } = *self;
+        let site = RecordSite { log: home.log, salt, offset, index, watermark, chain };
+        let (bytes, chain) = record::encode(&site, &Content::Edit(*edit), home.block);
+        let end = offset + as_u64(bytes.len());
+        let reserve = if matches!(edit, Edit::Trim { .. }) { 0 } else { u64::from(home.block) };
+        if end + reserve > self.capacity {
+            *self = Self::checkpoint(home, state, watermark)?;
+            return Ok(());
+        }
+        write_all_at(&*self.file, &bytes, offset)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| Failure::poisoning(Error::io(path, source)))?;
+        (self.state, self.offset, self.index, self.chain) = (state, end, index + 1, chain);
+        Ok(())
+    }
+
+    /// What the manifest says, durably.
+    pub(crate) const fn state(&self) -> &ManifestState {
+        &self.state
+    }
+}
+
+/// The error for a state that does not fit into any manifest.
+fn unencodable(path: &std::path::Path) -> Error {
+    Error::CorruptFile { path: path.into(), offset: 0, reason: Reason::Field("length") }
+}
+
+/// What was read from a manifest.
+#[derive(Debug)]
+pub(crate) struct ManifestRead {
+    /// What it says, up to the first record that is not valid; nothing when the checkpoint is not.
+    pub(crate) state: Option<ManifestState>,
+    /// The highest LSN that one of its records vouches for.
+    pub(crate) watermark: Lsn,
+    /// How it ends.
+    pub(crate) verdict: ManifestVerdict,
+}
+
+/// How a manifest ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ManifestVerdict {
+    /// Behind the last record there is nothing.
+    Whole,
+    /// Behind the last record there is an edit that was being written at a crash. Nobody was told of it.
+    Torn {
+        /// Where, in bytes.
+        offset: u64,
+    },
+    /// A record that was durable is not valid any more.
+    Damaged {
+        /// Where, in bytes.
+        offset: u64,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Reads the manifest of a log.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Version`] when it is newer than this program. Damage is not an error here,
+/// but a verdict.
+pub(crate) fn read_manifest(home: &Home) -> Result<ManifestRead> {
+    let path = home.path(Name::Manifest);
+    let damaged = |reason| ManifestRead {
+        state: None,
+        watermark: Lsn::NONE,
+        verdict: ManifestVerdict::Damaged { offset: 0, reason },
+    };
+    let file = match home.env.fs.open(&path, OpenMode::READ) {
+        Ok(file) => file,
+        Err(error) if error.kind == IoKind::NotFound => return Ok(damaged(Reason::Missing)),
+        Err(error) => return Err(Error::io(path, error)),
+    };
+    let len = file.metadata().map_err(|source| Error::io(&path, source))?.len;
+    let Some(len) = usize::try_from(len).ok().filter(|_| len <= MOST) else {
+        return Ok(damaged(Reason::Field("length")));
+    };
+    let mut bytes = vec![0; len];
+    let got = read_full_at(&*file, &mut bytes, 0).map_err(|source| Error::io(&path, source))?;
+    let read = replay(&bytes[..got], home);
+    match read.verdict {
+        ManifestVerdict::Damaged { reason: Reason::Newer(found), .. } => {
+            Err(Error::Version { path, found, supported: FORMAT_VERSION })
+        }
+        _ => Ok(read),
+    }
+}
+
+/// Goes through the records of a manifest.
+fn replay(bytes: &[u8], home: &Home) -> ManifestRead {
+    let mut read = ManifestRead { state: None, watermark: Lsn::NONE, verdict: ManifestVerdict::Whole };
+    let checkpoint = match ManifestRecord::decode(bytes, home.log, 0) {
+        Ok(record) => record,
+        Err(reason) => {
+            read.verdict = ManifestVerdict::Damaged { offset: 0, reason };
+            return read;
+        }
+    };
+    let mut before = checkpoint;
+    // A checkpoint stands at the beginning only: its index is 0, and those of edits are not.
+    let Content::Checkpoint(mut state) = before.content.clone() else {
+        read.verdict = ManifestVerdict::Damaged { offset: 0, reason: Reason::Field("kind") };
+        return read;
+    };
+    read.watermark = before.site.watermark;
+    loop {
+        let offset = before.end(home.block);
+        let Some(rest) = rest_of(bytes, offset) else { break };
+        match next_record(rest, home, &before) {
+            Ok((record, edit)) => {
+                if let Err(reason) = state.apply(&edit) {
+                    read.verdict = ManifestVerdict::Damaged { offset, reason };
+                    break;
+                }
+                read.watermark = read.watermark.max(record.site.watermark);
+                before = record;
+            }
+            Err(_) => {
+                read.verdict = judge(bytes, home, &before, offset);
+                break;
+            }
+        }
+    }
+    read.state = Some(state);
+    read
+}
+
+fn rest_of(bytes: &[u8], offset: u64) -> Option<&[u8]> {
+    usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).filter(|rest| !rest.is_empty())
+}
+
+/// The record that follows `before`.
+fn next_record(
+    bytes: &[u8],
+    home: &Home,
+    before: &ManifestRecord,
+) -> std::result::Result<(ManifestRecord, Edit), Reason> {
+    let record = ManifestRecord::decode(bytes, home.log, before.end(home.block))?;
+    if record.site.salt != before.site.salt {
+        return Err(Reason::OtherSalt);
+    }
+    if record.site.index != before.site.index + 1 {
+        return Err(Reason::Field("index"));
+    }
+    if record.site.chain != before.chain_value {
+        return Err(Reason::OtherChain);
+    }
+    match record.content {
+        Content::Edit(edit) => Ok((record, edit)),
+        Content::Checkpoint(_) => Err(Reason::Field("kind")),
+    }
+}
+
+/// Says what an invalid record at `offset` means: damage when a valid one of the same file follows, since an
+/// edit is durable before the next is written; else an edit that a crash cut short, or none at all.
+fn judge(bytes: &[u8], home: &Home, before: &ManifestRecord, offset: u64) -> ManifestVerdict {
+    let mut at = offset + u64::from(home.block);
+    while let Some(rest) = rest_of(bytes, at) {
+        let later = ManifestRecord::decode(rest, home.log, at);
+        if later.is_ok_and(|record| record.site.salt == before.site.salt) {
+            return ManifestVerdict::Damaged { offset, reason: Reason::Vouched };
+        }
+        at += u64::from(home.block);
+    }
+    let untouched = rest_of(bytes, offset).is_none_or(|rest| rest.iter().all(|byte| *byte == 0));
+    if untouched { ManifestVerdict::Whole } else { ManifestVerdict::Torn { offset } }
+}

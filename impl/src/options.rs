@@ -1,0 +1,252 @@
+//! What a log promises and how it goes about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::types::Durability;
+
+/// How a batch is made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SyncMethod {
+    /// Write, then sync the data (`fdatasync`).
+    #[default]
+    DataSync,
+    /// Each write returns only once it is durable (`O_DSYNC`).
+    WriteThrough,
+}
+
+impl fmt::Display for SyncMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DataSync => "data-sync",
+            Self::WriteThrough => "write-through",
+        })
+    }
+}
+
+/// How a new segment gets its space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Fill {
+    /// Zeros are written, so that a later batch changes no metadata at all.
+    #[default]
+    Zeros,
+    /// The space is reserved (`fallocate`); the first write of each extent converts it.
+    Allocate,
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zeros => "zeros",
+            Self::Allocate => "allocate",
+        })
+    }
+}
+
+/// A log's options. Those under "stored" are kept in the log at create; opening it with other values is an
+/// [`Error::Mismatch`]. The others belong to a handle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Stored. The unit that batches are padded to, in bytes: a power of two from 256 to 65,536, and not
+    /// smaller than what the device writes as a whole.
+    pub block_size: u32,
+    /// Stored. The size that segments grow to, in bytes: a multiple of the block size. The first segments
+    /// after an open are smaller, and one that must hold a larger batch is larger.
+    pub segment_size: u64,
+    /// Stored. The most that the frames of one batch may take, in bytes; also the bound of memory that
+    /// unwritten records may take, twice (one batch open, one in flight).
+    pub max_batch_bytes: u32,
+    /// Stored. The most streams that the log may have.
+    pub max_streams: u32,
+    /// Stored. The blocks that a manifest takes at least; when its edits have filled them it is rewritten.
+    pub manifest_blocks: u32,
+    /// Stored. How a batch is made durable.
+    pub sync: SyncMethod,
+    /// Stored. How a segment gets its space.
+    pub fill: Fill,
+    /// Stored. What an append promises when it does not say.
+    pub durability: Durability,
+    /// How long a record that nobody waits for may stay uncommitted.
+    pub max_delay: Duration,
+    /// How long the log must be quiet before the idle mark is written, which vouches for the last batch.
+    pub quiet: Duration,
+    /// Whether a thread of the log's own does the background work. Without it the caller calls `step`.
+    pub background: bool,
+    /// The most that readers of this handle may keep in memory, in bytes.
+    pub read_buffer_bytes: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            block_size: 4096,
+            segment_size: 64 << 20,
+            max_batch_bytes: 1 << 20,
+            max_streams: 65_536,
+            manifest_blocks: 16,
+            sync: SyncMethod::default(),
+            fill: Fill::default(),
+            durability: Durability::default(),
+            max_delay: Duration::from_millis(5),
+            quiet: Duration::from_millis(50),
+            background: true,
+            read_buffer_bytes: 1 << 20,
+        }
+    }
+}
+
+/// The smallest block size.
+pub const MIN_BLOCK: u32 = 256;
+/// The largest block size.
+pub const MAX_BLOCK: u32 = 65_536;
+/// The largest segment size.
+pub const MAX_SEGMENT: u64 = 1 << 30;
+/// The largest batch.
+pub const MAX_BATCH: u32 = 1 << 28;
+/// The most blocks that a manifest may be asked to take.
+pub const MAX_MANIFEST_BLOCKS: u32 = 4096;
+/// The most streams that a log may be asked to have.
+pub const MAX_STREAMS: u32 = 1 << 24;
+
+fn require(holds: bool, option: &'static str, value: impl fmt::Display, why: &'static str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::BadOption { option, value: value.to_string(), why }) }
+}
+
+impl Options {
+    /// Checks all options together.
+    ///
+    /// # Errors
+    /// [`Error::BadOption`] naming the first that cannot be.
+    pub fn validate(&self) -> Result<()> {
+        let block = self.block_size;
+        require(
+            block.is_power_of_two() && (MIN_BLOCK..=MAX_BLOCK).contains(&block),
+            "block_size",
+            block,
+            "it must be a power of two from 256 to 65536",
+        )?;
+        let segment = self.segment_size;
+        require(
+            segment.is_multiple_of(u64::from(block)),
+            "segment_size",
+            segment,
+            "it must be a multiple of the block size",
+        )?;
+        require(
+            (u64::from(block) * 2..=MAX_SEGMENT).contains(&segment),
+            "segment_size",
+            segment,
+            "it must hold a header and a batch, and be at most 1 GiB",
+        )?;
+        require(
+            (64..=MAX_BATCH).contains(&self.max_batch_bytes),
+            "max_batch_bytes",
+            self.max_batch_bytes,
+            "it must be from 64 bytes to 256 MiB",
+        )?;
+        require(
+            (1..=MAX_STREAMS).contains(&self.max_streams),
+            "max_streams",
+            self.max_streams,
+            "it must be from 1 to 16777216",
+        )?;
+        require(
+            (2..=MAX_MANIFEST_BLOCKS).contains(&self.manifest_blocks),
+            "manifest_blocks",
+            self.manifest_blocks,
+            "it must be from 2 to 4096",
+        )
+    }
+
+    /// Checks that the stored options of a log are the ones given.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] naming the first that differs, with both values.
+    pub fn check_against(&self, stored: &Self) -> Result<()> {
+        fn same<T: PartialEq + fmt::Display>(option: &'static str, given: T, stored: T) -> Result<()> {
+            if given == stored {
+                return Ok(());
+            }
+            Err(Error::Mismatch { option, expected: stored.to_string(), found: given.to_string() })
+        }
+        same("block_size", self.block_size, stored.block_size)?;
+        same("segment_size", self.segment_size, stored.segment_size)?;
+        same("max_batch_bytes", self.max_batch_bytes, stored.max_batch_bytes)?;
+        same("max_streams", self.max_streams, stored.max_streams)?;
+        same("manifest_blocks", self.manifest_blocks, stored.manifest_blocks)?;
+        same("sync", self.sync, stored.sync)?;
+        same("fill", self.fill, stored.fill)?;
+        same("durability", self.durability, stored.durability)
+    }
+
+    /// The stored options of `stored`, and this handle's own for the rest.
+    #[must_use]
+    pub fn with_stored(&self, stored: &Self) -> Self {
+        Self {
+            max_delay: self.max_delay,
+            quiet: self.quiet,
+            background: self.background,
+            read_buffer_bytes: self.read_buffer_bytes,
+            ..stored.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(Options::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_bad_value_is_refused_by_name() {
+        let good = Options::default;
+        let bad: [(&str, Options); 7] = [
+            ("block_size", Options { block_size: 128, ..good() }),
+            ("block_size", Options { block_size: 5000, ..good() }),
+            ("segment_size", Options { segment_size: 4096, ..good() }),
+            ("segment_size", Options { segment_size: 10_000, ..good() }),
+            ("max_batch_bytes", Options { max_batch_bytes: 0, ..good() }),
+            ("max_streams", Options { max_streams: 0, ..good() }),
+            ("manifest_blocks", Options { manifest_blocks: 1, ..good() }),
+        ];
+        for (name, options) in bad {
+            match options.validate() {
+                Err(Error::BadOption { option, .. }) => assert_eq!(option, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn each_stored_option_that_differs_is_named_with_both_values() {
+        let stored = Options::default();
+        let changed: [(&str, Options); 8] = [
+            ("block_size", Options { block_size: 8192, ..stored.clone() }),
+            ("segment_size", Options { segment_size: 8192, ..stored.clone() }),
+            ("max_batch_bytes", Options { max_batch_bytes: 64, ..stored.clone() }),
+            ("max_streams", Options { max_streams: 1, ..stored.clone() }),
+            ("manifest_blocks", Options { manifest_blocks: 2, ..stored.clone() }),
+            ("sync", Options { sync: SyncMethod::WriteThrough, ..stored.clone() }),
+            ("fill", Options { fill: Fill::Allocate, ..stored.clone() }),
+            ("durability", Options { durability: Durability::ProcessCrash, ..stored.clone() }),
+        ];
+        for (name, given) in changed {
+            match given.check_against(&stored) {
+                Err(Error::Mismatch { option, expected, found }) => {
+                    assert_eq!(option, name);
+                    assert_ne!(expected, found);
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+            assert_eq!(given.with_stored(&stored), stored);
+        }
+        let own = Options { background: false, max_delay: Duration::ZERO, ..stored.clone() };
+        assert_eq!(own.check_against(&stored), Ok(()));
+        assert_eq!(own.with_stored(&stored), own);
+    }
+}

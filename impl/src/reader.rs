@@ -1,0 +1,222 @@
+//! Reading records back: every byte is checked, memory is bounded by one batch, and nothing is ever served
+//! from a buffer of another place.
+
+use std::collections::VecDeque;
+
+use truelog_env::{File, OpenMode};
+
+use crate::batch::{Batch, Frame, Site, read_batch};
+use crate::catalog::{Catalog, Lead};
+use crate::error::{Error, Reason, Result};
+use crate::home::Home;
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::names::Name;
+use crate::sync::{Arc, Mutex};
+use crate::types::Entry;
+use crate::walk::find_valid;
+
+/// Reads records of one log. Shared by all its callers.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    home: Home,
+    catalog: Arc<Mutex<Catalog>>,
+    /// A buffer longer than this is not kept, in bytes.
+    keep: usize,
+    /// The cursor of the last single read, so that the next one goes on where it ended.
+    spare: Mutex<Option<Cursor>>,
+}
+
+/// A place in the log, and the batch that was read there.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    buf: Vec<u8>,
+    file: Option<(SegmentNo, Box<dyn File>)>,
+    /// Which batch the buffer holds: where it was read, its records, and where it ends.
+    held: Option<(Site, LsnRange, u64)>,
+}
+
+impl Reader {
+    pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, keep: u32) -> Self {
+        let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+        Self { home, catalog, keep, spare: Mutex::new(None) }
+    }
+
+    /// The record at `lsn`.
+    pub(crate) fn get(&self, lsn: Lsn) -> Result<Entry> {
+        let mut cursor = self.spare.lock().take().unwrap_or_default();
+        let entry = self.with_batch(&mut cursor, lsn, |batch, vouched| {
+            let frame = batch.records().find(|frame| frame.lsn == lsn);
+            frame.map(|frame| entry(&frame, vouched))
+        })?;
+        if cursor.buf.capacity() > self.keep {
+            cursor.buf = Vec::new();
+            cursor.held = None;
+        }
+        *self.spare.lock() = Some(cursor);
+        entry.ok_or(Error::Absent { lsn, next: lsn })
+    }
+
+    /// Collects the records from `lsn` on that are in the same batch.
+    fn fill(&self, cursor: &mut Cursor, lsn: Lsn, into: &mut VecDeque<Entry>) -> Result<()> {
+        self.with_batch(cursor, lsn, |batch, vouched| {
+            let rest = batch.records().filter(|frame| frame.lsn >= lsn);
+            into.extend(rest.map(|frame| entry(&frame, vouched)));
+        })
+    }
+
+    /// Looks at the batch that holds `lsn`, with the last LSN that is vouched for.
+    fn with_batch<R>(
+        &self,
+        cursor: &mut Cursor,
+        lsn: Lsn,
+        look: impl FnOnce(Batch<'_>, Lsn) -> R,
+    ) -> Result<R> {
+        let (lead, vouched) = {
+            let catalog = self.catalog.lock();
+            (catalog.find(lsn)?, catalog.vouched)
+        };
+        let site = match cursor.held {
+            Some((site, lsns, _)) if lsns.contains(lsn) && site == lead.ground.site(site.offset) => site,
+            _ => self.load(cursor, lsn, &lead)?,
+        };
+        let batch = Batch::decode(&cursor.buf, &site).map_err(|reason| Error::Corrupt {
+            segment: site.segment,
+            offset: site.offset,
+            lsns: LsnRange::of(lsn, 1),
+            reason,
+        })?;
+        Ok(look(batch, vouched))
+    }
+
+    /// Reads the batch that holds `lsn` into the cursor. Says where it is.
+    fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &Lead) -> Result<Site> {
+        let ground = lead.ground;
+        let path = self.home.path(Name::Segment(ground.segment));
+        let failed = |source| Error::io(&path, source);
+        if cursor.file.as_ref().is_none_or(|(number, _)| *number != ground.segment) {
+            let file = self.home.env.fs.open(&path, OpenMode::READ).map_err(|source| {
+                // A trim may have been faster.
+                let trimmed = self.catalog.lock().find(lsn).err();
+                trimmed.unwrap_or_else(|| failed(source))
+            })?;
+            cursor.file = Some((ground.segment, file));
+            cursor.held = None;
+        }
+        let (mut due, mut offset) = lead.from;
+        if let Some((site, lsns, end)) = cursor.held.take()
+            && site == ground.site(site.offset)
+            && (due..=lsn).contains(&lsns.last.next())
+        {
+            (due, offset) = (lsns.last.next(), end);
+        }
+        let Some((_, file)) = &cursor.file else { return Err(Error::Closed) };
+        loop {
+            let site = ground.site(offset);
+            let found =
+                read_batch(&**file, &site, ground.block, lead.end, &mut cursor.buf).map_err(failed)?;
+            let reason = match found {
+                Ok(batch) if batch.header.base == due && offset < lead.end => {
+                    let (lsns, end) = (batch.header.lsns(), batch.header.end(ground.block));
+                    self.catalog.lock().mark(ground.segment, due, offset);
+                    if lsns.contains(lsn) {
+                        cursor.held = Some((site, lsns, end));
+                        return Ok(site);
+                    }
+                    (due, offset) = (batch.header.next(), end);
+                    continue;
+                }
+                Ok(batch) => Reason::OtherLsn(batch.header.base),
+                Err(reason) => reason,
+            };
+            // Not what is due: everything up to the next valid batch is damaged.
+            let from = offset.saturating_add(u64::from(ground.block));
+            let behind = find_valid(&**file, &ground, from, lead.end, &mut cursor.buf).map_err(failed)?;
+            let next = behind.valid.filter(|header| header.base > due);
+            let lsns = LsnRange::new(due, next.map_or(lead.lsns.last, |header| header.base.prev()));
+            match next {
+                Some(header) if header.base <= lsn => (due, offset) = (header.base, header.site.offset),
+                _ => return Err(Error::Corrupt { segment: ground.segment, offset, lsns, reason }),
+            }
+        }
+    }
+}
+
+fn entry(frame: &Frame<'_>, vouched: Lsn) -> Entry {
+    Entry {
+        lsn: frame.lsn,
+        stream: frame.stream,
+        seq: frame.seq,
+        payload: frame.payload.to_vec(),
+        vouched: frame.lsn <= vouched,
+    }
+}
+
+/// The records from an LSN on, in order, up to the last that is there when asked.
+///
+/// Damaged and trimmed records come as one error a run, after which the iterator goes on behind the run. Records
+/// that were given up by accept-loss are passed over. After an error of the file system it ends.
+#[derive(Debug)]
+pub struct Iter {
+    reader: Arc<Reader>,
+    cursor: Cursor,
+    next: Lsn,
+    /// Records beyond this are not shown.
+    bound: Option<Lsn>,
+    pending: VecDeque<Entry>,
+    ended: bool,
+}
+
+impl Iter {
+    pub(crate) fn new(reader: Arc<Reader>, from: Lsn) -> Self {
+        let next = from.max(Lsn::FIRST);
+        Self { reader, cursor: Cursor::default(), next, bound: None, pending: VecDeque::new(), ended: false }
+    }
+
+    /// The LSN of the record that comes next.
+    #[must_use]
+    pub fn position(&self) -> Lsn {
+        self.pending.front().map_or(self.next, |entry| entry.lsn)
+    }
+
+    /// Shows no records beyond `bound` from now on.
+    pub(crate) fn bound(&mut self, bound: Lsn) {
+        self.bound = Some(bound);
+    }
+
+    /// What to do about a failed read: tell it, pass over it, or end.
+    fn pass(&mut self, error: Error) -> Option<Result<Entry>> {
+        match &error {
+            Error::Absent { .. } => return None,
+            Error::Lost { lsns } => {
+                self.next = lsns.last.next();
+                return self.next();
+            }
+            Error::Trimmed { first, .. } => self.next = (*first).max(self.next.next()),
+            Error::Corrupt { lsns, .. } => self.next = lsns.last.next().max(self.next.next()),
+            _ => self.ended = true,
+        }
+        Some(Err(error))
+    }
+}
+
+impl Iterator for Iter {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        if let Some(entry) = self.pending.pop_front() {
+            return Some(Ok(entry));
+        }
+        if self.ended || self.bound.is_some_and(|bound| self.next > bound) {
+            return None;
+        }
+        let reader = Arc::clone(&self.reader);
+        match reader.fill(&mut self.cursor, self.next, &mut self.pending) {
+            Ok(()) => {
+                let entry = self.pending.pop_front()?;
+                self.next = self.pending.back().map_or(entry.lsn, |last| last.lsn).next();
+                Some(Ok(entry))
+            }
+            Err(error) => self.pass(error),
+        }
+    }
+}

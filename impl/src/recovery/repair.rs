@@ -1,0 +1,250 @@
+//! The repair: what an open writes before it returns. Every step may be cut off by a crash, any number of times.
+//!
+//! The order matters. A new manifest comes first, so that no byte of the old one, which may be in the page
+//! cache only, is built upon. What nothing needs is removed only then. Records that nothing vouches for are
+//! written again last, as one batch: until that is durable the old ones are still there, and still found.
+
+use truelog_env::IoKind;
+
+use crate::batch::BatchBuilder;
+use crate::catalog::{Catalog, Span};
+use crate::codec::as_u64;
+use crate::commit::{Commit, Last};
+use crate::error::{Error, Failure, ReadOnlyWhy, Result};
+use crate::event::{Event, Place};
+use crate::front::{Front, Taken};
+use crate::group_commit::Marks;
+use crate::home::Home;
+use crate::house::House;
+use crate::identity::Identity;
+use crate::lsn::Lsn;
+use crate::manifest::{ManifestFile, ManifestState};
+use crate::names::Name;
+use crate::options::Options;
+use crate::recovery::Recovered;
+use crate::recovery::survey::{self, Survey};
+use crate::sync::{Arc, Mutex};
+
+/// What a handle is made of.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) front: Front,
+    pub(crate) commit: Commit,
+    pub(crate) marks: Marks,
+    pub(crate) catalog: Arc<Mutex<Catalog>>,
+    /// `None` when nothing may be written.
+    pub(crate) house: Option<House>,
+    pub(crate) read_only: Option<ReadOnlyWhy>,
+    pub(crate) recovered: Recovered,
+}
+
+/// Opens a log that was just created by this very handle, so that its identity is known to be durable.
+///
+/// # Errors
+/// As [`open_surveyed`].
+pub(crate) fn open_fresh(home: &Home, options: &Options) -> Result<Opened> {
+    let survey = survey::survey(home)?;
+    open_surveyed(home, options, survey, None)
+}
+
+/// Opens a log as its survey says: for reading only if anything is damaged, else after repairing it. `identity`
+/// is published again if nothing says that its name is durable.
+///
+/// # Errors
+/// [`Error::Full`] and [`Error::Io`]; the next open begins anew.
+pub(crate) fn open_surveyed(
+    home: &Home,
+    options: &Options,
+    survey: Survey,
+    identity: Option<&Identity>,
+) -> Result<Opened> {
+    for row in &survey.rows {
+        home.emit(&Event::RecoveryRow { number: row.number(), name: row.name() });
+    }
+    if !survey.damage.is_empty() {
+        return Ok(damaged(home, options, &survey));
+    }
+    if let Some(identity) = identity.filter(|_| !survey.state.identity_vouched) {
+        remove_left_over(home, &survey, Name::IdentityTmp)?;
+        // The directory sync of an earlier life may have failed, or never been done.
+        identity.publish(home).map_err(refused)?;
+    }
+    let mut orphans = survey.orphans.clone();
+    orphans.retain(|name| !matches!(name, Name::IdentityTmp | Name::ManifestTmp));
+    let manifest = checkpoint(home, &survey, kept_state(&survey))?;
+    let house = House::new(manifest, options);
+    remove(home, &orphans)?;
+    rebuild(home, options, survey, house)
+}
+
+/// Writes the manifest anew. The temporary name goes first: after a crash it may still lead to the very file
+/// that is the manifest now, which must not be emptied.
+pub(super) fn checkpoint(home: &Home, survey: &Survey, state: ManifestState) -> Result<ManifestFile> {
+    remove_left_over(home, survey, Name::ManifestTmp)?;
+    let watermark = survey.vouched.min(survey.next.prev());
+    ManifestFile::checkpoint(home, state, watermark).map_err(|failure| refused(failure.error))
+}
+
+/// Removes a temporary name, if the survey saw it.
+pub(super) fn remove_left_over(home: &Home, survey: &Survey, name: Name) -> Result<()> {
+    if survey.orphans.contains(&name) {
+        home.unlink(name).map_err(refused)?;
+        home.emit(&Event::Removed { name: name.to_string() });
+    }
+    Ok(())
+}
+
+/// The error of a recovery that could not write: a full or a read-only file system have their own.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Io { source, .. } if source.kind == IoKind::ReadOnly => {
+            Error::ReadOnly { why: ReadOnlyWhy::CannotWrite(source) }
+        }
+        error => Failure::harmless(error).error,
+    }
+}
+
+/// The manifest's state without what is of no use, and with what is known by now.
+fn kept_state(survey: &Survey) -> ManifestState {
+    let mut state = survey.state.clone();
+    state.identity_vouched = true;
+    state.segments.retain(|entry| !survey.orphans.contains(&Name::Segment(entry.number)));
+    state.next_segment = survey.highest.next();
+    state
+}
+
+fn remove(home: &Home, orphans: &[Name]) -> Result<()> {
+    for name in orphans {
+        home.unlink(*name).map_err(refused)?;
+        home.emit(&Event::Removed { name: name.to_string() });
+    }
+    if orphans.is_empty() { Ok(()) } else { home.sync_dir() }
+}
+
+/// Reading only: everything outside the damage can be read.
+fn damaged(home: &Home, options: &Options, survey: &Survey) -> Opened {
+    for damage in &survey.damage {
+        home.emit(&Event::Damage { lsns: damage.lsns, error: damage.error.clone() });
+    }
+    let why = survey.damage.iter().find(|damage| !damage.lsns.is_empty()).or(survey.damage.first());
+    let why = why.map(|damage| match &damage.error {
+        Error::CorruptFile { path, .. } if damage.lsns.is_empty() => ReadOnlyWhy::FileDamaged(path.clone()),
+        _ => ReadOnlyWhy::Damaged(damage.lsns),
+    });
+    let catalog = Arc::new(Mutex::new(survey.catalog()));
+    let marks = Marks { written: survey.next.prev(), durable: survey.vouched };
+    let front = Front::new(options, survey.next, survey.streams.clone());
+    let spare = BatchBuilder::new(home.block, options.max_batch_bytes);
+    let commit = Commit::new(home.clone(), options.sync, Arc::clone(&catalog), spare, survey.last, marks);
+    let recovered = Recovered { durable: marks.durable, read_only: true, ..recovered(survey) };
+    Opened { front, commit, marks, catalog, house: None, read_only: why, recovered }
+}
+
+fn recovered(survey: &Survey) -> Recovered {
+    Recovered {
+        rows: survey.rows.clone(),
+        first: survey.state.trimmed,
+        next: survey.next,
+        durable: survey.next.prev(),
+        damage: survey.damage.clone(),
+        rewritten: 0,
+        torn_bytes: survey.torn_bytes,
+        orphans_removed: as_u64(survey.orphans.len()),
+        read_only: false,
+    }
+}
+
+/// Makes the handle, after writing again what nothing vouches for.
+fn rebuild(home: &Home, options: &Options, survey: Survey, house: House) -> Result<Opened> {
+    let mut recovered = recovered(&survey);
+    let (spans, first_unvouched) = vouched_spans(&survey);
+    let next = first_unvouched.unwrap_or(survey.next);
+    let mut catalog = Catalog::new(spans, survey.state.trimmed, next);
+    catalog.losses.clone_from(&survey.state.losses);
+    let catalog = Arc::new(Mutex::new(catalog));
+    // On a volume that keeps no promise nothing is ever called durable.
+    let durable = if home.volume.weakness.is_none() { next.prev() } else { Lsn::NONE };
+    let marks = Marks { written: next.prev(), durable };
+    let mut front = Front::new(options, next, survey.streams.clone());
+    let mut opened = Fresh { home, options, catalog: &catalog, house, last: survey.last, marks };
+    let commit = match first_unvouched {
+        None => opened.commit(BatchBuilder::new(home.block, options.max_batch_bytes)),
+        Some(first) => {
+            recovered.rewritten = survey.next.get() - first.get();
+            opened.rewrite(&survey, &mut front)?
+        }
+    };
+    let marks = commit.marks();
+    recovered.durable = marks.durable;
+    Ok(Opened { front, commit, marks, house: Some(opened.house), catalog, read_only: None, recovered })
+}
+
+/// The spans without what nothing vouches for, and the first such record.
+fn vouched_spans(survey: &Survey) -> (Vec<Span>, Option<Lsn>) {
+    let mut spans = survey.spans.clone();
+    let mut tail = survey.tail.iter().filter(|(_, header)| header.count > 0);
+    let Some((_, first)) = tail.next() else { return (spans, None) };
+    spans.retain(|span| span.lsns.first < first.base);
+    if let Some(span) = spans.last_mut()
+        && span.lsns.last >= first.base
+    {
+        (span.lsns.last, span.end) = (first.base.prev(), first.site.offset);
+    }
+    (spans, Some(first.base))
+}
+
+/// The pieces of a handle that is being made.
+struct Fresh<'a> {
+    home: &'a Home,
+    options: &'a Options,
+    catalog: &'a Arc<Mutex<Catalog>>,
+    house: House,
+    last: Last,
+    marks: Marks,
+}
+
+impl Fresh<'_> {
+    fn commit(&self, spare: BatchBuilder) -> Commit {
+        let catalog = Arc::clone(self.catalog);
+        Commit::new(self.home.clone(), self.options.sync, catalog, spare, self.last, self.marks)
+    }
+
+    /// Writes all records of the tail again, as one batch in a new segment, by the same path as any commit. A
+    /// crash inside it keeps all of them or none, and if none, the old ones are still found.
+    fn rewrite(&mut self, survey: &Survey, front: &mut Front) -> Result<Commit> {
+        let home = self.home;
+        let len: u64 = survey.tail.iter().map(|(_, header)| u64::from(header.len)).sum();
+        let limit = u32::try_from(len).map_err(|_| Error::TooLarge { len, limit: u64::from(u32::MAX) })?;
+        let mut batch = BatchBuilder::new(home.block, limit);
+        batch.begin(front.next());
+        let needed = front.capacity_for(len);
+        batch.push_table(survey.streams.iter().map(|(stream, next)| (*stream, *next)));
+        let mut buf = Vec::new();
+        for place in &survey.tail {
+            let mut pushed = Ok(());
+            survey::read(home, &survey.probes, place, &mut buf, |records| {
+                pushed = records.records().try_for_each(|frame| {
+                    front.recovered(frame.stream, frame.seq.next());
+                    batch.push(frame.stream, frame.seq, frame.payload).map(|_| ())
+                });
+            })?;
+            pushed?;
+        }
+        let lsns = batch.lsns();
+        let durable = self.marks.durable;
+        let prepared = self.house.prepare(home, self.options, needed, durable);
+        let segment = prepared.map_err(|failure| refused(failure.error))?;
+        let place = Place {
+            lsns,
+            segment: segment.number,
+            offset: u64::from(home.block),
+            end: u64::from(home.block) + batch.padded_len(),
+        };
+        front.resume(&segment, place.end, lsns.last.next());
+        let mut commit = self.commit(batch);
+        commit.commit(Taken { entering: Some(segment), offset: place.offset, power: true })?;
+        commit.replace_buffer(BatchBuilder::new(home.block, self.options.max_batch_bytes));
+        home.emit(&Event::Rewritten(place));
+        Ok(commit)
+    }
+}

@@ -1,0 +1,349 @@
+//! Segment files: their header, how they are made ready, and how an open one is written.
+
+use std::path::PathBuf;
+
+use truelog_env::{File, IoKind, OpenMode};
+
+use crate::batch::Site;
+use crate::block;
+use crate::codec::{Put, as_u64, round_up};
+use crate::error::{Error, Failure, Reason, Result};
+use crate::event::Event;
+use crate::home::{Home, read_full_at, write_all_at};
+use crate::lsn::{Lsn, SegmentNo};
+use crate::manifest::{Edit, ManifestFile, SegmentEntry};
+use crate::names::Name;
+use crate::options::{Fill, Options, SyncMethod};
+use crate::types::LogId;
+
+/// The first eight bytes of a segment.
+pub const SEGMENT_MAGIC: [u8; 8] = *b"TLSEGMT1";
+/// Where the block size is.
+const BLOCK_AT: usize = 56;
+/// How much is zeroed with one write.
+const FILL_CHUNK: usize = 1 << 20;
+
+/// A segment's header: the file's first block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SegmentHeader {
+    /// The log.
+    pub log: LogId,
+    /// The segment.
+    pub segment: SegmentNo,
+    /// Random; repeated in each of its batches.
+    pub salt: u64,
+    /// The file's length, in bytes.
+    pub capacity: u64,
+    /// The log's block size, in bytes.
+    pub block: u32,
+}
+
+impl SegmentHeader {
+    /// Reads a header from the beginning of `bytes`.
+    ///
+    /// # Errors
+    /// The first reason why this is not a valid header.
+    pub fn decode(bytes: &[u8]) -> std::result::Result<Self, Reason> {
+        let (mut get, block) = block::open(bytes, &SEGMENT_MAGIC, BLOCK_AT)?;
+        let fields = (|| {
+            Some(Self {
+                log: LogId(get.array()?),
+                segment: SegmentNo(get.u64()?),
+                salt: get.u64()?,
+                capacity: get.u64()?,
+                block,
+            })
+        })();
+        fields.ok_or(Reason::Short)
+    }
+
+    /// The header's bytes: one block.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(self.block).unwrap_or(block::MOST)];
+        Put::new(&mut bytes[block::FIELDS_AT..])
+            .bytes(&self.log.0)
+            .u64(self.segment.0)
+            .u64(self.salt)
+            .u64(self.capacity)
+            .u32(self.block);
+        block::close(&mut bytes, &SEGMENT_MAGIC);
+        bytes
+    }
+
+    /// Checks that this header is that of segment `number` of a log.
+    ///
+    /// # Errors
+    /// The first field that says otherwise.
+    pub fn check(&self, log: LogId, number: SegmentNo, block: u32) -> std::result::Result<(), Reason> {
+        if self.log != log {
+            return Err(Reason::OtherLog);
+        }
+        if self.segment != number {
+            return Err(Reason::OtherSegment(self.segment));
+        }
+        if self.block != block {
+            return Err(Reason::Field("block size"));
+        }
+        if self.capacity < 2 * u64::from(block) || !self.capacity.is_multiple_of(u64::from(block)) {
+            return Err(Reason::Field("capacity"));
+        }
+        Ok(())
+    }
+
+    /// Checks that this header is that of the segment that the manifest names.
+    ///
+    /// # Errors
+    /// The first field that says otherwise.
+    pub fn check_named(
+        &self,
+        log: LogId,
+        entry: &SegmentEntry,
+        block: u32,
+    ) -> std::result::Result<(), Reason> {
+        self.check(log, entry.number, block)?;
+        if self.salt != entry.salt {
+            return Err(Reason::OtherSalt);
+        }
+        if self.capacity != entry.capacity {
+            return Err(Reason::Field("capacity"));
+        }
+        Ok(())
+    }
+
+    /// Where a batch of this segment is.
+    #[must_use]
+    pub const fn site(&self, offset: u64) -> Site {
+        Site { log: self.log, salt: self.salt, segment: self.segment, offset }
+    }
+}
+
+/// Reads the header of an open segment file. The outer error is the file's, the inner one the header's.
+pub(crate) fn read_header(
+    file: &dyn File,
+) -> std::result::Result<std::result::Result<SegmentHeader, Reason>, truelog_env::IoError> {
+    let mut bytes = vec![0; block::MOST];
+    let got = read_full_at(file, &mut bytes, 0)?;
+    Ok(SegmentHeader::decode(&bytes[..got]))
+}
+
+/// An open segment, to be written by the one commit in flight.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// Its number.
+    pub(crate) number: SegmentNo,
+    /// Its salt.
+    pub(crate) salt: u64,
+    /// The file's length, in bytes.
+    pub(crate) capacity: u64,
+    path: PathBuf,
+    file: Box<dyn File>,
+    device: u64,
+    inode: u64,
+}
+
+impl Segment {
+    /// Makes a segment ready: a temporary file with its header and its space, synced; renamed; the directory
+    /// synced; named by the manifest, synced. Only then may a batch go into it.
+    ///
+    /// `number` must be higher than that of any segment file ever seen. `capacity` is rounded up to blocks.
+    pub(crate) fn prepare(
+        home: &Home,
+        options: &Options,
+        manifest: &mut ManifestFile,
+        number: SegmentNo,
+        capacity: u64,
+        watermark: Lsn,
+    ) -> std::result::Result<Self, Failure> {
+        let capacity = round_up(capacity.max(2 * u64::from(home.block)), home.block);
+        let segment = Self::fill(home, options, number, capacity)
+            .map_err(|error| refuse(home, Name::SegmentTmp(number), number, Failure::harmless(error)))?;
+        home.sync_dir().map_err(Failure::poisoning)?;
+        let edit = Edit::AddSegment(SegmentEntry { number, salt: segment.salt, capacity });
+        manifest
+            .append(home, &edit, watermark)
+            .map_err(|failure| refuse(home, Name::Segment(number), number, failure))?;
+        home.emit(&Event::SegmentPrepared { segment: number, capacity });
+        Ok(segment)
+    }
+
+    /// Everything up to and including the rename: what fails here has touched nothing but the new file.
+    fn fill(home: &Home, options: &Options, number: SegmentNo, capacity: u64) -> Result<Self> {
+        let (tmp, path) = (home.path(Name::SegmentTmp(number)), home.path(Name::Segment(number)));
+        let failed = |source| Error::io(&tmp, source);
+        let header = SegmentHeader {
+            log: home.log,
+            segment: number,
+            salt: home.random()?,
+            capacity,
+            block: home.block,
+        };
+        let file = home.open(Name::SegmentTmp(number), OpenMode::CREATE)?;
+        write_all_at(&*file, &header.encode(), 0).map_err(failed)?;
+        match options.fill {
+            Fill::Zeros => write_zeros(&*file, u64::from(home.block), capacity).map_err(failed)?,
+            Fill::Allocate => file.allocate(capacity).map_err(failed)?,
+        }
+        file.sync_all().map_err(failed)?;
+        let file = match options.sync {
+            SyncMethod::DataSync => file,
+            SyncMethod::WriteThrough => {
+                home.open(Name::SegmentTmp(number), OpenMode { write_through: true, ..OpenMode::WRITE })?
+            }
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        home.rename(Name::SegmentTmp(number), Name::Segment(number))?;
+        let (device, inode) = (metadata.device, metadata.inode);
+        Ok(Self { number, salt: header.salt, capacity, path, file, device, inode })
+    }
+
+    /// Where a batch of this segment is.
+    pub(crate) const fn site(&self, log: LogId, offset: u64) -> Site {
+        Site { log, salt: self.salt, segment: self.number, offset }
+    }
+
+    /// Writes all of `bytes` at `offset`. A failure must poison.
+    pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        write_all_at(&*self.file, bytes, offset).map_err(|source| Error::io(&self.path, source))
+    }
+
+    /// Makes durable what was written. A failure must poison, and must never be tried again.
+    pub(crate) fn sync_data(&self) -> Result<()> {
+        self.file.sync_data().map_err(|source| Error::io(&self.path, source))
+    }
+
+    /// Checks that the segment's path still leads to this file, and that it is long enough for a batch that
+    /// ends at `end`: what is synced into a file without a name is lost. A failure must poison.
+    pub(crate) fn check_place(&self, home: &Home, end: u64) -> Result<()> {
+        let displaced = || Error::Displaced { path: self.path.clone() };
+        let found = home.env.fs.metadata(&self.path).map_err(|source| match source.kind {
+            IoKind::NotFound => displaced(),
+            _ => Error::io(&self.path, source),
+        })?;
+        if (found.device, found.inode) != (self.device, self.inode) || found.len < end {
+            return Err(displaced());
+        }
+        Ok(())
+    }
+}
+
+/// Writes zeros from `from` up to `to`.
+fn write_zeros(file: &dyn File, from: u64, to: u64) -> std::result::Result<(), truelog_env::IoError> {
+    let chunk = usize::try_from(to.saturating_sub(from)).unwrap_or(FILL_CHUNK).min(FILL_CHUNK);
+    let zeros = vec![0; chunk];
+    let mut at = from;
+    while at < to {
+        let len = usize::try_from(to - at).unwrap_or(chunk).min(chunk);
+        write_all_at(file, &zeros[..len], at)?;
+        at += as_u64(len);
+    }
+    Ok(())
+}
+
+/// Gives back the space of a segment that could not be prepared, unless the failure poisons. Whether the
+/// removal succeeds does not matter: a recovery removes what is left, and the number is not used again.
+fn refuse(home: &Home, name: Name, segment: SegmentNo, failure: Failure) -> Failure {
+    if !failure.poisons {
+        let _ = home.unlink(name);
+        home.emit(&Event::SpaceRefused { segment, error: failure.error.clone() });
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> SegmentHeader {
+        SegmentHeader { log: LogId([1; 16]), segment: SegmentNo(2), salt: 3, capacity: 1024, block: 256 }
+    }
+
+    #[test]
+    fn a_header_round_trips() {
+        assert_eq!(SegmentHeader::decode(&header().encode()), Ok(header()));
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_header_is_refused() {
+        let bytes = header().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHeader::decode(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_another_place_is_refused_by_name() {
+        let entry = SegmentEntry { number: SegmentNo(2), salt: 3, capacity: 1024 };
+        let check = |change: fn(&mut SegmentHeader)| {
+            let mut header = header();
+            change(&mut header);
+            header.check_named(LogId([1; 16]), &entry, 256)
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        assert_eq!(check(|header| header.log = LogId([9; 16])), Err(Reason::OtherLog));
+        assert_eq!(check(|header| header.segment = SegmentNo(9)), Err(Reason::OtherSegment(SegmentNo(9))));
+        assert_eq!(check(|header| header.salt = 9), Err(Reason::OtherSalt));
+        assert_eq!(check(|header| header.block = 512), Err(Reason::Field("block size")));
+        assert_eq!(check(|header| header.capacity = 2048), Err(Reason::Field("capacity")));
+        assert_eq!(check(|header| header.capacity = 1000), Err(Reason::Field("capacity")));
+        assert_eq!(check(|header| header.capacity = 0), Err(Reason::Field("capacity")));
+    }
+
+    fn prepared(options: &Options) -> (tempfile::TempDir, crate::create::Created, ManifestFile, Segment) {
+        let (env, dir) = (crate::os::native(), tempfile::tempdir().expect("a directory"));
+        let created = crate::create::create(&env, dir.path(), options).expect("a log");
+        let state = crate::manifest::ManifestState::new(options);
+        let mut manifest = ManifestFile::checkpoint(&created.home, state, Lsn::NONE).expect("a manifest");
+        let segment =
+            Segment::prepare(&created.home, options, &mut manifest, SegmentNo(1), 10_000, Lsn::NONE)
+                .expect("a segment");
+        (dir, created, manifest, segment)
+    }
+
+    fn options(fill: Fill, sync: SyncMethod) -> Options {
+        let durability = crate::types::Durability::ProcessCrash;
+        Options { durability, fill, sync, segment_size: 1 << 20, ..Options::default() }
+    }
+
+    #[test]
+    fn a_prepared_segment_is_named_whole_and_zero() {
+        for (fill, sync) in [
+            (Fill::Zeros, SyncMethod::DataSync),
+            (Fill::Zeros, SyncMethod::WriteThrough),
+            (Fill::Allocate, SyncMethod::DataSync),
+            (Fill::Allocate, SyncMethod::WriteThrough),
+        ] {
+            let (_dir, created, manifest, segment) = prepared(&options(fill, sync));
+            let entry = *manifest.state().segment(SegmentNo(1)).expect("the manifest names it");
+            assert_eq!((entry.salt, entry.capacity), (segment.salt, 12_288), "whole blocks");
+            segment.write_all_at(b"batch", 4096).expect("a write");
+            segment.sync_data().expect("a sync");
+            segment.check_place(&created.home, 12_288).expect("in its place");
+            let file = created.home.open(Name::Segment(SegmentNo(1)), OpenMode::READ).expect("a file");
+            let header = read_header(&*file).expect("readable").expect("a header");
+            assert_eq!(header.check_named(created.home.log, &entry, 4096), Ok(()));
+            let mut bytes = vec![1; 12_288];
+            assert_eq!(read_full_at(&*file, &mut bytes, 0), Ok(12_288));
+            assert_eq!(&bytes[4096..4101], b"batch");
+            assert!(bytes[4101..].iter().all(|byte| *byte == 0));
+        }
+    }
+
+    #[test]
+    fn a_segment_that_lost_its_place_is_noticed() {
+        let (_dir, created, _manifest, segment) = prepared(&options(Fill::Zeros, SyncMethod::DataSync));
+        let home = &created.home;
+        let displaced = |end| matches!(segment.check_place(home, end), Err(Error::Displaced { .. }));
+        assert!(!displaced(12_288));
+        assert!(displaced(12_289), "too short");
+        home.rename(Name::Segment(SegmentNo(1)), Name::Segment(SegmentNo(2))).expect("a rename");
+        assert!(displaced(4096), "gone");
+        home.open(Name::Segment(SegmentNo(1)), OpenMode::CREATE)
+            .expect("a file")
+            .allocate(12_288)
+            .expect("space");
+        assert!(displaced(4096), "replaced");
+    }
+}

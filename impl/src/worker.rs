@@ -1,0 +1,50 @@
+//! The log's own thread: it loops over `step`, and sleeps while there is nothing to do.
+#![allow(clippy::disallowed_methods, reason = "the one module that starts a thread")]
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::sync::{Arc, thread};
+
+/// The thread. Ends when the log is stopped or fails.
+#[derive(Debug)]
+pub(crate) struct Worker(thread::JoinHandle<()>);
+
+impl Worker {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn start(engine: &Arc<Engine>) -> Result<Self> {
+        let shared = Arc::clone(engine);
+        let body = move || while round(&shared).is_ok_and(|goes_on| goes_on) {};
+        thread::spawn_named("truelog", body).map(Self).map_err(|error| {
+            Error::io(&engine.home.dir, truelog_env::IoError::from_std(truelog_env::Op::Open, &error))
+        })
+    }
+
+    /// Stops the thread and waits for its end.
+    pub(crate) fn stop(self, engine: &Engine) {
+        // A failure stops it just as well.
+        let _ = engine.kernel.with(|front| front.stopping = true);
+        engine.kernel.rouse();
+        // A worker that unwound has poisoned the log, which is all there is to say.
+        let _ = self.0.join();
+    }
+}
+
+/// One step and one sleep. Says whether to go on. An error has poisoned the log, and all its callers get it.
+fn round(engine: &Engine) -> Result<bool> {
+    let next = engine.step()?.next;
+    let mut stopping = false;
+    engine.kernel.nap(|front| {
+        stopping = front.stopping;
+        front.worker_sleeps = true;
+        match (stopping, front.waiting_since()) {
+            (true, _) => Some(std::time::Duration::ZERO),
+            // Something came in between.
+            (false, Some(_)) => Some(next.unwrap_or(engine.options.max_delay)),
+            (false, None) => next,
+        }
+    })?;
+    Ok(!stopping)
+}

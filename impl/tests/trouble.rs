@@ -1,0 +1,258 @@
+//! The log in trouble, on the real file system: files that vanish, damage, copies, full disks.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests play the world around the log"
+)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use common::{Dir, options, payload, segments};
+use truelog::{
+    Claim, Error, Log, Lsn, LsnRange, ReadOnlyWhy, Row, StreamId, Verdict, Violation, accept_loss, adopt,
+    inspect, verify_dir,
+};
+
+const A: StreamId = StreamId(0);
+
+/// A closed log of `count` records of one block each, in the first segment.
+fn filled(dir: &Dir, count: u64) -> Vec<truelog::Receipt> {
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    let receipts =
+        (0..count).map(|number| log.append(A, &payload(number, 500)).expect("a receipt")).collect();
+    log.close().expect("a close");
+    receipts
+}
+
+/// Flips a byte of the file that holds a record, in the record's payload.
+fn rot(dir: &Dir, receipt: &truelog::Receipt) {
+    let path = dir.path().join(format!("segment-{:010}", receipt.segment().get()));
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).expect("the segment");
+    let at = receipt.offset() + 40;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).expect("a byte");
+    file.write_all_at(&[byte[0] ^ 1], at).expect("a flip");
+}
+
+#[test]
+fn a_segment_removed_under_the_writer_poisons_it() {
+    let dir = Dir::new();
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    log.append(A, b"one").expect("a receipt");
+    let path = dir.path().join(&segments(dir.path())[0]);
+    fs::remove_file(&path).expect("a removal");
+    let error = log.append(A, b"two").expect_err("no receipt");
+    assert_eq!(error, Error::Poisoned { cause: Box::new(Error::Displaced { path }) });
+    assert_eq!(log.append(A, b"three"), Err(error.clone()));
+    assert_eq!(log.trim(Lsn(1)), Err(error.clone()));
+    assert_eq!(log.step(), Err(error.clone()));
+    assert_eq!(log.stat().failure, Some(error.clone()));
+    assert_eq!(log.close(), Err(error));
+}
+
+#[test]
+fn a_segment_replaced_by_a_copy_poisons_too() {
+    let dir = Dir::new();
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    log.append(A, b"one").expect("a receipt");
+    let path = dir.path().join(&segments(dir.path())[0]);
+    fs::copy(&path, dir.other()).expect("a copy");
+    fs::rename(dir.other(), &path).expect("a replacement");
+    assert!(matches!(log.append(A, b"two"), Err(Error::Poisoned { .. })));
+}
+
+#[test]
+fn damage_is_named_and_kept_until_its_loss_is_accepted() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 9);
+    rot(&dir, &receipts[3]);
+    rot(&dir, &receipts[4]);
+    let damaged = LsnRange::new(Lsn(4), Lsn(5));
+    for _ in 0..2 {
+        let (log, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
+        assert!(recovered.read_only && recovered.rows.contains(&Row::TailDamaged), "{recovered:?}");
+        assert_eq!(recovered.damage.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [damaged]);
+        let why = ReadOnlyWhy::Damaged(damaged);
+        assert_eq!(log.append(A, b"no"), Err(Error::ReadOnly { why }));
+        assert!(matches!(log.get(Lsn(5)), Err(Error::Corrupt { lsns, .. }) if lsns == damaged));
+        assert_eq!(log.get(Lsn(6)).expect("a record").payload, payload(5, 500));
+        assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 7);
+        assert_eq!(log.iter(Lsn(1)).filter(Result::is_err).count(), 1);
+    }
+    let given_up = accept_loss(dir.path()).expect("a loss");
+    assert_eq!(given_up.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [damaged]);
+    assert_eq!(accept_loss(dir.path()), Ok(vec![]));
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("a log");
+    assert!(!recovered.read_only && recovered.rows.contains(&Row::TailLossAccepted), "{recovered:?}");
+    assert_eq!(log.get(Lsn(4)), Err(Error::Lost { lsns: damaged }));
+    assert_eq!(log.append(A, b"ten").expect("a receipt").lsn(), Lsn(10));
+    assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 8);
+    let lost = Verdict::Violated { why: Violation::Lost { lsns: damaged } };
+    assert_eq!(log.verify(&Claim::from(&receipts[3])), Ok(lost));
+    log.close().expect("a close");
+    assert_eq!(verify_dir(dir.path()).expect("a report").damage, []);
+}
+
+#[test]
+fn damage_to_the_last_records_is_found_by_the_idle_mark() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 3);
+    rot(&dir, &receipts[2]);
+    let (_, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
+    assert_eq!(recovered.damage[0].lsns, LsnRange::new(Lsn(3), Lsn(3)));
+    accept_loss(dir.path()).expect("a loss");
+    let (log, _) = Log::open(dir.path(), &options()).expect("a log");
+    assert_eq!(log.append(A, b"four").expect("a receipt").lsn(), Lsn(4));
+    log.close().expect("a close");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("a log");
+    assert_eq!((recovered.read_only, recovered.next), (false, Lsn(5)));
+    assert_eq!(log.get(Lsn(4)).expect("a record").payload, b"four");
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_never_built_upon() {
+    let dir = Dir::new();
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    let receipts: Vec<_> =
+        (0..3).map(|number| log.append(A, &payload(number, 500)).expect("a receipt")).collect();
+    drop(log);
+    // The last batch, which nothing vouches for, as a crash may leave it.
+    rot(&dir, &receipts[2]);
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert!(recovered.rows.contains(&Row::TornTailUnvouched) || recovered.rows.contains(&Row::TornTail));
+    assert_eq!((recovered.next, recovered.damage.len()), (Lsn(3), 0));
+    assert!(recovered.torn_bytes > 0);
+    assert_eq!(log.append(A, b"other").expect("a receipt").lsn(), Lsn(3));
+    drop(log);
+    // Whole again: it must not come back.
+    rot(&dir, &receipts[2]);
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert_eq!(recovered.next, Lsn(4));
+    assert_eq!(log.get(Lsn(3)).expect("a record").payload, b"other");
+}
+
+#[test]
+fn damage_in_a_sealed_segment_is_found_when_it_is_read() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 60);
+    assert!(receipts[59].segment() > receipts[0].segment());
+    rot(&dir, &receipts[2]);
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert!(!recovered.read_only);
+    let lsns = LsnRange::new(Lsn(3), Lsn(3));
+    assert!(matches!(log.get(Lsn(3)), Err(Error::Corrupt { lsns: found, .. }) if found == lsns));
+    assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 59);
+    let report = verify_dir(dir.path()).expect("a report");
+    assert_eq!(report.damage.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [lsns]);
+    assert_eq!(report.records, 59);
+}
+
+#[test]
+fn a_sealed_segment_that_is_missing_is_damage() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 60);
+    let last = receipts.iter().filter(|receipt| receipt.segment() == receipts[0].segment()).count() as u64;
+    fs::remove_file(dir.path().join(&segments(dir.path())[0])).expect("a removal");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
+    assert!(recovered.read_only && recovered.rows.contains(&Row::NamedMissing));
+    let lost = LsnRange::new(Lsn(1), Lsn(last));
+    assert!(recovered.damage.iter().any(|damage| damage.lsns == lost), "{:?}", recovered.damage);
+    assert_eq!(log.get(Lsn(last + 1)).expect("a record").payload, payload(last, 500));
+    drop(log);
+    accept_loss(dir.path()).expect("a loss");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
+    assert_eq!(log.append(A, b"on").expect("a receipt").lsn(), Lsn(61));
+}
+
+#[test]
+fn a_lost_first_batch_of_a_sealed_segment_hides_nothing_else() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 60);
+    let second = receipts.iter().position(|receipt| receipt.segment() > receipts[0].segment());
+    let second = second.expect("a second segment");
+    rot(&dir, &receipts[second]);
+    // One more segment, so that the damaged one is sealed.
+    drop(Log::open(dir.path(), &options()).map(|_| ()));
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
+    assert!(recovered.read_only);
+    assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 59);
+    drop(log);
+    accept_loss(dir.path()).expect("a loss");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
+    let receipt = log.append(A, b"on").expect("a receipt");
+    assert_eq!(receipt.seq().get(), 60);
+}
+
+#[test]
+fn a_manifest_that_is_lost_is_damage_and_can_be_written_anew() {
+    let dir = Dir::new();
+    filled(&dir, 60);
+    fs::remove_file(dir.path().join("MANIFEST")).expect("a removal");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
+    assert!(recovered.read_only && recovered.rows.contains(&Row::ManifestUnreadable));
+    assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 60);
+    drop(log);
+    accept_loss(dir.path()).expect("a loss");
+    let options = truelog::Options { background: false, ..truelog::Options::default() };
+    let (log, recovered) = Log::open(dir.path(), &options).expect("the log");
+    assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
+    assert_eq!(log.append(A, b"on").expect("a receipt").lsn(), Lsn(61));
+}
+
+#[test]
+fn a_copy_opens_only_after_it_was_adopted() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 3);
+    fs::create_dir(dir.other()).expect("a directory");
+    for entry in fs::read_dir(dir.path()).expect("the log") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), dir.other().join(entry.file_name())).expect("a copy");
+    }
+    assert!(matches!(Log::open(dir.other(), &options()), Err(Error::Moved { .. })));
+    assert_eq!(inspect(dir.other()).expect("an inspection").next(), Lsn(4));
+    adopt(dir.other()).expect("an adoption");
+    let (copy, recovered) = Log::open(dir.other(), &options()).expect("the copy");
+    assert_eq!(recovered.next, Lsn(4));
+    assert_eq!(copy.verify(&Claim::from(&receipts[1])), Ok(Verdict::Verified));
+    assert!(Log::open(dir.path(), &options()).is_ok());
+}
+
+#[test]
+fn options_that_differ_are_refused_with_both_values() {
+    let dir = Dir::new();
+    filled(&dir, 1);
+    let other = truelog::Options { segment_size: 512 << 10, ..options() };
+    match Log::open(dir.path(), &other) {
+        Err(Error::Mismatch { option, expected, found }) => {
+            assert_eq!((option, &*expected, &*found), ("segment_size", "262144", "524288"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(Log::create(dir.path(), &options()), Err(Error::Exists { .. })));
+}
+
+#[test]
+fn leftovers_of_an_interrupted_life_are_removed() {
+    let dir = Dir::new();
+    filled(&dir, 2);
+    for name in ["MANIFEST.tmp", "IDENTITY.tmp", "segment-0000000009.tmp"] {
+        fs::write(dir.path().join(name), b"half").expect("a leftover");
+    }
+    // The removal of a rename's source may lag: then the temporary name leads to the very manifest.
+    fs::remove_file(dir.path().join("MANIFEST.tmp")).expect("a removal");
+    fs::hard_link(dir.path().join("MANIFEST"), dir.path().join("MANIFEST.tmp")).expect("a second name");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert_eq!(recovered.orphans_removed, 3);
+    assert!(recovered.rows.contains(&Row::LeftOver));
+    let receipt = log.append(A, b"on").expect("a receipt");
+    assert!(receipt.segment().get() > 9, "a number once seen is never used again");
+    drop(log);
+    assert_eq!(Log::open(dir.path(), &options()).expect("the log").1.next, Lsn(4));
+    let unreadable = inspect(dir.path()).expect("an inspection").get(Lsn(9));
+    assert!(matches!(unreadable, Err(Error::Absent { .. })));
+}
