@@ -77,3 +77,8 @@ pub use tail::Tail;
 pub use ticket::Ticket;
 pub use types::{Digest, Durability, Entry, LogId, ParseError, Record};
 pub use verify::{Report, verify_dir, verify_dir_in};
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

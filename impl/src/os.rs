@@ -130,12 +130,12 @@ impl Fs for NativeFs {
     }
 
     fn sync_dir(&self, path: &Path) -> std::result::Result<(), IoError> {
-        let dir = fs::File::open(path).map_err(failed(Op::SyncDir))?;
+        let dir = open_dir(path).map_err(failed(Op::SyncDir))?;
         nix::unistd::fsync(&dir).map_err(failed_nix(Op::SyncDir))
     }
 
     fn lock_dir(&self, path: &Path) -> std::result::Result<Box<dyn DirLock>, IoError> {
-        let dir = fs::File::open(path).map_err(failed(Op::Lock))?;
+        let dir = open_dir(path).map_err(failed(Op::Lock))?;
         match dir.try_lock() {
             Ok(()) => Ok(Box::new(NativeLock { _dir: dir })),
             Err(fs::TryLockError::WouldBlock) => Err(IoError::new(Op::Lock, IoKind::Locked)),
@@ -146,6 +146,11 @@ impl Fs for NativeFs {
     fn volume(&self, path: &Path) -> std::result::Result<Volume, IoError> {
         volume::of(path)
     }
+}
+
+/// Opens a directory, and nothing else: to sync or lock what has taken its name would promise nothing.
+fn open_dir(path: &Path) -> std::io::Result<fs::File> {
+    fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open(path)
 }
 
 /// Holds a directory open, and with it the lock: the kernel releases it when the descriptor is closed.

@@ -97,7 +97,7 @@ pub(crate) fn survey(home: &Home) -> Result<Survey> {
         rows,
         vouched,
         next: found.next.max(past_damage(&damage)),
-        last: last_kept(kept, &chain),
+        last: last_kept(proven(kept, tail), &chain),
         tail: tail.to_vec(),
         streams: streams(home, &chain, kept, &probes)?,
         spans: chain.spans,
@@ -261,6 +261,14 @@ fn judge_names(
         decide(Name::Segment(number), &facts);
     }
     (rows, orphans)
+}
+
+/// The batches that are surely on the device. An idle mark at the very end vouches for what is before it, but
+/// nothing vouches for the mark: the page cache may hold one whose write failed. So the next batch does not
+/// continue it. A mark with a batch behind it was synced before that batch was written.
+fn proven<'a>(kept: &'a [(Ground, BatchHeader)], tail: &[(Ground, BatchHeader)]) -> &'a [(Ground, BatchHeader)] {
+    let marks = kept.iter().rev().take_while(|(_, header)| tail.is_empty() && header.lsns().is_empty()).count();
+    &kept[..kept.len() - marks]
 }
 
 /// The batch that the next one continues.

@@ -1,0 +1,146 @@
+//! `truelog append`: standard input in, receipts out.
+//!
+//! One thread reads and deals: record k, from 0, goes to writer k mod N as the next record of its stream. Each
+//! writer owns its stream, keeps several submissions in flight, and prints receipts as they become true. The
+//! queues between them are bounded, so memory is too, however long the input.
+
+mod deal;
+mod input;
+mod write;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use serde::Serialize;
+use truelog::format::FRAME_HEADER;
+use truelog::{Log, Recovered, StreamId};
+
+use crate::args::{Append, DurabilityArg};
+use crate::failure::Failure;
+use crate::open;
+use crate::output;
+
+use deal::{Dealer, Skipped};
+use write::Writer;
+
+/// Chunks that wait for a writer. A chunk is at most what one read gave, or one record.
+const QUEUE: usize = 4;
+
+/// What an append did, as `--json` shows it on standard error.
+#[derive(Serialize)]
+struct Summary {
+    appended: u64,
+    skipped: u64,
+    recovered_first_lsn: u64,
+    recovered_next_lsn: u64,
+    rewritten: u64,
+    torn_bytes: u64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Whatever the log, the input or the output reports. Every receipt that was printed holds regardless.
+pub(crate) fn run(args: &Append, json: bool) -> Result<(), Failure> {
+    let (log, recovered) = open::writable(&args.dir)?;
+    let log = Arc::new(log);
+    let outcome = append(&log, args);
+    // Closing commits nothing new here: every writer waited for what it submitted. It writes the idle mark.
+    let closed = match Arc::into_inner(log) {
+        Some(log) => log.close().map_err(Failure::log(&args.dir)),
+        None => Ok(()),
+    };
+    let (appended, skipped) = outcome?;
+    closed?;
+    summarise(&recovered, appended, skipped, json);
+    Ok(())
+}
+
+/// Appends all of standard input. Returns how many records were appended, and how many skipped.
+fn append(log: &Arc<Log>, args: &Append) -> Result<(u64, u64), Failure> {
+    let skip = skips(log, args)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut queues = Vec::new();
+    let mut writers = Vec::new();
+    for stream in 0..u64::from(args.writers) {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let durability = args.durability.map_or(log.options().durability, DurabilityArg::durability);
+        let writer = Writer::new(Arc::clone(log), &args.dir, stream, durability, Arc::clone(&stop));
+        queues.push(sender);
+        let handle = thread::Builder::new()
+            .name(format!("writer-{stream}"))
+            .spawn(move || writer.run(&receiver))
+            .map_err(|_| Failure::Thread("writer"))?;
+        writers.push(handle);
+    }
+    let format = args.format;
+    // A record must fit into a batch with its framing.
+    let limit = (log.options().max_batch_bytes as usize).saturating_sub(FRAME_HEADER);
+    let reader = thread::Builder::new()
+        .name("reader".to_owned())
+        .spawn(move || -> Result<Skipped, Failure> {
+            let mut dealer = Dealer::new(queues, skip);
+            let read = input::split(&mut io::stdin().lock(), format, limit, |piece| dealer.take(piece));
+            // What was read whole is appended, whatever comes behind it.
+            let dealt = dealer.take(input::Piece::Pause);
+            read.and(dealt)?;
+            dealer.finish()
+        })
+        .map_err(|_| Failure::Thread("reader"))?;
+
+    let mut appended = 0;
+    let mut first = None;
+    for writer in writers {
+        match writer.join().unwrap_or(Err(Failure::Thread("writer"))) {
+            Ok(count) => appended += count,
+            Err(failure) => first = first.or(Some(failure)),
+        }
+    }
+    // A reader that waits for input which may never come is left behind: the process is about to end.
+    if let Some(failure) = first {
+        return Err(failure);
+    }
+    let skipped = reader.join().unwrap_or(Err(Failure::Thread("reader")))?;
+    Ok((appended, skipped.records))
+}
+
+/// How many records of each stream the log holds already, if the input is fed again; else none.
+fn skips(log: &Log, args: &Append) -> Result<Vec<u64>, Failure> {
+    let streams = 0..u64::from(args.writers);
+    if !args.resume {
+        return Ok(streams.map(|_| 0).collect());
+    }
+    // With fewer writers than before, records would go to other streams than before.
+    match log.next_seq(StreamId(streams.end)).get() {
+        0 => Ok(streams.map(|stream| log.next_seq(StreamId(stream)).get()).collect()),
+        held => Err(Failure::OtherInput { stream: streams.end, held, given: 0 }),
+    }
+}
+
+/// One line on standard error: what was found, and what was done. Standard output is for receipts alone.
+fn summarise(recovered: &Recovered, appended: u64, skipped: u64, json: bool) {
+    let summary = Summary {
+        appended,
+        skipped,
+        recovered_first_lsn: recovered.first.get(),
+        recovered_next_lsn: recovered.next.get(),
+        rewritten: recovered.rewritten,
+        torn_bytes: recovered.torn_bytes,
+    };
+    let mut err = io::stderr().lock();
+    // Whoever does not read this line misses no receipt.
+    let _ = if json {
+        output::json(&mut err, &summary)
+    } else {
+        let text = format!(
+            "truelog: {} appended, {} skipped as already there",
+            output::count(appended, "record"),
+            output::count(skipped, "record")
+        );
+        output::line(&mut err, &text)
+    };
+    let _ = err.flush();
+}

@@ -1,0 +1,323 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
+#[derive(Debug, Parser)]
+#[command(
+    name = "truelog",
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  truelog create /srv/orders
+  truelog append /srv/orders < lines.txt > receipts.jsonl
+  truelog cat /srv/orders --from 1 --format json
+  truelog verify /srv/orders --receipts receipts.jsonl
+
+Exit codes:
+  0 all holds, 1 damage or a violated receipt, 2 usage, 3 incomplete (says what was skipped),
+  4 the environment failed (disk, permissions, lock), 141 the reader of standard output went away.
+  Every error has a code; `truelog explain CODE` says what it means and what to do."
+)]
+pub struct Cli {
+    /// Print machine-readable JSON: results on standard output, an error as one object on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Write the log's events to standard error in this format.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Off, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
+    /// The least severe event to write.
+    #[arg(long, global = true, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an empty log in a directory, or finish a creation that was interrupted.
+    #[command(after_help = "\
+Examples:
+  truelog create /srv/orders
+  truelog create /srv/orders --segment-size 268435456 --sync write-through")]
+    Create(Create),
+
+    /// Append records from standard input and print a receipt for each.
+    #[command(after_help = "\
+Line k of standard input, counted from 0, becomes record k div N of stream k mod N, without its newline, where N
+is the number of writers. With --format frames a record is a length (u32, little-endian) and as many bytes.
+A receipt is one JSON object a line; it is printed only once the durability that it names holds.
+
+Examples:
+  truelog append /srv/orders < lines.txt > receipts.jsonl
+  truelog append /srv/orders --writers 8 --resume < lines.txt >> receipts.jsonl
+  producer | truelog append /srv/orders --format frames --durability process-crash")]
+    Append(Append),
+
+    /// Print the records, in the order of their LSNs. Takes no lock and writes nothing.
+    #[command(after_help = "\
+Format raw prints each payload and a newline. Format json prints one object a line; the payload is `payload` where
+it is UTF-8, and `payload_hex` otherwise. `vouched` is false for records that nothing durable vouches for yet.
+
+Examples:
+  truelog cat /srv/orders
+  truelog cat /srv/orders --from 1000 --format json | jq .payload")]
+    Cat(Cat),
+
+    /// Show what the log is and where it stands. Takes no lock and writes nothing.
+    #[command(after_help = "\
+Examples:
+  truelog stat /srv/orders
+  truelog stat /srv/orders --json | jq .next_lsn")]
+    Stat(Place),
+
+    /// Print every batch and frame of one segment file, with offsets and checksum verdicts.
+    #[command(after_help = "\
+Examples:
+  truelog dump /srv/orders/segment-0000000001
+  truelog dump /srv/orders/segment-0000000001 --json")]
+    Dump(Dump),
+
+    /// Check every checksum and link of the log; with --receipts, hold every receipt against it.
+    #[command(after_help = "\
+It works beside a writer and on a read-only disk. Records that are valid but that nothing durable vouches for yet
+are accepted, and counted apart.
+
+Examples:
+  truelog verify /srv/orders
+  truelog verify /srv/orders --receipts receipts.jsonl
+  truelog append /srv/orders < lines.txt | truelog verify /srv/orders --receipts -")]
+    Verify(Verify),
+
+    /// Accept a log that was copied or moved: a new identity epoch begins.
+    #[command(after_help = "\
+Example:
+  cp -a /srv/orders /backup/orders && truelog adopt /backup/orders")]
+    Adopt(Place),
+
+    /// Accept that damaged records are lost, so that appends can go on. The loss is recorded for good.
+    #[command(after_help = "\
+Example:
+  truelog verify /srv/orders; truelog accept-loss /srv/orders")]
+    AcceptLoss(Place),
+
+    /// Say what an error code means and what to do.
+    #[command(after_help = "\
+Example:
+  truelog explain TL-902")]
+    Explain(Explain),
+
+    /// Print a completion script for a shell.
+    #[command(after_help = "\
+Example:
+  truelog completions bash > /etc/bash_completion.d/truelog")]
+    Completions(Completions),
+}
+
+/// A log's directory, and nothing else.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The log's directory.
+    pub dir: PathBuf,
+}
+
+/// `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The directory: missing, or empty.
+    pub dir: PathBuf,
+
+    /// Unit of writing, in bytes: a power of two, not below the device's own. No block that holds acknowledged
+    /// bytes is ever written again.
+    #[arg(long, value_name = "BYTES")]
+    pub block_size: Option<u32>,
+
+    /// Bytes of a full segment. Opening reads at most one segment.
+    #[arg(long, value_name = "BYTES")]
+    pub segment_size: Option<u64>,
+
+    /// The most payload and frame bytes that one commit writes.
+    #[arg(long, value_name = "BYTES")]
+    pub max_batch_bytes: Option<u32>,
+
+    /// The most streams that the log may have.
+    #[arg(long, value_name = "STREAMS")]
+    pub max_streams: Option<u32>,
+
+    /// Blocks of the manifest at least: how many edits fit before it is written anew.
+    #[arg(long, value_name = "BLOCKS")]
+    pub manifest_blocks: Option<u32>,
+
+    /// How a commit becomes durable: a sync after the write, or a write that returns only when it is durable.
+    #[arg(long, value_enum)]
+    pub sync: Option<Sync>,
+
+    /// How a segment's space is made: written with zeros, or allocated.
+    #[arg(long, value_enum)]
+    pub fill: Option<Fill>,
+
+    /// What a receipt promises when an append does not say.
+    #[arg(long, value_enum)]
+    pub durability: Option<DurabilityArg>,
+}
+
+/// `append`.
+#[derive(Debug, Args)]
+pub struct Append {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// How standard input is cut into records.
+    #[arg(long, value_enum, default_value_t = InputFormat::Lines)]
+    pub format: InputFormat,
+
+    /// How many threads append; each owns one stream, numbered from 0.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    pub writers: u16,
+
+    /// The input is fed again from its beginning: skip, in each stream, what the log already holds.
+    #[arg(long)]
+    pub resume: bool,
+
+    /// What a receipt's record survives; by default what the log was created with.
+    #[arg(long, value_enum)]
+    pub durability: Option<DurabilityArg>,
+}
+
+/// `cat`.
+#[derive(Debug, Args)]
+pub struct Cat {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// The first LSN to print; by default the first that is not trimmed.
+    #[arg(long, value_name = "LSN")]
+    pub from: Option<u64>,
+
+    /// How a record is printed. With --json it is json.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Raw)]
+    pub format: OutputFormat,
+}
+
+/// `dump`.
+#[derive(Debug, Args)]
+pub struct Dump {
+    /// The segment file.
+    pub segment: PathBuf,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// A file of receipts as `append` prints them; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, such as TL-902; without one, all codes are listed.
+    pub code: Option<String>,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// The format of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One line of text an event.
+    Text,
+    /// No events.
+    Off,
+}
+
+/// The severity of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what failed.
+    Error,
+    /// And what needs attention.
+    Warn,
+    /// And what became durable.
+    Info,
+    /// And what was accepted.
+    Debug,
+    /// And everything else.
+    Trace,
+}
+
+/// How a commit becomes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sync {
+    /// Write, then sync the file's data.
+    DataSync,
+    /// Write through.
+    WriteThrough,
+}
+
+/// How a segment's space is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fill {
+    /// Written with zeros: later commits change no metadata.
+    Zeros,
+    /// Allocated: faster to make, slower to write.
+    Allocate,
+}
+
+/// How standard input is cut into records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// One record a line, without the newline.
+    Lines,
+    /// A length (u32, little-endian), and as many bytes.
+    Frames,
+}
+
+/// How a record is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// The payload and a newline.
+    Raw,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a receipt's record survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityArg {
+    /// A loss of power.
+    PowerLoss,
+    /// A crash of the process, not of the machine.
+    ProcessCrash,
+}
+
+impl DurabilityArg {
+    /// As the log has it.
+    pub(crate) const fn durability(self) -> truelog::Durability {
+        match self {
+            Self::PowerLoss => truelog::Durability::PowerLoss,
+            Self::ProcessCrash => truelog::Durability::ProcessCrash,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! How the command fails: a code, what happened, where, and what to do next.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::codes;
+
+/// How the command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All holds.
+    Holds = 0,
+    /// Damage, or a violated receipt.
+    Violated = 1,
+    /// The command line, or what was fed, is wrong.
+    Usage = 2,
+    /// Something was skipped, and it was said what.
+    Incomplete = 3,
+    /// The disk, permissions, a lock, a stream: not the log's word.
+    Environment = 4,
+    /// The reader of standard output went away. What a shell shows for a program that SIGPIPE ended.
+    ClosedPipe = 141,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The log refused.
+    #[error("{source}")]
+    Log {
+        /// The log's directory, or the segment file.
+        path: PathBuf,
+        /// What it said.
+        source: truelog::Error,
+    },
+    /// Standard input cannot be read.
+    #[error("standard input cannot be read behind record {after}: {source}")]
+    Input {
+        /// Whole records read before.
+        after: u64,
+        /// What was reported.
+        source: io::Error,
+    },
+    /// The reader of standard output went away.
+    #[error("standard output was closed by its reader")]
+    Closed,
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[source] io::Error),
+    /// The input of a resumed append is not the one that the log was fed.
+    #[error("stream {stream} of the log holds {held} records, but the input gives it {given}")]
+    OtherInput {
+        /// The stream.
+        stream: u64,
+        /// Records that the log holds of it, trimmed ones included.
+        held: u64,
+        /// Records that the input has for it.
+        given: u64,
+    },
+    /// The input ends inside a frame.
+    #[error("the input ends inside frame {record}, {got} bytes into it")]
+    CutFrame {
+        /// The frame, from 0.
+        record: u64,
+        /// Bytes of it that were there, its length included.
+        got: usize,
+    },
+    /// A record is longer than the log takes.
+    #[error("record {record} of the input is longer than {limit} bytes")]
+    TooLong {
+        /// The record, from 0.
+        record: u64,
+        /// The most bytes that the log takes.
+        limit: usize,
+    },
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was reported.
+        source: io::Error,
+    },
+    /// The log does not keep receipts, or is damaged; the report on standard output says which and where.
+    #[error("{what}")]
+    Violated {
+        /// The log's directory.
+        dir: PathBuf,
+        /// In one sentence.
+        what: String,
+    },
+    /// Some of what was to be verified could not be.
+    #[error("{what}")]
+    Incomplete {
+        /// Where.
+        path: PathBuf,
+        /// In one sentence.
+        what: String,
+    },
+    /// A code that nothing has.
+    #[error("there is no code `{0}`")]
+    UnknownCode(String),
+    /// A thread could not be started, or ended by a panic.
+    #[error("a {0} thread could not do its work")]
+    Thread(&'static str),
+}
+
+/// A failure as `--json` shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    code: &'a str,
+    what: String,
+    #[serde(rename = "where")]
+    place: Option<String>,
+    next: &'a str,
+    exit: u8,
+}
+
+impl Failure {
+    /// Wraps a log's error with the path that was asked for.
+    pub(crate) fn log(path: &Path) -> impl Fn(truelog::Error) -> Self {
+        move |source| Self::Log { path: path.to_owned(), source }
+    }
+
+    /// A failed write to standard output.
+    pub(crate) fn output(source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Output(source) }
+    }
+
+    /// The stable code, for `truelog explain`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Log { source, .. } => source.code(),
+            Self::Input { .. } => codes::INPUT,
+            Self::Closed => codes::CLOSED,
+            Self::Output(_) => codes::OUTPUT,
+            Self::OtherInput { .. } => codes::OTHER_INPUT,
+            Self::CutFrame { .. } => codes::CUT_FRAME,
+            Self::TooLong { .. } => codes::TOO_LONG,
+            Self::File { .. } => codes::FILE,
+            Self::Violated { .. } => codes::VIOLATED,
+            Self::Incomplete { .. } => codes::INCOMPLETE,
+            Self::UnknownCode(_) => codes::UNKNOWN_CODE,
+            Self::Thread(_) => codes::THREAD,
+        }
+    }
+
+    /// How the command ends because of it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        use truelog::{Error, ReadOnlyWhy};
+        match self {
+            Self::Log { source, .. } => match source {
+                Error::Corrupt { .. } | Error::CorruptFile { .. } | Error::Lost { .. } => Exit::Violated,
+                Error::BadOption { .. }
+                | Error::Mismatch { .. }
+                | Error::TooLarge { .. }
+                | Error::TooManyStreams { .. }
+                | Error::Trimmed { .. }
+                | Error::Absent { .. } => Exit::Usage,
+                Error::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
+                    Exit::Violated
+                }
+                _ => Exit::Environment,
+            },
+            Self::Violated { .. } => Exit::Violated,
+            Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } | Self::UnknownCode(_) => {
+                Exit::Usage
+            }
+            Self::Incomplete { .. } => Exit::Incomplete,
+            Self::Closed => Exit::ClosedPipe,
+            Self::Input { .. } | Self::Output(_) | Self::File { .. } | Self::Thread(_) => Exit::Environment,
+        }
+    }
+
+    /// What to do next, in one sentence.
+    fn next_step(&self) -> &'static str {
+        match self {
+            Self::Log { source, .. } => source.next_step(),
+            own => codes::own(own.code()).map_or("Run `truelog explain`.", |explained| explained.next),
+        }
+    }
+
+    /// Where it happened.
+    fn place(&self) -> Option<String> {
+        match self {
+            Self::Log { path, .. } | Self::File { path, .. } | Self::Incomplete { path, .. } => {
+                Some(path.display().to_string())
+            }
+            Self::Violated { dir, .. } => Some(dir.display().to_string()),
+            Self::Input { .. } | Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } => {
+                Some("standard input".to_owned())
+            }
+            Self::Closed | Self::Output(_) => Some("standard output".to_owned()),
+            Self::UnknownCode(_) | Self::Thread(_) => None,
+        }
+    }
+
+    /// Says it on `err`: as one JSON object, or in words. What cannot be said there is not said.
+    pub(crate) fn show(&self, err: &mut dyn Write, json: bool) {
+        let code = self.code();
+        let next = self.next_step();
+        if json {
+            let shown =
+                Shown { code, what: self.to_string(), place: self.place(), next, exit: self.exit() as u8 };
+            if let Ok(text) = serde_json::to_string(&serde_json::json!({ "error": shown })) {
+                let _ = writeln!(err, "{text}");
+            }
+            return;
+        }
+        let _ = writeln!(err, "truelog: {code}: {self}");
+        if let Some(place) = self.place() {
+            let _ = writeln!(err, "  where: {place}");
+        }
+        let _ = writeln!(err, "  next:  {next}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The operator's command, `truelog`, as a library: the harness runs the very same program as a child process.
+
+mod adopt;
+mod append;
+pub mod args;
+mod cat;
+mod codes;
+mod completions;
+mod create;
+mod dump;
+mod explain;
+mod failure;
+mod logging;
+mod open;
+mod output;
+mod receipt_line;
+mod receipts;
+mod stat;
+mod verify;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+pub use failure::{Exit, Failure};
+
+/// Bytes of standard output that are held back, except for receipts, of which none are.
+const BUFFER: usize = 64 * 1024;
+
+/// Runs the command with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, with their own exit code and stream. If that stream is gone there
+            // is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Holds.into() };
+        }
+    };
+    logging::start(cli.log_format, cli.log_level);
+    match run(&cli) {
+        Ok(()) => Exit::Holds.into(),
+        Err(failure) => {
+            failure.show(&mut io::stderr().lock(), cli.json);
+            failure.exit().into()
+        }
+    }
+}
+
+/// Runs one command on the process's own standard streams.
+///
+/// # Errors
+/// Why it failed; its code and exit code come with it.
+pub fn run(cli: &Cli) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(BUFFER, io::stdout());
+    let out: &mut dyn Write = &mut out;
+    match &cli.command {
+        Command::Create(args) => create::run(args, cli.json, out),
+        Command::Append(args) => append::run(args, cli.json),
+        Command::Cat(args) => cat::run(args, cli.json, out),
+        Command::Stat(args) => stat::run(args, cli.json, out),
+        Command::Dump(args) => dump::run(args, cli.json, out),
+        Command::Verify(args) => verify::run(args, cli.json, out),
+        Command::Adopt(args) => adopt::adopt(args, cli.json, out),
+        Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
+        Command::Explain(args) => explain::run(args, cli.json, out),
+        Command::Completions(args) => completions::run(args, out),
+    }
+}

@@ -1,0 +1,30 @@
+//! Opening the log that a directory holds, as it is.
+
+use std::path::Path;
+
+use truelog::{Inspection, Log, Recovered};
+
+use crate::failure::Failure;
+
+/// Opens the log in `dir` for appending, with the options that are stored in it.
+///
+/// # Errors
+/// Whatever the log reports. A damaged log is refused: it opens for reading only.
+pub(crate) fn writable(dir: &Path) -> Result<(Log, Recovered), Failure> {
+    let failed = Failure::log(dir);
+    let place = std::path::absolute(dir).map_err(|source| Failure::File { path: dir.to_owned(), source })?;
+    let options = truelog::recorded_options(&truelog::os::native(), &place).map_err(&failed)?;
+    let (log, recovered) = Log::open(&place, &options).map_err(&failed)?;
+    match log.read_only() {
+        Some(why) => Err(failed(truelog::Error::ReadOnly { why: why.clone() })),
+        None => Ok((log, recovered)),
+    }
+}
+
+/// Looks at the log in `dir` without a lock, and without writing.
+///
+/// # Errors
+/// Whatever the log reports.
+pub(crate) fn readable(dir: &Path) -> Result<Inspection, Failure> {
+    truelog::inspect(dir).map_err(Failure::log(dir))
+}

@@ -1,0 +1,241 @@
+//! Holding receipts against the log: many, in bounded memory, without a search for each.
+//!
+//! Receipts are taken in windows. A window is sorted by LSN and walked beside the log, so that the log is read
+//! once for receipts that are roughly in order. Whatever does not match at first sight is left to the log's own
+//! verdict.
+
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use serde::Serialize;
+use truelog::{Claim, Digest, Entry, Inspection, Iter, Lsn, Verdict};
+
+use crate::failure::Failure;
+use crate::open;
+use crate::receipt_line::{self, Parsed};
+
+/// Receipts of one window.
+const WINDOW: usize = 65_536;
+/// Bytes of the longest line that may be a receipt.
+const LONGEST: u64 = 4096;
+/// A gap between two receipts that is read over rather than jumped.
+const GAP: u64 = 1024;
+
+/// What became of the receipts.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Tally {
+    /// Those that hold.
+    pub(crate) verified: u64,
+    /// Those that hold by records that nothing durable vouches for yet.
+    pub(crate) unvouched: u64,
+    /// Those whose records were trimmed.
+    pub(crate) trimmed: u64,
+    /// Those that do not hold.
+    pub(crate) violated: u64,
+    /// Those of another log.
+    pub(crate) other_log: u64,
+    /// Lines that a killed append left unfinished: never receipts.
+    pub(crate) torn: u64,
+    /// Lines that are no receipts.
+    pub(crate) foreign: u64,
+}
+
+impl Tally {
+    /// How many receipts were read whole.
+    pub(crate) const fn receipts(&self) -> u64 {
+        self.verified + self.unvouched + self.trimmed + self.violated + self.other_log
+    }
+}
+
+/// A receipt, or a line that should have been one, that does not simply hold.
+#[derive(Serialize)]
+pub(crate) struct Complaint {
+    /// Its line in the file, from 1.
+    pub(crate) line: u64,
+    /// The LSN, if it is a receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lsn: Option<u64>,
+    /// `violated`, `unverifiable`, or `no-receipt`.
+    pub(crate) verdict: &'static str,
+    /// Why.
+    pub(crate) why: String,
+}
+
+/// Holds every receipt that `input` gives against the log in `dir`. Complaints go to `tell` as they are found.
+///
+/// # Errors
+/// The input or the log cannot be read; whatever `tell` reports.
+pub(crate) fn check(
+    dir: &Path,
+    path: &Path,
+    input: &mut dyn BufRead,
+    tell: &mut dyn FnMut(&Complaint) -> Result<(), Failure>,
+) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let mut window: Vec<(u64, Claim)> = Vec::new();
+    let mut view = open::readable(dir)?;
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        let more =
+            read_line(input, &mut line).map_err(|source| Failure::File { path: path.to_owned(), source })?;
+        if more {
+            number += 1;
+            match receipt_line::parse(&line) {
+                Parsed::Whole(claim) => window.push((number, claim)),
+                Parsed::TornThenWhole(claim) => {
+                    tally.torn += 1;
+                    window.push((number, claim));
+                }
+                Parsed::Torn => tally.torn += 1,
+                Parsed::Blank => {}
+                Parsed::Foreign => {
+                    tally.foreign += 1;
+                    let why = "this line is no receipt".to_owned();
+                    tell(&Complaint { line: number, lsn: None, verdict: "no-receipt", why })?;
+                }
+            }
+        }
+        if window.len() == WINDOW || !more {
+            window.sort_by_key(|(_, claim)| claim.lsn);
+            if window.last().is_some_and(|(_, claim)| claim.lsn >= view.next()) {
+                // A writer may have gone on since the log was looked at: these receipts are newer than that look.
+                view = open::readable(dir)?;
+            }
+            judge(dir, &view, &window, &mut tally, tell)?;
+            window.clear();
+        }
+        if !more {
+            return Ok(tally);
+        }
+    }
+}
+
+/// Reads a line, without its newline; of one that is too long to be a receipt, only the beginning is kept.
+/// Returns whether there was one.
+fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    if input.take(LONGEST).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    let mut ended = line.last() == Some(&b'\n');
+    if !ended && line.len() as u64 == LONGEST {
+        // No receipt is that long. The rest of the line is passed over.
+        line.push(b'}');
+        while !ended {
+            let bytes = input.fill_buf()?;
+            let end = bytes.iter().position(|&byte| byte == b'\n');
+            let len = end.map_or(bytes.len(), |end| end + 1);
+            ended = end.is_some() || len == 0;
+            input.consume(len);
+        }
+    } else if ended {
+        line.pop();
+    }
+    Ok(true)
+}
+
+/// Walks a sorted window beside the log.
+fn judge(
+    dir: &Path,
+    view: &Inspection,
+    window: &[(u64, Claim)],
+    tally: &mut Tally,
+    tell: &mut dyn FnMut(&Complaint) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut walk = Walk { view, iter: None, here: None };
+    for (line, claim) in window {
+        let verdict = match walk.glance(claim) {
+            Some(verdict) => verdict,
+            None => view.verify(claim).map_err(Failure::log(dir))?,
+        };
+        let (verdict, why) = match verdict {
+            Verdict::Verified => {
+                tally.verified += 1;
+                continue;
+            }
+            Verdict::Unvouched => {
+                tally.unvouched += 1;
+                continue;
+            }
+            Verdict::Trimmed => {
+                tally.trimmed += 1;
+                continue;
+            }
+            Verdict::Violated { why } => {
+                tally.violated += 1;
+                ("violated", why.to_string())
+            }
+            Verdict::Unverifiable { why } => {
+                tally.other_log += 1;
+                ("unverifiable", why.to_string())
+            }
+        };
+        tell(&Complaint { line: *line, lsn: Some(claim.lsn.get()), verdict, why })?;
+    }
+    Ok(())
+}
+
+/// A place in the log that moves forward.
+struct Walk<'a> {
+    view: &'a Inspection,
+    iter: Option<Iter>,
+    /// The record that was read last, and its digest.
+    here: Option<(Entry, Digest)>,
+}
+
+impl Walk<'_> {
+    /// The verdict, if the record is there and is exactly what the claim says.
+    fn glance(&mut self, claim: &Claim) -> Option<Verdict> {
+        if claim.log != self.view.log() {
+            return None;
+        }
+        let (entry, digest) = self.seek(claim.lsn)?;
+        let same = entry.stream == claim.stream
+            && entry.seq == claim.seq
+            && entry.payload.len() as u64 == u64::from(claim.len)
+            && *digest == claim.digest;
+        same.then_some(if entry.vouched { Verdict::Verified } else { Verdict::Unvouched })
+    }
+
+    /// The record at `lsn`, if it can be read.
+    fn seek(&mut self, lsn: Lsn) -> Option<&(Entry, Digest)> {
+        if self.here.as_ref().is_some_and(|(entry, _)| entry.lsn == lsn) {
+            return self.here.as_ref();
+        }
+        let near = self.iter.take().filter(|iter| iter.position() <= lsn && iter.position().plus(GAP) > lsn);
+        let mut iter = near.unwrap_or_else(|| self.view.iter(lsn));
+        self.here = None;
+        while iter.position() <= lsn {
+            match iter.next()? {
+                Ok(entry) if entry.lsn == lsn => {
+                    let digest = Digest::of(&entry.payload);
+                    self.here = Some((entry, digest));
+                }
+                Ok(_) => {}
+                // The log's own verdict names it.
+                Err(_) => return None,
+            }
+        }
+        self.iter = Some(iter);
+        self.here.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_whole_or_known_to_be_too_long() {
+        let long = "x".repeat(10_000);
+        let text = format!("one\n\n{long}\nlast");
+        let mut input = std::io::BufReader::with_capacity(7, text.as_bytes());
+        let mut line = Vec::new();
+        let mut lengths = Vec::new();
+        while read_line(&mut input, &mut line).unwrap() {
+            lengths.push(line.len() as u64);
+        }
+        assert_eq!(lengths, [3, 0, LONGEST + 1, 4]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The worlds in which the counterexamples of the switches are looked for: as little as each path needs.
+
+use super::{Scope, accepted_write as soft, asked, limits, one, prepared, write};
+use crate::mechanism::{Limits, Menu};
+use crate::step::{Call, DamageKind, Durability, FaultKind, Step};
+use crate::switches::Switch;
+
+/// The ground on which a switch's counterexample is looked for.
+#[must_use]
+pub fn hunting_ground(switch: Switch) -> Scope {
+    let (name, prefix, menu) = ground(switch);
+    let says = "what one switch's counterexample needs";
+    Scope { name, says, prefix, menu, witnesses: Vec::new() }
+}
+
+impl Menu {
+    fn power(limits: Limits) -> Self {
+        Self { power: true, ..Self::calm(limits) }
+    }
+
+    fn calm(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    fn process(self) -> Self {
+        Self { process: true, ..self }
+    }
+
+    fn pair(self) -> Self {
+        Self { writes: vec![one(1)], ..self }
+    }
+
+    fn again(self) -> Self {
+        Self { writes: vec![one(0)], ..self }
+    }
+
+    fn rotating(self) -> Self {
+        Self { rotate: true, ..self }
+    }
+
+    fn trimming(self) -> Self {
+        Self { trim: true, ..self }
+    }
+
+    fn faulty(self, call: Call, kind: FaultKind) -> Self {
+        Self { faults: vec![(call, kind)], limits: Limits { faults: 1, ..self.limits }, ..self }
+    }
+
+    fn damaged(self, kind: DamageKind) -> Self {
+        Self { damage: vec![kind], limits: Limits { damages: 1, ..self.limits }, ..self }
+    }
+}
+
+/// The name, the way to the start, and what may happen.
+fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
+    let ready = prepared(one(0));
+    match switch {
+        Switch::AckOnWrite | Switch::ClaimBeforeSync | Switch::TornTailIsFatal => {
+            ("commit", ready, Menu::power(limits(1, 1, 1, 2)))
+        }
+        Switch::RewriteAckedBlock | Switch::TwoCommitsInFlight => {
+            ("commit", ready, Menu::power(limits(2, 1, 2, 3)).pair())
+        }
+        Switch::TrustCachedBytes | Switch::RewriteUnderNewLsns => {
+            ("recovery", ready, Menu::power(limits(1, 2, 3, 3)).process())
+        }
+        Switch::RewriteIntoUnnamedSegment => ("recovery", ready, Menu::calm(limits(1, 2, 3, 3)).process()),
+        Switch::RewriteHalfTheTail => {
+            let batch = write(0, Durability::PowerLoss, 2);
+            ("recovery", prepared(batch), Menu::power(limits(1, 2, 3, 4)).process())
+        }
+        Switch::AppendBehindTornTail | Switch::CutAcrossASegment => {
+            ("recovery", ready, Menu::power(limits(2, 2, 3, 4)).again())
+        }
+        Switch::EditBehindTornEdit => ("prepare", asked(one(0)), Menu::power(limits(2, 2, 3, 2)).again()),
+        Switch::NoDirSyncOnSegment
+        | Switch::ManifestBeforeName
+        | Switch::RenameBeforeSync
+        | Switch::BatchIntoUnnamedSegment => ("prepare", asked(one(0)), Menu::power(limits(1, 1, 2, 2))),
+        Switch::TwoEditsInFlight => {
+            ("trim", ready, Menu::power(limits(2, 1, 2, 2)).pair().rotating().trimming())
+        }
+        Switch::UnlinkBeforeTrimDurable => {
+            ("trim", ready, Menu::calm(limits(2, 0, 2, 3)).pair().rotating().trimming())
+        }
+        Switch::CheckpointWithoutDirSync => {
+            let menu = Menu { checkpoint: true, ..Menu::power(limits(1, 1, 2, 2)) };
+            ("checkpoint", asked(one(0)), menu)
+        }
+        Switch::NoAncestorSync | Switch::IdentityFirst => {
+            ("create", Vec::new(), Menu::power(limits(1, 1, 1, 2)).again())
+        }
+        Switch::IdentityNotVouched => {
+            let menu = Menu::power(limits(1, 1, 1, 2)).again();
+            ("create", Vec::new(), menu.faulty(Call::SyncDir, FaultKind::Eio))
+        }
+        Switch::ShortWriteFinishedLater => {
+            ("faults", ready, Menu::power(limits(1, 1, 1, 2)).faulty(Call::Write, FaultKind::Short))
+        }
+        Switch::RetryFailedSync | Switch::SyncFailureForgotten | Switch::LeaderFailsFollowersOk => {
+            let menu = Menu::calm(limits(2, 0, 1, 3)).pair();
+            ("faults", ready, menu.faulty(Call::SyncData, FaultKind::Eio))
+        }
+        Switch::WatermarkPassesHole => {
+            let menu = Menu { through: true, ..Menu::power(limits(2, 1, 2, 3)).pair() };
+            ("durabilities", prepared(soft(0)), menu)
+        }
+        Switch::RotateWithoutSync => {
+            let menu = Menu { writes: vec![soft(1)], ..Menu::power(limits(2, 1, 3, 4)).rotating() };
+            ("rotation", prepared(soft(0)), menu)
+        }
+        Switch::NoPathCheck => ("path", ready, Menu::calm(limits(1, 0, 1, 2)).damaged(DamageKind::Missing)),
+        Switch::NoIdentityInChecksum => {
+            let menu = Menu::calm(limits(2, 1, 2, 3)).pair().process();
+            ("damage", ready, menu.damaged(DamageKind::Misdirected))
+        }
+        Switch::DamageIsTornTail => {
+            let menu = Menu::calm(limits(2, 1, 2, 3)).pair().process();
+            ("damage", ready, menu.damaged(DamageKind::Flip))
+        }
+        Switch::CloseForgetsWaiting => {
+            ("close", ready, Menu { close: true, ..Menu::calm(limits(1, 0, 1, 2)) })
+        }
+    }
+}

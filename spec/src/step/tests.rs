@@ -1,0 +1,272 @@
+//! Every step is one line of text, and comes back from it.
+
+use quickcheck::{Arbitrary, Gen, quickcheck};
+
+use super::*;
+use crate::outcome::{Failure, Found, Outcome};
+
+fn pick<T: Copy>(g: &mut Gen, from: &[T]) -> T {
+    *g.choose(from).expect("something to choose from")
+}
+
+fn small(g: &mut Gen) -> u64 {
+    pick(g, &[0, 1, 2, 3, 10, 4096, u64::MAX])
+}
+
+impl Arbitrary for Lsns {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let (one, two) = (small(g), small(g));
+        Self { first: one.min(two), last: one.max(two) }
+    }
+}
+
+impl Arbitrary for Role {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let number = small(g);
+        let fixed =
+            [Self::Identity, Self::IdentityTmp, Self::Manifest, Self::ManifestTmp, Self::Dir, Self::Ancestor];
+        match pick(g, &[0, 1, 2]) {
+            0 => Self::Segment(number),
+            1 => Self::SegmentTmp(number),
+            _ => pick(g, &fixed),
+        }
+    }
+}
+
+impl Arbitrary for Unit {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let (number, role) = (small(g), Role::arbitrary(g));
+        let sector = bool::arbitrary(g).then(|| small(g));
+        match pick(g, &[0, 1, 2, 3, 4, 5]) {
+            0 => Self::Batch(number, sector),
+            1 => Self::Edit(number, sector),
+            2 => Self::Data(role, sector),
+            3 => Self::Size(role),
+            4 => Self::Name(role),
+            _ => Self::Gone(role),
+        }
+    }
+}
+
+impl Arbitrary for Keep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        if bool::arbitrary(g) { Self::All } else { Self::these(Vec::arbitrary(g)) }
+    }
+}
+
+impl Arbitrary for Write {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let count = pick(g, &[1, 2, 3]);
+        let record = |g: &mut Gen| RecordSpec { stream: small(g), len: u32::arbitrary(g) };
+        Self {
+            writer: pick(g, &[0, 1, 7]),
+            records: (0..count).map(|_| record(g)).collect(),
+            durability: pick(g, Durability::ALL),
+        }
+    }
+}
+
+impl Arbitrary for ClientStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let mut write = Write::arbitrary(g);
+        match pick(g, &[0, 1, 2, 3, 4, 5, 6]) {
+            0 => {
+                write.records.truncate(1);
+                Self::Append(write)
+            }
+            1 => Self::Batch(write),
+            2 => Self::Submit { ticket: small(g), write },
+            3 => Self::Wait { ticket: small(g) },
+            4 => Self::Trim { before: small(g) },
+            5 => Self::Read { from: small(g) },
+            _ => {
+                let rest = [Self::Create, Self::Open, Self::Tick, Self::Close, Self::Inspect, Self::Adopt];
+                g.choose(&rest).cloned().unwrap_or(Self::AcceptLoss)
+            }
+        }
+    }
+}
+
+impl Arbitrary for WorldStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        match pick(g, &[0, 1, 2, 3, 4]) {
+            0 => Self::CrashProcess,
+            1 => Self::CrashPower { keep: Keep::arbitrary(g), garbage: Keep::arbitrary(g) },
+            2 => Self::Fault(Fault {
+                bytes: small(g),
+                keep: Keep::arbitrary(g),
+                cache: pick(g, Cache::ALL),
+                ..Fault::new(Role::arbitrary(g), pick(g, Call::ALL), pick(g, FaultKind::ALL))
+            }),
+            3 => Self::Damage { unit: Unit::arbitrary(g), kind: pick(g, DamageKind::ALL) },
+            _ => Self::Clock { ms: small(g) },
+        }
+    }
+}
+
+impl Arbitrary for EngineStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let (role, to, ended) = (Role::arbitrary(g), Role::arbitrary(g), pick(g, Ended::ALL));
+        let (lsns, number, durability) = (Lsns::arbitrary(g), small(g), pick(g, Durability::ALL));
+        let edits = [
+            Edit::Checkpoint,
+            Edit::AddSegment(number),
+            Edit::Trim { before: lsns.first, floor: number },
+            Edit::AcceptLoss(lsns),
+        ];
+        let lsns_or_mark = bool::arbitrary(g).then_some(lsns);
+        let batch = BatchSpec { batch: number, segment: 3, lsns: lsns_or_mark, through: bool::arbitrary(g) };
+        let steps = [
+            Self::Mkdir(role, ended),
+            Self::Lock(ended),
+            Self::Unlock,
+            Self::Create(role, ended),
+            Self::Allocate(role, ended),
+            Self::Fill(role, ended),
+            Self::WriteBatch(batch, ended),
+            Self::WriteEdit(number, pick(g, &edits), ended),
+            Self::SyncStart(role),
+            Self::Sync(pick(g, SyncKind::ALL), role, ended),
+            Self::SyncDir(role, ended),
+            Self::Rename(role, to, ended),
+            Self::Unlink(role, ended),
+            Self::Read(role, ended),
+            Self::Check(number, pick(g, PathCheck::ALL)),
+            Self::Encode(lsns, 1, durability),
+            Self::Publish(durability, number),
+            Self::Ack(lsns, durability),
+            Self::Fail(lsns),
+            Self::Refuse(number),
+            Self::Poison,
+            Self::Recover(pick(g, Row::ALL), role),
+            Self::Ready { next: number, read_only: bool::arbitrary(g) },
+            Self::Trimmed { before: number },
+        ];
+        pick(g, &steps)
+    }
+}
+
+impl Arbitrary for Step {
+    fn arbitrary(g: &mut Gen) -> Self {
+        match pick(g, Actor::ALL) {
+            Actor::Client => Self::Client(ClientStep::arbitrary(g)),
+            Actor::World => Self::World(WorldStep::arbitrary(g)),
+            Actor::Engine => Self::Engine(EngineStep::arbitrary(g)),
+        }
+    }
+}
+
+impl Arbitrary for Outcome {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let seqs: Vec<u64> = (0..pick(g, &[1, 2, 3])).map(|_| small(g)).collect();
+        match pick(g, &[0, 1, 2, 3, 4, 5, 6, 7, 8]) {
+            0 => Self::Done,
+            1 => Self::Recovered(Found {
+                records: small(g),
+                next: small(g),
+                trimmed: small(g),
+                damage: Vec::arbitrary(g),
+            }),
+            2 => Self::Acked { lsns: Lsns::arbitrary(g), seqs },
+            3 => Self::Submitted(Lsns::arbitrary(g)),
+            4 => Self::Trimmed(small(g)),
+            5 => Self::Read(small(g)),
+            6 => Self::Lost(Vec::arbitrary(g)),
+            7 => Self::Failed(pick(g, Failure::ALL)),
+            _ => Self::Unresolved,
+        }
+    }
+}
+
+quickcheck! {
+    fn steps_come_back_from_their_text(step: Step) -> bool {
+        step.to_string().parse() == Ok(step)
+    }
+
+    fn outcomes_come_back_from_their_text(outcome: Outcome) -> bool {
+        outcome.to_string().parse() == Ok(outcome)
+    }
+}
+
+/// One line for each form that a trace may hold: the text is a format that files are kept in.
+const FORMS: &str = "client create
+client append stream=0 len=8
+client append stream=3 len=0 writer=1 durability=process-crash
+client batch records=0:8,1:16
+client submit ticket=1 records=0:8 writer=2
+client wait ticket=1
+client trim before=5
+client read from=1
+client accept-loss
+world crash process
+world crash power keep=none
+world crash power keep=batch:1.sector:0,size:seg-1,name:seg-3,gone:seg-1.tmp garbage=batch:1.sector:1
+world crash power keep=all
+world fault seg-1 sync-data eio keep=batch:2,edit:3.sector:0,data:manifest.tmp cache=old
+world fault manifest.tmp write enospc bytes=512
+world fault dir sync-dir ignored
+world damage batch:2.sector:0 flip
+world damage name:seg-1 missing
+world clock ms=50
+engine mkdir dir
+engine lock dir failed
+engine unlock dir
+engine create seg-1.tmp
+engine allocate seg-1.tmp failed
+engine fill identity.tmp
+engine write batch:1 seg-1 lsns=1..3
+engine write batch:2 seg-1 lsns=4 through short
+engine write batch:3 seg-1
+engine write edit:1 checkpoint
+engine write edit:2 add-segment seg-1
+engine write edit:3 trim before=5 floor=2 failed
+engine write edit:4 accept-loss 3..5
+engine sync-start seg-1
+engine sync-data seg-1 failed
+engine sync-all manifest.tmp
+engine sync-dir ancestor
+engine rename seg-1.tmp seg-1
+engine unlink seg-1
+engine read manifest
+engine check seg-1 gone
+engine encode 3..4 writer=0
+engine encode 5 writer=1 process-crash
+engine publish power-loss=4
+engine ack 3..4
+engine ack 5 process-crash
+engine fail 6
+engine refuse ticket=2
+engine poison
+engine recover torn-tail seg-2
+engine ready next=4 read-only
+engine trimmed before=5";
+
+#[test]
+fn the_forms_are_pinned() {
+    for line in FORMS.lines() {
+        let step: Step = line.parse().unwrap();
+        assert_eq!(step.to_string(), line);
+    }
+}
+
+#[test]
+fn errors_say_where_and_what_is_expected() {
+    for (line, word, found, expected) in [
+        ("servant append", 1, "servant", "an actor (client, world, engine)"),
+        ("client append stream=x len=8", 3, "stream=x", "stream=NUMBER"),
+        ("client append stream=0", 4, "", "len=BYTES"),
+        ("client open now", 3, "now", "the end of the line"),
+        ("client fly", 2, "fly", "a client step (create, open, append"),
+        ("engine write page:1", 3, "page:1", "batch:N or edit:N"),
+        ("engine sync-data seg-x", 3, "seg-x", "a role (identity, manifest, seg-N"),
+        ("engine check seg-1.tmp same", 3, "seg-1.tmp", "seg-N"),
+        ("engine explode", 2, "explode", "an engine step (mkdir, lock"),
+        ("world crash power", 4, "", "keep=none, all or UNITS"),
+        ("world fault seg-1 sync-data melt", 5, "melt", "a fault (eio, enospc"),
+        ("engine ack 5..3", 3, "5..3", "an LSN `3` or a run `3..5`, both ends included"),
+    ] {
+        let error = line.parse::<Step>().unwrap_err();
+        assert_eq!((error.word, error.found.as_str()), (word, found), "{line}: {error}");
+        assert!(error.expected.starts_with(expected), "{line}: {error}");
+    }
+}
