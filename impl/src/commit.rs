@@ -65,6 +65,8 @@ impl Commit {
         }
         if let (Some(segment), SyncMethod::DataSync) = (&self.segment, self.sync) {
             segment.sync_data()?;
+            // The next batch claims all of it: what no name leads to must not be claimed.
+            segment.check_place(&self.home, self.last.end)?;
         }
         self.claim_durable();
         Ok(())

@@ -193,7 +193,9 @@ impl Engine {
         let before = before.min(bound.next());
         let (trimmed, floor) = {
             let catalog = self.catalog.lock();
-            (catalog.trimmed, catalog.floor_for(before).unwrap_or(house.manifest().state().floor))
+            // The segment of the last bound record stays whatever is trimmed: its first batch carries the streams'
+            // numbers, and a later segment's may still be lost.
+            (catalog.trimmed, catalog.floor_for(before.min(bound)).unwrap_or(house.manifest().state().floor))
         };
         let floor = floor.max(house.manifest().state().floor);
         if before <= trimmed {

@@ -10,7 +10,9 @@
 //! failed once must never be believed again.
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("Truelog runs on Linux (x86-64 and aarch64): its promises rest on what that kernel's sync calls guarantee");
+compile_error!(
+    "Truelog runs on Linux (x86-64 and aarch64): its promises rest on what that kernel's sync calls guarantee"
+);
 
 mod error;
 mod fs;

@@ -266,8 +266,12 @@ fn judge_names(
 /// The batches that are surely on the device. An idle mark at the very end vouches for what is before it, but
 /// nothing vouches for the mark: the page cache may hold one whose write failed. So the next batch does not
 /// continue it. A mark with a batch behind it was synced before that batch was written.
-fn proven<'a>(kept: &'a [(Ground, BatchHeader)], tail: &[(Ground, BatchHeader)]) -> &'a [(Ground, BatchHeader)] {
-    let marks = kept.iter().rev().take_while(|(_, header)| tail.is_empty() && header.lsns().is_empty()).count();
+fn proven<'a>(
+    kept: &'a [(Ground, BatchHeader)],
+    tail: &[(Ground, BatchHeader)],
+) -> &'a [(Ground, BatchHeader)] {
+    let marks =
+        kept.iter().rev().take_while(|(_, header)| tail.is_empty() && header.lsns().is_empty()).count();
     &kept[..kept.len() - marks]
 }
 

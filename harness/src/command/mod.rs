@@ -1,0 +1,109 @@
+//! The verifier's command, `cargo verify`.
+
+mod case;
+mod checks;
+mod conform;
+mod corpus;
+mod kernel;
+mod mechanism;
+mod mutants;
+mod real;
+mod replay;
+mod schedule;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use checks::{CHECKS, Check, Plan};
+
+use crate::report::{Report, Verdict};
+
+/// Checks Truelog against its specification: model, simulated disk, schedules, real processes.
+///
+/// Without a subcommand every check runs in its pinned scope; that is the project's main job.
+/// Exit codes: 0 holds, 1 violated, 2 wrong usage, 3 incomplete (says what was skipped), 4 environment.
+#[derive(Debug, Parser)]
+#[command(name = "cargo verify", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    plan: Plan,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "Examples:
+  cargo verify                      every check, in its pinned scope
+  cargo verify --only crash --deep --seconds 600
+  cargo verify --json > report.json
+  cargo verify replay corpus/acked-is-durable/ack-on-write.trace
+  cargo verify mutants --only ack-before-sync";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists the checks.
+    List,
+    /// Builds each mutant of corpus/mutants and demands that it is killed for the invariant it declares.
+    Mutants(mutants::Arguments),
+    /// Makes the traces and pages of corpus/ that follow from the specification's switches.
+    Corpus,
+    /// Runs one case again, as a finding of the checks `crash`, `faults`, `random` and `roles` prints it.
+    Case(case::Arguments),
+    /// Replays a trace of the corpus, on the mechanism and on the production code.
+    Replay(replay::Arguments),
+    /// Runs one thread schedule again, as a finding of the check `schedules` prints it.
+    Schedule(schedule::Arguments),
+    /// Explores one loom scenario in this process; the check `loom` runs each so, as a child.
+    #[command(hide = true)]
+    Kernel(kernel::Arguments),
+}
+
+/// Runs the command with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        None => run(&arguments.plan),
+        Some(Command::List) => {
+            for check in CHECKS {
+                println!("{:<12} {}", check.name, check.says);
+            }
+            ExitCode::SUCCESS
+        }
+        Some(Command::Case(case)) => case::run(&case),
+        Some(Command::Corpus) => corpus::run(),
+        Some(Command::Mutants(mutants)) => mutants::run(&mutants),
+        Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Schedule(arguments)) => schedule::run(&arguments),
+        Some(Command::Kernel(arguments)) => kernel::run(&arguments),
+    }
+}
+
+fn run(plan: &Plan) -> ExitCode {
+    let chosen = match plan.chosen() {
+        Ok(chosen) => chosen,
+        Err(unknown) => {
+            eprintln!("cargo verify: no check is called {unknown:?}; `cargo verify list` names them");
+            return ExitCode::from(2);
+        }
+    };
+    eprintln!("seed {} commit {}", plan.seed(), checks::commit());
+    let reports: Vec<Report> = chosen.iter().map(|check| checks::run(check, plan)).collect();
+    if plan.json {
+        match serde_json::to_string_pretty(&reports) {
+            Ok(text) => println!("{text}"),
+            Err(error) => {
+                eprintln!("cargo verify: cannot write JSON: {error}");
+                return ExitCode::from(4);
+            }
+        }
+    } else {
+        println!("{}", table::render(&reports));
+    }
+    for finding in reports.iter().flat_map(|report| &report.findings) {
+        eprintln!("\nVIOLATED {}\n{}\nagain: {}", finding.invariant, finding.says, finding.replay);
+    }
+    let worst = reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Incomplete);
+    ExitCode::from(worst.exit_code())
+}

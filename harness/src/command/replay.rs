@@ -1,0 +1,37 @@
+//! `cargo verify replay`: one trace, on the mechanism and on the production code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::replay::{Wrong, check_one, read};
+
+/// Which trace.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The trace.
+    trace: PathBuf,
+}
+
+/// Replays it; 0 if it ends as it states, 1 if not, 2 if it is no trace.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match read(&arguments.trace).and_then(|trace| check_one(&trace).map(|replayed| (trace, replayed))) {
+        Ok((trace, replayed)) => {
+            let with = if replayed.violates { "; with its switch off it breaks " } else { "; it is about " };
+            println!("ends as stated ({}){with}{}", trace.head, trace.invariant);
+            if let Some(left) = replayed.left {
+                println!("the code takes another path before that line: {left}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(wrong @ (Wrong::Unreadable(_) | Wrong::Folder(_))) => {
+            eprintln!("cargo verify replay: {wrong}");
+            ExitCode::from(2)
+        }
+        Err(wrong) => {
+            println!("VIOLATED: {wrong}");
+            ExitCode::from(1)
+        }
+    }
+}

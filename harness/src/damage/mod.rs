@@ -1,0 +1,155 @@
+//! Gate D: bytes that were durable are damaged. Nothing invented may come back, and nothing that something
+//! else vouches for may go in silence.
+//!
+//! Short stories leave a log on the simulated disk. Every sector of every file is then damaged in every way,
+//! one at a time, and the log is opened and read. This gate is never mixed with crashes of an honest disk:
+//! an oracle that had to allow for lies would see nothing else.
+
+mod judge;
+mod ways;
+
+use truelog_spec::ClientStep;
+use truelog_spec::contract::Record;
+use truelog_spec::step::Write;
+
+pub use judge::{Ending, judge};
+pub use ways::{Case, cases};
+
+use crate::command::Plan;
+use crate::driver::{Driver, files};
+use crate::fabric::{Image, LOG_DIR, Profile, SimFs};
+use crate::oracle::Reading;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::subject::{Plain, Setup, Subject};
+
+/// The sector of the disk, half a block of [`Setup::TINY`]: a batch can be damaged in part.
+const SECTOR: u32 = 128;
+
+/// A log's life before it is damaged.
+#[derive(Debug, Clone, Copy)]
+pub struct Story {
+    /// Its name.
+    pub name: &'static str,
+    /// What is done.
+    steps: fn() -> Vec<ClientStep>,
+}
+
+/// The stories: closed and cut off, one life and two, trimmed.
+pub const STORIES: &[Story] = &[
+    Story { name: "closed", steps: || with_end(appends(6), ClientStep::Close) },
+    Story { name: "cut-off", steps: || appends(5) },
+    Story { name: "two-lives", steps: two_lives },
+    Story {
+        name: "trimmed",
+        steps: || [appends(6), vec![ClientStep::Trim { before: 3 }], appends(1).split_off(1)].concat(),
+    },
+];
+
+fn appends(count: u32) -> Vec<ClientStep> {
+    let append = |index: u32| ClientStep::Append(Write::one(u64::from(index % 2), 8 + index));
+    std::iter::once(ClientStep::Create).chain((0..count).map(append)).collect()
+}
+
+fn with_end(mut steps: Vec<ClientStep>, end: ClientStep) -> Vec<ClientStep> {
+    steps.push(end);
+    steps
+}
+
+fn two_lives() -> Vec<ClientStep> {
+    let mut steps = with_end(appends(3), ClientStep::Close);
+    steps.push(ClientStep::Open);
+    steps.extend(appends(3).split_off(1));
+    steps
+}
+
+/// What a story leaves.
+#[derive(Debug)]
+pub struct Left {
+    /// The disk, everything durable.
+    pub image: Image,
+    /// The same disk, some steps earlier: what a stale sector may go back to.
+    pub older: Image,
+    /// The records that were acknowledged and not trimmed, in order.
+    pub truth: Vec<Record>,
+}
+
+impl Story {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What went wrong, if the story could not be told to its end: it would damage nothing worth having.
+    pub fn tell<S: Subject>(&self) -> Result<Left, String> {
+        let disk = SimFs::new(Profile::W.sector(SECTOR).no_garbage());
+        let mut driver = Driver::<S>::new(disk, Setup::TINY);
+        let steps = (self.steps)();
+        let earlier = steps.len() / 2;
+        let mut older = None;
+        for (index, step) in steps.iter().enumerate() {
+            let outcome = driver.client(step);
+            if let truelog_spec::Outcome::Failed(failure) = outcome {
+                return Err(format!("story {}: step {index}, {step}, failed: {failure}", self.name));
+            }
+            if index + 1 == earlier {
+                older = Some(durable(driver.disk())?);
+            }
+        }
+        let image = durable(driver.disk())?;
+        let trimmed = Reading::of(&files(&image)).manifest.map_or(1, |manifest| manifest.before);
+        let truth: Vec<Record> =
+            Reading::of(&files(&image)).records().filter(|record| record.lsn >= trimmed).cloned().collect();
+        if truth.is_empty() {
+            return Err(format!("story {}: no record is left to be damaged", self.name));
+        }
+        let older = older.unwrap_or_else(|| image.clone());
+        Ok(Left { image, older, truth })
+    }
+}
+
+/// What is there after a loss of power that keeps nothing unsynced.
+fn durable(disk: &SimFs) -> Result<Image, String> {
+    disk.snapshot().image(&[]).map_err(|error| error.to_string())
+}
+
+/// Opens a damaged image and says how that ended.
+fn open<S: Subject>(image: &Image) -> Ending {
+    let mut driver = Driver::<S>::new(SimFs::from_image(image), Setup::TINY);
+    driver.deaf();
+    driver.client(&ClientStep::Open);
+    Ending::of(&driver.deeds(), driver.refusal())
+}
+
+/// Damages one story's log in every way, and judges each.
+pub fn explore<S: Subject>(story: &Story, report: &mut Report, progress: &Progress) {
+    let left = match story.tell::<S>() {
+        Ok(left) => left,
+        Err(why) => return report.incomplete(why),
+    };
+    for case in cases(&left.image, &left.older, std::path::Path::new(LOG_DIR), SECTOR) {
+        progress.advance(1);
+        report.count("damages", 1);
+        let ending = open::<S>(&case.image);
+        let reading = Reading::of(&files(&case.image));
+        match judge(&left.truth, &reading, &ending) {
+            Ok(heard) => report.count(heard.word(), 1),
+            Err(violation) => {
+                let says = format!("story {}, {}: {}", story.name, case.says, violation.detail);
+                report.find(violation.invariant.as_str(), says, "cargo verify --only damage");
+                return;
+            }
+        }
+    }
+}
+
+/// The check: every story, every sector, every way.
+#[must_use]
+pub fn check(_plan: &Plan, progress: &Progress) -> Report {
+    let ways = "bit flipped, zeroed, moved, stale; files cut, rolled back, removed";
+    let mut report =
+        Report::new("damage", format!("{} stories, each sector of each file: {ways}", STORIES.len()));
+    for story in STORIES {
+        progress.says(story.name);
+        explore::<Plain>(story, &mut report, progress);
+    }
+    report
+}

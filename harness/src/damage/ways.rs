@@ -1,0 +1,68 @@
+//! Every way to damage a log, one at a time.
+
+use std::path::Path;
+
+use crate::fabric::{Damage, Image};
+
+/// A damaged disk.
+#[derive(Debug)]
+pub struct Case {
+    /// What was done, in words.
+    pub says: String,
+    /// The disk.
+    pub image: Image,
+}
+
+/// Every damage that changes anything: each sector of each file in `dir`, and each file as a whole.
+#[must_use]
+pub fn cases(image: &Image, older: &Image, dir: &Path, sector: u32) -> Vec<Case> {
+    let sector = u64::from(sector);
+    let mut cases = Vec::new();
+    for name in image.names(dir).unwrap_or_default() {
+        let path = dir.join(&name);
+        let len = image.len_of(&path).unwrap_or(0);
+        let mut ways = vec![(format!("{name} removed"), Damage::Remove)];
+        for at in (0..len).step_by(sector as usize) {
+            ways.extend(sector_ways(&name, at, sector, older));
+            // A neighbour's bytes, which are valid somewhere else.
+            let to = if at + sector < len { at + sector } else { at.saturating_sub(sector) };
+            ways.push((
+                format!("{name} {at} written to {to}"),
+                Damage::Misplace { from: at, to, len: sector },
+            ));
+            ways.push((
+                format!("{name} {at} and the next sector written two further"),
+                Damage::Misplace { from: at, to: at + 2 * sector, len: 2 * sector },
+            ));
+            ways.push((format!("{name} cut at {at}"), Damage::Truncate { len: at }));
+        }
+        ways.push((format!("{name} rolled back"), Damage::RollBack { older: older.clone(), from: 0 }));
+        for (says, damage) in ways {
+            // What changes nothing is no damage.
+            if let Ok(image) = image.damage(&path, &damage) {
+                cases.push(Case { says, image });
+            }
+        }
+    }
+    cases
+}
+
+fn sector_ways(name: &str, at: u64, sector: u64, older: &Image) -> Vec<(String, Damage)> {
+    let mut ways = vec![
+        (format!("{name} {at} zeroed"), Damage::Zero { offset: at, len: sector }),
+        (
+            format!("{name} {at} overwritten"),
+            Damage::Overwrite { offset: at, bytes: (0..sector).map(|byte| 0xa5 ^ byte as u8).collect() },
+        ),
+        (format!("{name} {at} stale"), Damage::Stale { older: older.clone(), offset: at, len: sector }),
+    ];
+    // A bit in each eighth of a sector, each at another place in its byte.
+    for eighth in 0..8 {
+        let byte = at + eighth * sector / 8 + eighth;
+        ways.push((
+            format!("{name} bit {eighth} of byte {byte} flipped"),
+            Damage::Flip { bit: byte * 8 + eighth },
+        ));
+    }
+    ways
+}

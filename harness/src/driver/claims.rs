@@ -1,0 +1,93 @@
+//! A claim has its artifact: each is looked up on the disk at the moment it is made.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use truelog_spec::step::Durability;
+
+use super::{At, Deed, Driver};
+use crate::fabric::SimFs;
+use crate::oracle::{Batch, Reading};
+use crate::subject::{Ack, Claimed, Sent, Subject, Watch};
+
+impl<S: Subject> Driver<S> {
+    /// Holds every claim of the engine's events against the disk, and makes each a moment to crash at.
+    pub(super) fn watch(&self) -> Watch {
+        let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
+        Arc::new(move |claimed: Claimed| {
+            let power = claimed.durability == Durability::PowerLoss;
+            if power {
+                synced.fetch_max(claimed.last, Ordering::Relaxed);
+            }
+            diary.note(Deed::Claimed(if power { claimed.last } else { 0 }));
+            if !event_founded(&reading(&disk, claimed.durability), &claimed) {
+                diary.note(Deed::Unfounded(format!(
+                    "{} is claimed for LSNs {}..{} in segment {} at {}, and is not there",
+                    claimed.durability, claimed.first, claimed.last, claimed.segment, claimed.offset
+                )));
+            }
+            super::moment::note(&diary, &disk, At::Claim(claimed.last));
+        })
+    }
+
+    /// Holds receipts against what was sent and against the disk.
+    pub(super) fn found_acks(&self, sent: &[Sent], acks: &[Ack], durability: Durability) {
+        let reading = reading(&self.disk, durability);
+        for ack in acks {
+            if !receipt_founded(&reading, ack) {
+                self.diary.note(Deed::Unfounded(format!(
+                    "the receipt of LSN {} names segment {} at {}, and it is not there",
+                    ack.lsn, ack.segment, ack.offset
+                )));
+            }
+        }
+        for (sent, ack) in sent.iter().zip(acks) {
+            let same = sent.stream == ack.stream
+                && sent.payload.len() as u64 == u64::from(ack.len)
+                && *blake3::hash(&sent.payload).as_bytes() == ack.digest
+                && ack.durability == durability;
+            if !same {
+                self.diary.note(Deed::Unfounded(format!(
+                    "the receipt of LSN {} is not of what was appended",
+                    ack.lsn
+                )));
+            }
+        }
+    }
+}
+
+/// What the disk holds at this moment: surely after a loss of power, or after the end of the process.
+fn reading(disk: &SimFs, durability: Durability) -> Reading {
+    match durability {
+        Durability::PowerLoss => Reading::of(&super::moment::durable_files(disk)),
+        Durability::ProcessCrash => Reading::of(&super::moment::cached_files(disk)),
+    }
+}
+
+fn batches(reading: &Reading, segment: u64) -> impl Iterator<Item = &Batch> {
+    let segment = reading.segments.get(&segment);
+    segment.into_iter().flat_map(|segment| segment.batches.iter().chain(&segment.stranded))
+}
+
+fn event_founded(reading: &Reading, claimed: &Claimed) -> bool {
+    let mut batches = batches(reading, claimed.segment);
+    batches.any(|batch| {
+        batch.offset == claimed.offset && batch.base == claimed.first && batch.next() == claimed.last + 1
+    })
+}
+
+fn receipt_founded(reading: &Reading, ack: &Ack) -> bool {
+    // A receipt may be fetched after its record was trimmed.
+    if reading.manifest.as_ref().is_some_and(|manifest| ack.lsn < manifest.before) {
+        return true;
+    }
+    batches(reading, ack.segment).any(|batch| {
+        batch.records.iter().zip(&batch.places).any(|(record, place)| {
+            record.lsn == ack.lsn
+                && record.stream == ack.stream
+                && record.seq == ack.seq
+                && *place == ack.offset
+                && *blake3::hash(&record.payload).as_bytes() == ack.digest
+        })
+    })
+}

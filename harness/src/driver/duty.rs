@@ -1,0 +1,142 @@
+//! What a sync is for: the part it plays, so that a disk can leave out that part and no other.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use truelog_env::Op;
+use truelog_spec::ClientStep;
+
+use crate::fabric::{Call, Edge, Role, SimFs, SyncOp};
+
+/// The part that a sync plays: on which kind of file, in which phase and, for a directory, after which change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Duty {
+    /// What the client is doing.
+    pub phase: &'static str,
+    /// The kind of file.
+    pub file: &'static str,
+    /// How it is synced.
+    pub sync: SyncOp,
+    /// The last change of a name before it; empty for what is no directory.
+    pub after: &'static str,
+}
+
+impl fmt::Display for Duty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sync = match self.sync {
+            SyncOp::Data => "sync-data",
+            SyncOp::All => "sync-all",
+            SyncOp::Dir => "sync-dir",
+            SyncOp::WriteThrough => "write-through",
+        };
+        write!(f, "{}: {sync} {}", self.phase, self.file)?;
+        if self.after.is_empty() { Ok(()) } else { write!(f, " after {}", self.after) }
+    }
+}
+
+/// Watches the syncs of a life, and has one kind of them left out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Duties(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    phase: &'static str,
+    changed: &'static str,
+    ignored: Option<Duty>,
+    seen: BTreeMap<Duty, u64>,
+}
+
+impl Duties {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ignore(&self, duty: Option<Duty>) {
+        self.state().ignored = duty;
+    }
+
+    pub(super) fn ignores(&self) -> bool {
+        self.state().ignored.is_some()
+    }
+
+    pub(super) fn seen(&self) -> BTreeMap<Duty, u64> {
+        self.state().seen.clone()
+    }
+
+    /// A client's call begins.
+    pub(super) fn enter(&self, step: &ClientStep) {
+        let mut state = self.state();
+        state.changed = "";
+        state.phase = match step {
+            ClientStep::Create => "create",
+            ClientStep::Open => "open",
+            ClientStep::Trim { .. } => "trim",
+            ClientStep::Close => "close",
+            ClientStep::Adopt => "adopt",
+            ClientStep::AcceptLoss => "accept-loss",
+            ClientStep::Append(_)
+            | ClientStep::Batch(_)
+            | ClientStep::Submit { .. }
+            | ClientStep::Wait { .. }
+            | ClientStep::Tick
+            | ClientStep::Read { .. }
+            | ClientStep::Inspect => "append",
+        };
+    }
+
+    /// Looks at a call; leaves out the sync if it is the one.
+    pub(super) fn see(&self, disk: &SimFs, call: &Call, edge: Edge) {
+        match edge {
+            Edge::Begin => {
+                let Some(sync) = sync_of(call) else { return };
+                let mut state = self.state();
+                let after = if sync == SyncOp::Dir { state.changed } else { "" };
+                let duty = Duty { phase: state.phase, file: file(call.role), sync, after };
+                *state.seen.entry(duty).or_default() += 1;
+                if state.ignored == Some(duty) {
+                    disk.ignore_sync(call.role, sync);
+                }
+            }
+            Edge::End(_) => {
+                let mut state = self.state();
+                if state.ignored.is_some() && sync_of(call).is_some() {
+                    disk.honour_syncs();
+                }
+                let to = call.to.as_ref().map_or(call.role, |(_, role)| *role);
+                state.changed = match (call.op, file(to)) {
+                    (Op::Rename, "manifest") => "rename manifest",
+                    (Op::Rename, "identity") => "rename identity",
+                    (Op::Rename, _) => "rename segment",
+                    (Op::Unlink, _) => "unlink",
+                    (Op::CreateDir, _) => "mkdir",
+                    _ => return,
+                };
+            }
+        }
+    }
+}
+
+fn sync_of(call: &Call) -> Option<SyncOp> {
+    match call.op {
+        Op::SyncData => Some(SyncOp::Data),
+        Op::SyncAll => Some(SyncOp::All),
+        Op::SyncDir => Some(SyncOp::Dir),
+        Op::Write if call.mode.write_through => Some(SyncOp::WriteThrough),
+        _ => None,
+    }
+}
+
+const fn file(role: Role) -> &'static str {
+    match role {
+        Role::Identity => "identity",
+        Role::IdentityTmp => "identity.tmp",
+        Role::Manifest => "manifest",
+        Role::ManifestTmp => "manifest.tmp",
+        Role::Segment(_) => "segment",
+        Role::SegmentTmp(_) => "segment.tmp",
+        Role::LogDir => "dir",
+        Role::Ancestor => "ancestor",
+        Role::Foreign => "foreign",
+    }
+}

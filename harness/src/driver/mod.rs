@@ -1,0 +1,313 @@
+//! Runs client and world steps on a log over the simulated disk, and writes down what happens.
+
+mod claims;
+mod deed;
+mod duty;
+mod moment;
+mod units;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use truelog_spec::contract::{Record, RecoveredState, payload};
+use truelog_spec::outcome::Found;
+use truelog_spec::step::{Durability, Lsns, TicketNo, Write, Writer};
+use truelog_spec::{ClientStep, Failure, Outcome, Step};
+
+pub use deed::{At, Deed, Diary};
+pub use duty::Duty;
+pub use moment::{Moment, Powers, files};
+pub use units::Units;
+pub use world::Impossible;
+pub(crate) use world::{after_power, damaged, plan};
+
+use crate::fabric::SimFs;
+use crate::oracle::Ended;
+use crate::subject::{Ack, Place, Refusal, Sent, Setup, Subject, Watch};
+use duty::Duties;
+
+/// A log, its disk, and what happened so far.
+#[derive(Debug)]
+pub struct Driver<S: Subject> {
+    disk: SimFs,
+    place: Place,
+    diary: Diary,
+    log: Option<S>,
+    tickets: BTreeMap<TicketNo, S::Ticket>,
+    indices: BTreeMap<Writer, u64>,
+    /// The highest LSN that the engine has claimed durable in this life.
+    synced: Arc<AtomicU64>,
+    units: Units,
+    refusal: Option<Refusal>,
+    duties: Duties,
+}
+
+impl<S: Subject> Driver<S> {
+    /// A driver over `disk`. Nothing is open.
+    #[must_use]
+    pub fn new(disk: SimFs, setup: Setup) -> Self {
+        let units = Units::new(disk.profile().sector);
+        let place = Place { env: disk.env(), dir: disk.log_dir().to_path_buf(), setup };
+        let mut driver = Self {
+            disk,
+            place,
+            diary: Diary::default(),
+            log: None,
+            tickets: BTreeMap::new(),
+            indices: BTreeMap::new(),
+            synced: Arc::default(),
+            units,
+            refusal: None,
+            duties: Duties::default(),
+        };
+        driver.disk.set_logging(false);
+        driver.listen();
+        driver
+    }
+
+    /// The disk.
+    #[must_use]
+    pub const fn disk(&self) -> &SimFs {
+        &self.disk
+    }
+
+    /// What happened since this was last asked.
+    #[must_use]
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.diary.take()
+    }
+
+    /// From now on the disk leaves out the syncs of this duty.
+    pub fn ignore(&mut self, duty: Option<Duty>) {
+        self.duties.ignore(duty);
+    }
+
+    /// What the syncs so far were for, and how often.
+    #[must_use]
+    pub fn duties(&self) -> BTreeMap<Duty, u64> {
+        self.duties.seen()
+    }
+
+    /// The last error that a call ended by.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// A step of a client or of the world. The engine's own steps are its own: they are observed, not taken.
+    ///
+    /// # Errors
+    /// When the world cannot do this here.
+    pub fn step(&mut self, step: &Step) -> Result<Option<Outcome>, Impossible> {
+        match step {
+            Step::Client(step) => Ok(Some(self.client(step))),
+            Step::World(step) => self.world(step).map(|()| None),
+            Step::Engine(_) => Ok(None),
+        }
+    }
+
+    /// Whether a log is open.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// A client's call, from beginning to end.
+    pub fn client(&mut self, step: &ClientStep) -> Outcome {
+        self.duties.enter(step);
+        self.diary.note(Deed::Begin(step.clone()));
+        let outcome = self.call(step).unwrap_or_else(|refusal| {
+            let kind = refusal.kind;
+            self.refusal = Some(refusal);
+            Outcome::Failed(kind)
+        });
+        self.diary.note(Deed::Finish(outcome.clone()));
+        self.moment(At::Return);
+        outcome
+    }
+
+    fn call(&mut self, step: &ClientStep) -> Result<Outcome, Refusal> {
+        match step {
+            ClientStep::Create => {
+                let log = S::create(&self.place)?;
+                log.watch(self.watch());
+                self.begin_life(log);
+                Ok(Outcome::Done)
+            }
+            ClientStep::Open => self.open(),
+            ClientStep::Append(write) | ClientStep::Batch(write) => {
+                let sent = self.payloads(write);
+                let acks = self.log()?.append(&sent, write.durability)?;
+                self.acked(&sent, &acks, write.durability)
+            }
+            ClientStep::Submit { ticket, write } => {
+                let sent = self.payloads(write);
+                let (taken, first, last) = self.log()?.submit(&sent, write.durability)?;
+                self.tickets.insert(*ticket, taken);
+                Lsns::new(first, last)
+                    .map(Outcome::Submitted)
+                    .ok_or_else(|| malformed("a ticket without LSNs"))
+            }
+            ClientStep::Wait { ticket } => {
+                let ticket = self.tickets.remove(ticket).ok_or_else(|| malformed("no such ticket"))?;
+                let acks = self.log()?.wait(ticket)?;
+                let weakest = acks.iter().map(|ack| ack.durability).min().unwrap_or(Durability::PowerLoss);
+                self.acked(&[], &acks, weakest)
+            }
+            ClientStep::Trim { before } => Ok(Outcome::Trimmed(self.log()?.trim(*before)?)),
+            ClientStep::Tick => self.log()?.step().map(|()| Outcome::Done),
+            ClientStep::Close => {
+                self.log()?;
+                let log = self.log.take().ok_or_else(closed)?;
+                self.tickets.clear();
+                log.close().map(|()| Outcome::Done)
+            }
+            ClientStep::Read { from } => {
+                let read = self.log()?.read(*from);
+                Ok(self.read(*from, read))
+            }
+            ClientStep::Inspect => {
+                let read = S::inspect(&self.place)?;
+                Ok(self.read(1, read))
+            }
+            ClientStep::Adopt => S::adopt(&self.place).map(|()| Outcome::Done),
+            ClientStep::AcceptLoss => {
+                let lost = S::accept_loss(&self.place)?;
+                Ok(Outcome::Lost(runs(&lost)))
+            }
+        }
+    }
+
+    /// Opens, and reads everything in both ways.
+    fn open(&mut self) -> Result<Outcome, Refusal> {
+        match recover::<S>(&self.place, self.watch()) {
+            (Some(log), Ended::Opened { state, unread }) => {
+                self.synced.store(state.next - 1, Ordering::Relaxed);
+                self.begin_life(log);
+                let found = Found {
+                    records: state.records.len() as u64,
+                    next: state.next,
+                    trimmed: state.trimmed,
+                    damage: state.damage.clone(),
+                };
+                let from = state.trimmed;
+                let records = state.records.clone();
+                self.diary.note(Deed::Opened(state));
+                if !unread.is_empty() {
+                    self.diary.note(Deed::Read { from, records, unread });
+                }
+                Ok(Outcome::Recovered(found))
+            }
+            (_, Ended::Refused(refusal)) => Err(refusal),
+            (None, Ended::Opened { .. }) => Err(closed()),
+        }
+    }
+
+    fn begin_life(&mut self, log: S) {
+        self.log = Some(log);
+        self.tickets.clear();
+    }
+
+    fn log(&self) -> Result<&S, Refusal> {
+        self.log.as_ref().ok_or_else(closed)
+    }
+
+    fn read(&self, from: u64, read: Vec<Result<Record, Refusal>>) -> Outcome {
+        let (records, unread) = split(read);
+        let struck = !self.disk.faults().fired().is_empty();
+        if struck && unread.iter().any(|refusal| refusal.kind == Failure::Io) {
+            return Outcome::Failed(Failure::Io);
+        }
+        let count = records.len() as u64;
+        self.diary.note(Deed::Read { from, records, unread });
+        Outcome::Read(count)
+    }
+
+    /// The bytes that this writer hands in next.
+    fn payloads(&mut self, write: &Write) -> Vec<Sent> {
+        let index = self.indices.entry(write.writer).or_default();
+        let first = *index;
+        *index += write.records.len() as u64;
+        let sent = (first..).zip(&write.records);
+        sent.map(|(index, record)| Sent {
+            stream: record.stream,
+            payload: payload(write.writer, index, record.len),
+        })
+        .collect()
+    }
+
+    /// Receipts are out: each must say what was sent, and point to what is there.
+    fn acked(&self, sent: &[Sent], acks: &[Ack], durability: Durability) -> Result<Outcome, Refusal> {
+        self.found_acks(sent, acks, durability);
+        let first = acks.first().ok_or_else(|| malformed("no receipt"))?.lsn;
+        let lsns = Lsns::new(first, first + acks.len() as u64 - 1).ok_or_else(|| malformed("no receipt"))?;
+        if acks.iter().zip(lsns.iter()).any(|(ack, lsn)| ack.lsn != lsn) {
+            return Err(malformed("receipts that do not follow each other"));
+        }
+        Ok(Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() })
+    }
+}
+
+impl<S: Subject> Drop for Driver<S> {
+    /// Ends the life: the disk and its hook would otherwise hold each other.
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Opens a log and reads all of it, by the iterator and one by one.
+pub(crate) fn recover<S: Subject>(place: &Place, watch: Watch) -> (Option<S>, Ended) {
+    let (log, opened) = match S::open(place, watch) {
+        Ok(opened) => opened,
+        Err(refusal) => return (None, Ended::Refused(refusal)),
+    };
+    let (mut records, mut unread) = split(log.read(opened.first));
+    if unread.iter().any(|refusal| refusal.kind == Failure::Io) {
+        // A call that failed says nothing about the bytes: the reader is entitled to ask again.
+        (records, unread) = split(log.read(opened.first));
+    }
+    for record in &records {
+        let again =
+            |refusal: Refusal| if refusal.kind == Failure::Io { log.get(record.lsn) } else { Err(refusal) };
+        match log.get(record.lsn).or_else(again) {
+            Ok(same) if same == *record => {}
+            Ok(_) => unread.push(malformed("get returns another record than the iterator")),
+            Err(refusal) => unread.push(refusal),
+        }
+    }
+    let state = RecoveredState {
+        records,
+        next: opened.next,
+        trimmed: opened.first,
+        damage: runs(&opened.damage),
+        read_only: opened.read_only,
+    };
+    // What is named as damaged is not expected to be read.
+    unread.retain(|refusal| refusal.lsns.is_none_or(|lsns| !opened.damage.contains(&lsns)));
+    (Some(log), Ended::Opened { state, unread })
+}
+
+fn split(read: Vec<Result<Record, Refusal>>) -> (Vec<Record>, Vec<Refusal>) {
+    let (mut records, mut unread) = (Vec::new(), Vec::new());
+    for one in read {
+        match one {
+            Ok(record) => records.push(record),
+            Err(refusal) => unread.push(refusal),
+        }
+    }
+    (records, unread)
+}
+
+fn runs(lsns: &[(u64, u64)]) -> Vec<Lsns> {
+    lsns.iter().filter_map(|(first, last)| Lsns::new(*first, *last)).collect()
+}
+
+fn closed() -> Refusal {
+    Refusal { kind: Failure::Closed, lsns: None, says: "nothing is open".to_owned() }
+}
+
+fn malformed(says: &str) -> Refusal {
+    Refusal { kind: Failure::Io, lsns: None, says: says.to_owned() }
+}

@@ -1,0 +1,124 @@
+//! Moments at which a crash may come, and what each crash leaves.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use truelog_env::Op;
+
+use super::{At, Deed, Diary, Driver};
+use crate::fabric::{Call, Choice, Coverage, Edge, Hook, Image, LOG_DIR, SimFs, Snapshot};
+use crate::oracle::Files;
+use crate::subject::Subject;
+
+/// A moment at which a crash may come.
+#[derive(Debug)]
+pub struct Moment {
+    /// Where it is.
+    pub at: At,
+    /// The disk then.
+    pub snapshot: Snapshot,
+    powers: OnceLock<Powers>,
+}
+
+/// What a loss of power can leave.
+#[derive(Debug)]
+pub struct Powers {
+    /// The distinct images, each with what it keeps.
+    pub images: Vec<(Image, Choice)>,
+    /// How much of what is possible that is.
+    pub coverage: Coverage,
+}
+
+impl Moment {
+    /// What a loss of power can leave: everything up to `limit` choices, else a sample.
+    pub fn powers(&self, limit: usize) -> &Powers {
+        self.powers.get_or_init(|| {
+            let mut images = self.snapshot.images(limit, 0);
+            let list = images.by_ref().map(|crash| (crash.image, crash.choice)).collect();
+            Powers { images: list, coverage: images.coverage() }
+        })
+    }
+}
+
+impl<S: Subject> Driver<S> {
+    /// From now on every call of the file system is written down, with the moments around it.
+    pub(super) fn listen(&mut self) {
+        let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
+        let (units, duties) = (self.units.clone(), self.duties.clone());
+        self.disk.set_hook(Some(Arc::new(move |call: &Call, edge: Edge| {
+            units.see(call, edge);
+            duties.see(&disk, call, edge);
+            match edge {
+                // What a write has in flight may be torn in ways that its end no longer shows.
+                Edge::Begin if call.op == Op::Write => note(&diary, &disk, At::During(call.id, call.op)),
+                Edge::Begin => {}
+                Edge::End(result) => {
+                    if result.is_err() && super::world::is_write_back(call, result) {
+                        let synced = synced.load(std::sync::atomic::Ordering::Relaxed);
+                        diary.note(Deed::WriteBackFailed(synced));
+                    }
+                    if changes(call.op) {
+                        note(&diary, &disk, At::After(call.id, call.op));
+                    }
+                }
+            }
+        })));
+    }
+
+    /// From now on nothing is written down of the calls of the file system.
+    pub fn deaf(&mut self) {
+        let (disk, duties) = (self.disk.clone(), self.duties.clone());
+        let hook: Option<Hook> = duties
+            .ignores()
+            .then(|| Arc::new(move |call: &Call, edge: Edge| duties.see(&disk, call, edge)) as Hook);
+        self.disk.set_hook(hook);
+    }
+
+    /// What the disk is sure to hold after a loss of power.
+    #[must_use]
+    pub fn durable_files(&self) -> Files {
+        durable_files(&self.disk)
+    }
+
+    /// Ends the life of whatever is open: its last deeds are void.
+    pub(super) fn end(&mut self) {
+        self.disk.set_hook(None);
+        self.disk.power_off();
+        self.log = None;
+        self.tickets.clear();
+    }
+
+    /// A crash may come now.
+    pub(super) fn moment(&self, at: At) {
+        note(&self.diary, &self.disk, at);
+    }
+}
+
+/// Writes down that a crash may come now.
+pub(super) fn note(diary: &Diary, disk: &SimFs, at: At) {
+    let moment = Moment { at, snapshot: disk.snapshot(), powers: OnceLock::new() };
+    diary.note(Deed::Moment(Arc::new(moment)));
+}
+
+/// Whether a call changes what a crash can leave.
+const fn changes(op: Op) -> bool {
+    !matches!(op, Op::Open | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock | Op::Read | Op::Entropy)
+}
+
+/// The files of the log's directory in an image.
+#[must_use]
+pub fn files(image: &Image) -> Files {
+    let dir = Path::new(LOG_DIR);
+    let names = image.names(dir).unwrap_or_default();
+    names.into_iter().filter_map(|name| Some((name.clone(), image.read(&dir.join(&name))?))).collect()
+}
+
+/// What is there after a loss of power, whatever else it keeps.
+pub(super) fn durable_files(disk: &SimFs) -> Files {
+    disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default()
+}
+
+/// What is there after the end of the process.
+pub(super) fn cached_files(disk: &SimFs) -> Files {
+    files(&disk.snapshot().process_crash())
+}

@@ -1,0 +1,196 @@
+//! What the world does to a log under test.
+
+use std::time::Duration;
+
+use truelog_env::{IoError, IoKind, Op};
+use truelog_spec::WorldStep;
+use truelog_spec::step::{
+    Cache, Call as CallName, CrashKind, DamageKind, Fault, FaultKind, Keep, Role as SpecRole,
+    Unit as SpecUnit,
+};
+
+use super::{Deed, Driver, Units};
+use crate::fabric::{self, Call, Damage, Image, LOG_DIR, Plan, Reads, Role, SimFs, Snapshot, Unit};
+use crate::subject::Subject;
+
+/// Why the world cannot do what a step says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Impossible {
+    /// A unit that is to be kept was never written, or is durable already.
+    #[error("`{0}` is not pending here")]
+    NotPending(SpecUnit),
+    /// The disk refuses.
+    #[error("{0}")]
+    Disk(String),
+    /// This cannot happen to this call.
+    #[error("`{0}` cannot happen to such a call")]
+    NoSuchFault(Fault),
+    /// This cannot happen to this unit.
+    #[error("`{0}` cannot be damaged so")]
+    NoSuchDamage(SpecUnit),
+}
+
+impl<S: Subject> Driver<S> {
+    /// A deed of the world.
+    ///
+    /// # Errors
+    /// When the step cannot happen here.
+    pub fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
+        match step {
+            WorldStep::CrashProcess => self.crash(CrashKind::Process, self.disk.snapshot().process_crash()),
+            WorldStep::CrashPower { keep, garbage } => {
+                let image = after_power(&self.units, &self.disk.snapshot(), keep, garbage)?;
+                self.crash(CrashKind::Power, image);
+            }
+            WorldStep::Fault(fault) => {
+                self.disk.faults().schedule(plan(fault)?);
+            }
+            WorldStep::Damage { unit, kind } => {
+                let image = damaged(&self.units, &self.disk.snapshot(), *unit, *kind)?;
+                self.crash(CrashKind::Process, image);
+            }
+            WorldStep::Clock { ms } => self.disk.advance(Duration::from_millis(*ms)),
+        }
+        Ok(())
+    }
+
+    /// The handle is gone; `image` is what the next life finds.
+    fn crash(&mut self, kind: CrashKind, image: Image) {
+        self.diary.note(Deed::Crash(kind));
+        self.end();
+        self.disk = SimFs::from_image(&image);
+        self.disk.set_logging(false);
+        self.place.env = self.disk.env();
+        self.listen();
+    }
+}
+
+/// What a loss of power leaves that keeps these units, and garbles those.
+pub(crate) fn after_power(
+    units: &Units,
+    snapshot: &Snapshot,
+    keep: &Keep,
+    garbage: &Keep,
+) -> Result<Image, Impossible> {
+    let mut kept = units.resolve(keep, &snapshot.pending())?;
+    kept.extend(units.resolve(garbage, &snapshot.pending())?.into_iter().map(garbled));
+    snapshot.image(&kept).map_err(|error| Impossible::Disk(error.to_string()))
+}
+
+/// What the end of the process leaves, with a unit damaged.
+pub(crate) fn damaged(
+    units: &Units,
+    snapshot: &Snapshot,
+    unit: SpecUnit,
+    kind: DamageKind,
+) -> Result<Image, Impossible> {
+    let image = snapshot.process_crash();
+    let unfit = || Impossible::NoSuchDamage(unit);
+    let (role, offset, len) = units.place(unit).ok_or_else(unfit)?;
+    let path = std::path::Path::new(LOG_DIR).join(file_name(role).ok_or_else(unfit)?);
+    let damage = match kind {
+        DamageKind::Flip => Damage::Flip { bit: offset * 8 },
+        DamageKind::Zero => Damage::Zero { offset, len },
+        DamageKind::Missing => Damage::Remove,
+        DamageKind::Misdirected => Damage::Misplace { from: offset, to: offset.saturating_sub(len), len },
+        DamageKind::Stale | DamageKind::Unreadable | DamageKind::Replaced | DamageKind::Copied => {
+            return Err(unfit());
+        }
+    };
+    image.damage(&path, &damage).map_err(|error| Impossible::Disk(error.to_string()))
+}
+
+/// A sector in flight, garbled instead of kept.
+fn garbled(unit: Unit) -> Unit {
+    match unit.kind {
+        fabric::UnitKind::Sector(number) => Unit { kind: fabric::UnitKind::Garbage(number), ..unit },
+        _ => unit,
+    }
+}
+
+/// Whether a failed call leaves it unknown what is durable, so that the handle must not acknowledge any more.
+/// Files under a temporary name are thrown away instead.
+pub(super) fn is_write_back(call: &Call, result: Result<u64, IoError>) -> bool {
+    let writes = matches!(call.op, Op::Write | Op::SyncData | Op::SyncAll | Op::SyncDir);
+    let counts = matches!(call.role, Role::Segment(_) | Role::Manifest | Role::LogDir);
+    writes && counts && result.is_err_and(|error| error.kind != IoKind::Interrupted)
+}
+
+/// A role of the spec as the disk knows it.
+#[must_use]
+pub(super) const fn fabric_role(role: SpecRole) -> Role {
+    match role {
+        SpecRole::Identity => Role::Identity,
+        SpecRole::IdentityTmp => Role::IdentityTmp,
+        SpecRole::Manifest => Role::Manifest,
+        SpecRole::ManifestTmp => Role::ManifestTmp,
+        SpecRole::Segment(number) => Role::Segment(number),
+        SpecRole::SegmentTmp(number) => Role::SegmentTmp(number),
+        SpecRole::Dir => Role::LogDir,
+        SpecRole::Ancestor => Role::Ancestor,
+    }
+}
+
+/// The name of a file of the log.
+fn file_name(role: SpecRole) -> Option<String> {
+    Some(match role {
+        SpecRole::Identity => "IDENTITY".to_owned(),
+        SpecRole::IdentityTmp => "IDENTITY.tmp".to_owned(),
+        SpecRole::Manifest => "MANIFEST".to_owned(),
+        SpecRole::ManifestTmp => "MANIFEST.tmp".to_owned(),
+        SpecRole::Segment(number) => format!("segment-{number:010}"),
+        SpecRole::SegmentTmp(number) => format!("segment-{number:010}.tmp"),
+        SpecRole::Dir | SpecRole::Ancestor => return None,
+    })
+}
+
+const fn op(call: CallName) -> Op {
+    match call {
+        CallName::Open => Op::Open,
+        CallName::Create => Op::Create,
+        CallName::Mkdir => Op::CreateDir,
+        CallName::List => Op::ReadDir,
+        CallName::Stat => Op::Metadata,
+        CallName::Statvfs => Op::Statvfs,
+        CallName::Read => Op::Read,
+        CallName::Write => Op::Write,
+        CallName::Allocate => Op::Allocate,
+        CallName::SyncData => Op::SyncData,
+        CallName::SyncAll => Op::SyncAll,
+        CallName::SyncDir => Op::SyncDir,
+        CallName::Rename => Op::Rename,
+        CallName::Unlink => Op::Unlink,
+        CallName::Lock => Op::Lock,
+    }
+}
+
+/// A fault of the spec as the disk schedules it. What a failed sync keeps is not chosen here: each crash behind
+/// it is judged with every choice.
+pub(crate) fn plan(fault: &Fault) -> Result<Plan, Impossible> {
+    let op = op(fault.call);
+    let syncs = matches!(op, Op::SyncData | Op::SyncAll | Op::SyncDir);
+    let fails = |kind: IoKind| {
+        if syncs {
+            let reads = if fault.cache == Cache::Old { Reads::Old } else { Reads::New };
+            fabric::Fault::FailSync { kind, reads }
+        } else {
+            fabric::Fault::Fail { kind, done: fault.bytes }
+        }
+    };
+    let what = match fault.kind {
+        FaultKind::Eio => fails(IoKind::Device),
+        FaultKind::Enospc => fails(IoKind::NoSpace),
+        FaultKind::Emfile => fabric::Fault::Fail { kind: IoKind::TooManyFiles, done: 0 },
+        FaultKind::Erofs => fabric::Fault::Fail { kind: IoKind::ReadOnly, done: 0 },
+        FaultKind::Eintr => fabric::Fault::Fail { kind: IoKind::Interrupted, done: 0 },
+        FaultKind::Locked => fabric::Fault::Fail { kind: IoKind::Locked, done: 0 },
+        FaultKind::Short => fabric::Fault::Short(fault.bytes.max(1)),
+        FaultKind::Ignored if syncs => fabric::Fault::LyingSync,
+        FaultKind::Ignored => fabric::Fault::LostWrite,
+        FaultKind::Misdirected => fabric::Fault::MisdirectedWrite { by: -2 },
+    };
+    if !what.fits(op) {
+        return Err(Impossible::NoSuchFault(fault.clone()));
+    }
+    Ok(Plan { role: fabric_role(fault.role).into(), op, nth: 1, fault: what })
+}

@@ -1,0 +1,210 @@
+//! One run as text, to see it again: `SCOPE: append append @ 17 power name:seg-1 @ 3 process`.
+//!
+//! After the scope come the letters of the first life. Each `@` is a crash: the number of the moment in that
+//! life, and what the crash keeps; `here` means that the moment itself is what to look at.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use truelog_spec::contract::Contract;
+use truelog_spec::step::CrashKind;
+
+use super::recovery::Recovery;
+use super::walk::follow;
+use super::{Letter, Scope, Sequence};
+use crate::driver::{Deed, Moment};
+use crate::fabric::{Image, Unit};
+use crate::oracle::{self, judge};
+use crate::subject::Subject;
+
+/// The text of a first life.
+pub(super) fn first_life(scope: &Scope, sequence: &Sequence) -> String {
+    let mut text = format!("{}:", scope.name);
+    for letter in &sequence.letters {
+        let _ = write!(text, " {letter}");
+    }
+    if let Some(fault) = sequence.fault {
+        let _ = write!(text, " {fault}");
+    }
+    text
+}
+
+/// A run as text gives it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    scope: &'static Scope,
+    sequence: Sequence,
+    crashes: Vec<(usize, Crash)>,
+}
+
+/// What a crash keeps.
+#[derive(Debug, Clone)]
+enum Crash {
+    Here,
+    Process,
+    Power(Vec<Unit>),
+}
+
+/// A text that is no case.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotACase {
+    /// The scope is unknown.
+    #[error("no scope is called `{0}`")]
+    Scope(String),
+    /// A letter is unknown.
+    #[error("no letter is called `{0}`")]
+    Letter(String),
+    /// A crash is malformed.
+    #[error("`{0}` is no crash: NUMBER here, NUMBER process, or NUMBER power UNITS")]
+    Crash(String),
+    /// The run has no such moment, or no such image.
+    #[error("the run has no {0}")]
+    Nowhere(String),
+}
+
+impl std::str::FromStr for Case {
+    type Err = NotACase;
+
+    fn from_str(text: &str) -> Result<Self, NotACase> {
+        let (scope, rest) = text.split_once(':').ok_or_else(|| NotACase::Scope(text.to_owned()))?;
+        let scope = Scope::named(scope.trim()).ok_or_else(|| NotACase::Scope(scope.to_owned()))?;
+        let mut lives = rest.split('@');
+        let mut sequence = Sequence { letters: Vec::new(), fault: None };
+        for word in lives.next().unwrap_or_default().split_whitespace() {
+            let letter = Letter::ALL.into_iter().find(|letter| letter.to_string() == word);
+            match (letter, word.parse()) {
+                (Some(letter), _) => sequence.letters.push(letter),
+                (None, Ok(fault)) => sequence.fault = Some(fault),
+                (None, Err(())) => return Err(NotACase::Letter(word.to_owned())),
+            }
+        }
+        let crashes = lives.map(|life| crash(life).ok_or_else(|| NotACase::Crash(life.trim().to_owned())));
+        Ok(Self { scope, sequence, crashes: crashes.collect::<Result<_, _>>()? })
+    }
+}
+
+fn crash(text: &str) -> Option<(usize, Crash)> {
+    let mut words = text.split_whitespace();
+    let number = words.next()?.parse().ok()?;
+    let crash = match (words.next()?, words.next()) {
+        ("here", None) => Crash::Here,
+        ("process", None) => Crash::Process,
+        ("power", Some("none")) => Crash::Power(Vec::new()),
+        ("power", Some(units)) => {
+            Crash::Power(units.split(',').map(|unit| unit.parse().ok()).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    };
+    Some((number, crash))
+}
+
+impl Case {
+    /// Runs it, and says what happened, line by line; the last line is the verdict.
+    ///
+    /// # Errors
+    /// When the text names a moment or units that the run does not have.
+    pub fn run<S: Subject>(&self) -> Result<(Vec<String>, bool), NotACase> {
+        let mut lines = Vec::new();
+        let mut deeds = self.sequence.run::<S>(self.scope).deeds;
+        let mut contract = Contract::new();
+        for (life, (number, crash)) in self.crashes.iter().enumerate() {
+            lines.push(format!("life {}", life + 1));
+            let moment = live(&mut contract, &deeds, *number, &mut lines)?;
+            let Some((kind, image)) = crashed(&moment, crash)? else { break };
+            lines.push(format!("crash: {kind}"));
+            let owed = contract.obligations(kind);
+            contract.crash(kind);
+            let recovery = Recovery::run::<S>(self.scope, &image, u32::try_from(life + 1).ok());
+            let case = oracle::Case {
+                owed: &owed,
+                before: &recovery.before,
+                ended: &recovery.ended,
+                after: &recovery.after,
+            };
+            lines.push(format!("the disk holds: {}", summary(&recovery.before)));
+            lines.push(format!("open: {}", end(&recovery.ended)));
+            if let Err(violation) = judge(&case) {
+                lines.push(format!("VIOLATED {violation}"));
+                return Ok((lines, false));
+            }
+            deeds = recovery.deeds;
+        }
+        let broken = lines.iter().any(|line| line.starts_with("VIOLATED"));
+        lines.push(if broken { "violated" } else { "holds" }.to_owned());
+        Ok((lines, !broken))
+    }
+}
+
+/// Follows a life up to a moment.
+fn live(
+    contract: &mut Contract,
+    deeds: &[Deed],
+    number: usize,
+    lines: &mut Vec<String>,
+) -> Result<Arc<Moment>, NotACase> {
+    let mut call = None;
+    let mut moments = 0;
+    for deed in deeds {
+        if let Err(violation) = follow(contract, &mut call, deed) {
+            lines.push(format!("VIOLATED {violation}"));
+        }
+        match deed {
+            Deed::Moment(moment) => {
+                lines.push(format!("  @ {moments} {:?}", moment.at));
+                if moments == number {
+                    return Ok(Arc::clone(moment));
+                }
+                moments += 1;
+            }
+            Deed::Begin(step) => lines.push(format!("client {step}")),
+            Deed::Finish(outcome) => lines.push(format!("-> {outcome}")),
+            other => lines.push(format!("  {other:?}")),
+        }
+    }
+    Err(NotACase::Nowhere(format!("moment {number}")))
+}
+
+fn crashed(moment: &Moment, crash: &Crash) -> Result<Option<(CrashKind, Image)>, NotACase> {
+    Ok(match crash {
+        Crash::Here => None,
+        Crash::Process => Some((CrashKind::Process, moment.snapshot.process_crash())),
+        Crash::Power(units) => {
+            let image = moment.snapshot.image(units).map_err(|error| NotACase::Nowhere(error.to_string()))?;
+            Some((CrashKind::Power, image))
+        }
+    })
+}
+
+fn summary(reading: &oracle::Reading) -> String {
+    let batches = reading.kept.iter().map(|batch| {
+        format!(
+            "seg-{}@{}: {}..{} after {}",
+            batch.segment,
+            batch.offset,
+            batch.base,
+            batch.next(),
+            batch.watermark
+        )
+    });
+    let segments: Vec<u64> = reading.segments.keys().copied().collect();
+    let named = reading.manifest.as_ref().map(|manifest| &manifest.segments);
+    format!(
+        "segments {segments:?}, named {named:?}, vouched {}, {:?}",
+        reading.vouched,
+        batches.collect::<Vec<_>>()
+    )
+}
+
+fn end(ended: &oracle::Ended) -> String {
+    match ended {
+        oracle::Ended::Opened { state, unread } => format!(
+            "records {:?}, next {}, trimmed {}, damage {:?}, read-only {}, unread {unread:?}",
+            state.records.iter().map(|record| record.lsn).collect::<Vec<_>>(),
+            state.next,
+            state.trimmed,
+            state.damage,
+            state.read_only
+        ),
+        oracle::Ended::Refused(refusal) => refusal.says.clone(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Faults, each on one call of one step.
+
+use std::fmt;
+use std::str::FromStr;
+
+use truelog_env::{IoKind, Op};
+
+use crate::fabric::{Call, Fault, Plan, Reads};
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// An error of the device; nothing was done.
+    Eio,
+    /// An error of the device; all was done.
+    EioDone,
+    /// A sync fails, and reads give the old bytes.
+    EioOld,
+    /// A sync fails, and reads give some old and some new bytes.
+    EioMixed,
+    /// No space; nothing was done.
+    Enospc,
+    /// No space after half of a write.
+    EnospcHalf,
+    /// Read-only.
+    Erofs,
+    /// Too many open files.
+    Emfile,
+    /// Interrupted before anything was done.
+    Eintr,
+    /// One byte is done.
+    Short,
+    /// Half of the bytes are done.
+    ShortHalf,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::Eio,
+        Self::EioDone,
+        Self::EioOld,
+        Self::EioMixed,
+        Self::Enospc,
+        Self::EnospcHalf,
+        Self::Erofs,
+        Self::Emfile,
+        Self::Eintr,
+        Self::Short,
+        Self::ShortHalf,
+    ];
+
+    /// The kinds that can happen to a call.
+    pub(super) fn of(op: Op) -> &'static [Self] {
+        match op {
+            Op::Read => &[Self::Eio, Self::Eintr, Self::Short],
+            Op::Write => &[
+                Self::Eio,
+                Self::EioDone,
+                Self::Enospc,
+                Self::EnospcHalf,
+                Self::Erofs,
+                Self::Eintr,
+                Self::Short,
+                Self::ShortHalf,
+            ],
+            Op::SyncData | Op::SyncAll => &[Self::Eio, Self::EioOld, Self::EioMixed, Self::Enospc],
+            Op::SyncDir => &[Self::Eio, Self::Enospc],
+            Op::Open => &[Self::Eio, Self::Emfile],
+            Op::Create => &[Self::Eio, Self::Enospc, Self::Emfile, Self::Erofs],
+            Op::CreateDir | Op::Rename => &[Self::Eio, Self::EioDone, Self::Enospc, Self::Erofs],
+            Op::Unlink => &[Self::Eio, Self::EioDone, Self::Erofs],
+            Op::Allocate | Op::SetLen => &[Self::Eio, Self::Enospc],
+            _ => &[Self::Eio],
+        }
+    }
+
+    fn fault(self, call: &Call) -> Fault {
+        let fail = |kind, done| Fault::Fail { kind, done };
+        let syncs = matches!(call.op, Op::SyncData | Op::SyncAll | Op::SyncDir);
+        match self {
+            Self::Eio if syncs => Fault::FailSync { kind: IoKind::Device, reads: Reads::New },
+            Self::Eio => fail(IoKind::Device, 0),
+            Self::EioDone => fail(IoKind::Device, call.len.max(1)),
+            Self::EioOld => Fault::FailSync { kind: IoKind::Device, reads: Reads::Old },
+            Self::EioMixed => Fault::FailSync { kind: IoKind::Device, reads: Reads::Mixed(1) },
+            Self::Enospc if syncs => Fault::FailSync { kind: IoKind::NoSpace, reads: Reads::New },
+            Self::Enospc => fail(IoKind::NoSpace, 0),
+            Self::EnospcHalf => fail(IoKind::NoSpace, call.len / 2),
+            Self::Erofs => fail(IoKind::ReadOnly, 0),
+            Self::Emfile => fail(IoKind::TooManyFiles, 0),
+            Self::Eintr => fail(IoKind::Interrupted, 0),
+            Self::Short => Fault::Short(1),
+            Self::ShortHalf => Fault::Short((call.len / 2).max(1)),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Eio => "eio",
+            Self::EioDone => "eio-done",
+            Self::EioOld => "eio-old",
+            Self::EioMixed => "eio-mixed",
+            Self::Enospc => "enospc",
+            Self::EnospcHalf => "enospc-half",
+            Self::Erofs => "erofs",
+            Self::Emfile => "emfile",
+            Self::Eintr => "eintr",
+            Self::Short => "short",
+            Self::ShortHalf => "short-half",
+        })
+    }
+}
+
+/// A fault on one call of a sequence's last step: `!12:eio`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Struck {
+    /// Which call of that step, from 0.
+    pub call: usize,
+    /// What goes wrong.
+    pub kind: Kind,
+}
+
+impl fmt::Display for Struck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "!{}:{}", self.call, self.kind)
+    }
+}
+
+impl FromStr for Struck {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (call, kind) = text.strip_prefix('!').and_then(|rest| rest.split_once(':')).ok_or(())?;
+        let kind = Kind::ALL.into_iter().find(|known| known.to_string() == kind).ok_or(())?;
+        Ok(Self { call: call.parse().map_err(|_| ())?, kind })
+    }
+}
+
+impl Struck {
+    /// The plan of it, given the calls of the step as they are without it.
+    pub(super) fn plan(self, calls: &[Call]) -> Option<Plan> {
+        let call = calls.get(self.call)?;
+        let same = |other: &&Call| other.op == call.op && other.role == call.role;
+        let before = calls[..self.call].iter().filter(same).count();
+        let nth = u32::try_from(before + 1).ok()?;
+        Some(Plan { role: call.role.into(), op: call.op, nth, fault: self.kind.fault(call) })
+    }
+}

@@ -1,0 +1,80 @@
+//! The check `faults`: short sequences, every call of their last step, everything that can go wrong with it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use truelog_env::Op;
+
+use super::check::{THREADS, conclude, note};
+use super::fault::{Kind, Struck};
+use super::run::Sequence;
+use super::{Explorer, Scope, sequences};
+use crate::command::Plan;
+use crate::fabric::{Call, Role};
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::subject::{Plain, Subject};
+
+/// Strikes every call of the last step of every sequence of the fault scopes, in every way.
+#[must_use]
+pub fn check(_: &Plan, progress: &Progress) -> Report {
+    let mut report = Report::new("faults", "");
+    let mut says = Vec::new();
+    for scope in Scope::FAULTS {
+        says.push(scope.says());
+        progress.says(scope.name);
+        strike::<Plain>(scope, &mut report, progress);
+        if !report.findings.is_empty() {
+            break;
+        }
+    }
+    report.note("not struck: the sync of a directory above the log's; after such a failure create must not be tried again there");
+    report.scope = says.join("; ");
+    report
+}
+
+/// A failed sync of a directory above the log's leaves that directory's entry for the log in doubt for good: a later
+/// create finds the entry, syncs again, and is told that all is well. The engine has no means to write it anew, so
+/// a log must not be created where that has happened.
+fn beyond_the_log(call: &Call) -> bool {
+    call.role == Role::Ancestor && call.op == Op::SyncDir
+}
+
+/// Strikes all that one scope offers.
+pub fn strike<S: Subject>(scope: &Scope, report: &mut Report, progress: &Progress) {
+    let list: Vec<_> = (0..=scope.depth).flat_map(|depth| sequences(scope.alphabet, depth)).collect();
+    progress.expect(list.len() as u64);
+    let explorer = Explorer::new(scope);
+    let (next, silent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        while let Some(letters) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if explorer.finding().is_some() {
+                break;
+            }
+            let plain = Sequence { letters: letters.clone(), fault: None };
+            let calls = plain.calls::<S>(scope);
+            let struck = calls.iter().enumerate().filter(|(_, call)| !beyond_the_log(call));
+            for (call, kind) in
+                struck.flat_map(|(at, call)| Kind::of(call.op).iter().map(move |kind| (at, *kind)))
+            {
+                let sequence = Sequence { fault: Some(Struck { call, kind }), ..plain.clone() };
+                if !explorer.sequence::<S>(letters.len(), &sequence) {
+                    silent.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            progress.advance(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..THREADS {
+            scope.spawn(work);
+        }
+        work();
+    });
+    note(&explorer, report);
+    conclude(&explorer, report, explorer.finding());
+    report.count("faults fired", explorer.counts().faults.get());
+    let silent = silent.into_inner();
+    if silent > 0 {
+        report.incomplete(format!("{}: {silent} faults never fired", scope.name));
+    }
+}

@@ -1,0 +1,111 @@
+//! One sequence, run from an empty disk: the letters, perhaps a fault, and what follows it.
+
+use truelog_spec::{ClientStep, Step};
+
+use super::fault::Struck;
+use super::{Letter, Scope, new_disk, spell};
+use crate::driver::{Deed, Driver};
+use crate::fabric::{Call, Edge};
+use crate::subject::Subject;
+
+/// A sequence, and the fault on its last step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequence {
+    /// What is done after the create.
+    pub letters: Vec<Letter>,
+    /// What goes wrong with the last step of the last letter (of the create, if there is no letter).
+    pub fault: Option<Struck>,
+}
+
+/// What came of running a sequence.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) deeds: Vec<Deed>,
+    /// The first deed of the last letter.
+    pub(super) from: usize,
+    /// Whether the fault fired.
+    pub(super) fired: bool,
+}
+
+impl Sequence {
+    /// All steps, the create included, and how many of them come before the last letter.
+    fn steps(&self) -> (Vec<Step>, usize) {
+        let mut steps = vec![ClientStep::Create.into()];
+        let mut before = 0;
+        for letter in spell(&self.letters) {
+            before = steps.len();
+            steps.extend(letter);
+        }
+        (steps, before)
+    }
+
+    /// Runs it from an empty disk.
+    pub(super) fn run<S: Subject>(&self, scope: &Scope) -> Ran {
+        let plan = self.fault.and_then(|struck| struck.plan(&self.calls::<S>(scope)));
+        let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
+        driver.ignore(scope.ignored);
+        let (steps, before) = self.steps();
+        let (mut deeds, mut from) = (Vec::new(), 0);
+        for (index, step) in steps.iter().enumerate() {
+            deeds.extend(driver.deeds());
+            if index == before {
+                from = deeds.len();
+            }
+            if let (Some(plan), true) = (plan, index + 1 == steps.len()) {
+                driver.disk().faults().schedule(plan);
+            }
+            // A scope's own steps of the world are always possible.
+            let _ = driver.step(step);
+        }
+        let fired = !driver.disk().faults().fired().is_empty();
+        if self.fault.is_some() {
+            aftermath(&mut driver);
+        }
+        deeds.extend(driver.deeds());
+        Ran { deeds, from, fired }
+    }
+
+    /// Runs it without a fault, and looks at the driver then.
+    pub(super) fn driven<S: Subject, T>(&self, scope: &Scope, look: impl Fn(&Driver<S>) -> T) -> T {
+        let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
+        for step in self.steps().0 {
+            let _ = driver.step(&step);
+        }
+        look(&driver)
+    }
+
+    /// The calls of the last step, without any fault.
+    pub(super) fn calls<S: Subject>(&self, scope: &Scope) -> Vec<Call> {
+        let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
+        let (steps, _) = self.steps();
+        let Some((last, before)) = steps.split_last() else { return Vec::new() };
+        for step in before {
+            let _ = driver.step(step);
+        }
+        driver.disk().set_logging(true);
+        let _ = driver.step(last);
+        let log = driver.disk().take_log();
+        log.into_iter()
+            .filter(|record| record.edge == Edge::Begin)
+            .map(|record| (*record.call).clone())
+            .collect()
+    }
+}
+
+/// After a fault: the handle goes on if it can, the process dies, and the next life goes on.
+fn aftermath<S: Subject>(driver: &mut Driver<S>) {
+    let append = |driver: &mut Driver<S>| {
+        let _ = driver.client(&ClientStep::Append(truelog_spec::step::Write::one(0, 8)));
+    };
+    if driver.is_open() {
+        append(driver);
+        driver.client(&ClientStep::Tick);
+    }
+    // Neither is ever impossible.
+    let _ = driver.world(&truelog_spec::WorldStep::CrashProcess);
+    driver.client(&ClientStep::Create);
+    if !driver.is_open() {
+        driver.client(&ClientStep::Open);
+    }
+    append(driver);
+}

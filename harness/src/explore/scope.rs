@@ -1,0 +1,174 @@
+//! The pinned scopes: what each chooses from, and how deep it goes.
+
+use super::alphabet::Letter;
+use crate::driver::Duty;
+use crate::fabric::Profile;
+use crate::subject::Setup;
+
+/// A bounded space of runs, explored wholly.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    /// Its name, as reports and replays give it.
+    pub name: &'static str,
+    /// What a sequence chooses from.
+    pub alphabet: &'static [Letter],
+    /// How many letters a sequence has, after the create.
+    pub depth: usize,
+    /// How many crashes follow each other: each but the last is followed by a recovery and an append.
+    pub crashes: usize,
+    /// The log's options.
+    pub setup: Setup,
+    /// The disk.
+    pub profile: Profile,
+    /// The most choices that a crash point is gone through wholly; of more, so many are drawn.
+    pub limit: usize,
+    /// The same for crash points in recoveries.
+    pub limit_again: usize,
+    /// Whether equal images are recovered once, and equal pairs judged once.
+    pub collapse: bool,
+    /// The sync that the disk silently leaves out, if it is to.
+    pub ignored: Option<Duty>,
+}
+
+/// What is struck: every letter that writes.
+const FAULTED: [Letter; 12] = [
+    Letter::Append,
+    Letter::AppendLight,
+    Letter::AppendLarge,
+    Letter::Batch,
+    Letter::Submit,
+    Letter::Tick,
+    Letter::Idle,
+    Letter::Close,
+    Letter::Die,
+    Letter::Inspect,
+    Letter::Adopt,
+    Letter::AcceptLoss,
+];
+
+/// The most choices of a crash point that are gone through before it is sampled.
+pub const LIMIT: usize = 1024;
+
+const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, crashes: usize) -> Scope {
+    Scope {
+        name,
+        alphabet,
+        depth,
+        crashes,
+        setup: Setup::TINY,
+        profile: Profile::W.sector(128),
+        limit: LIMIT,
+        limit_again: LIMIT,
+        collapse: true,
+        ignored: None,
+    }
+}
+
+impl Scope {
+    /// All pinned scopes.
+    pub const PINNED: &'static [Self] = &[
+        scope("everything", &Letter::ALL, 3, 1),
+        scope("rotation", &[Letter::Append, Letter::AppendLarge, Letter::TrimMost, Letter::TrimAll], 4, 1),
+        scope(
+            "light",
+            &[Letter::AppendLight, Letter::SubmitLight, Letter::Submit, Letter::Tick, Letter::Die],
+            3,
+            1,
+        ),
+        Self {
+            setup: Setup::SMALLEST,
+            profile: Profile::W.sector(256),
+            ..scope("twice", &[Letter::Append, Letter::Submit, Letter::Tick], 2, 2)
+        },
+        Self {
+            setup: Setup::SMALLEST,
+            profile: Profile::W.sector(256).no_garbage(),
+            ..scope("thrice", &[Letter::Append], 1, 3)
+        },
+        Self {
+            setup: Setup { through: true, ..Setup::TINY },
+            ..scope("write-through", &[Letter::Append, Letter::Idle, Letter::Close], 2, 1)
+        },
+        Self {
+            setup: Setup { allocate: true, ..Setup::TINY },
+            ..scope("allocated", &[Letter::Append, Letter::Batch, Letter::Idle], 2, 1)
+        },
+        Self {
+            profile: Profile::EXT4.sector(128),
+            ..scope("ext4", &[Letter::Append, Letter::Batch, Letter::Die], 2, 1)
+        },
+    ];
+
+    /// The scopes whose calls are struck by faults.
+    pub const FAULTS: &'static [Self] = &[
+        Self { limit: 64, ..scope("struck", &FAULTED, 1, 1) },
+        Self {
+            limit: 64,
+            ..scope("struck-later", &[Letter::Append, Letter::TrimAll, Letter::Submit, Letter::Die], 2, 1)
+        },
+        Self {
+            limit: 64,
+            setup: Setup { through: true, ..Setup::TINY },
+            ..scope("struck-through", &[Letter::Append, Letter::Idle], 2, 1)
+        },
+        Self {
+            limit: 64,
+            setup: Setup { allocate: true, ..Setup::TINY },
+            ..scope("struck-allocated", &[Letter::Append], 2, 1)
+        },
+    ];
+
+    /// What random runs are judged by: few images of each crash point, but many crash points.
+    pub const RANDOM: Self = Self { limit: 8, ..scope("random", &Letter::ALL, 0, 1) };
+
+    /// The scopes in which syncs are left out.
+    pub const ROLES: &'static [Self] = &[
+        Self {
+            limit: 256,
+            ..scope(
+                "ignored",
+                &[Letter::Append, Letter::TrimAll, Letter::Die, Letter::Idle, Letter::Close],
+                2,
+                1,
+            )
+        },
+        Self {
+            limit: 256,
+            setup: Setup { through: true, ..Setup::TINY },
+            ..scope("ignored-through", &[Letter::Append, Letter::Idle], 2, 1)
+        },
+        Self { limit: 256, ..scope("ignored-trim", &[Letter::AppendLarge, Letter::TrimAll], 3, 1) },
+        Self {
+            limit: 256,
+            ..scope("ignored-closed", &[Letter::Close, Letter::Adopt, Letter::AcceptLoss, Letter::Open], 3, 1)
+        },
+        Self {
+            limit: 256,
+            setup: Setup::SMALLEST,
+            ..scope("ignored-twice", &[Letter::Append, Letter::TrimAll, Letter::Die], 2, 2)
+        },
+    ];
+
+    /// The pinned scope of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        let all = Self::PINNED
+            .iter()
+            .chain(Self::FAULTS)
+            .chain(Self::ROLES)
+            .chain(std::slice::from_ref(&Self::RANDOM));
+        all.into_iter().find(|scope| scope.name == name)
+    }
+
+    /// What it is, for reports.
+    #[must_use]
+    pub fn says(&self) -> String {
+        format!(
+            "{}: {} letters, depth {}, {} crash(es)",
+            self.name,
+            self.alphabet.len(),
+            self.depth,
+            self.crashes
+        )
+    }
+}

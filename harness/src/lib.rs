@@ -1,0 +1,19 @@
+//! A disk that tries to break Truelog, an oracle that judges it, and the verifier's command.
+
+pub mod command;
+pub mod conformance;
+pub mod damage;
+pub mod driver;
+pub mod explore;
+pub mod fabric;
+pub mod fuzzing;
+pub mod kernels;
+pub mod oracle;
+pub mod order;
+pub mod page;
+pub mod process;
+pub mod progress;
+pub mod replay;
+pub mod report;
+pub mod schedules;
+pub mod subject;

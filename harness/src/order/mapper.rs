@@ -1,0 +1,304 @@
+//! From what was seen to steps of the specification: the table applied to one run.
+
+use std::collections::{BTreeMap, HashMap};
+
+use truelog_env::{IoKind, Op};
+use truelog_spec::Step;
+use truelog_spec::step::{BatchSpec, Edit, Ended, EngineStep, Lsns, PathCheck, Role as Name, SyncKind};
+
+use super::seen::{Call, Result as Outcome, Seen};
+use super::table::{self, Deed, Unmapped};
+use crate::fabric::Role;
+
+/// A step, and the entry of the run that it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapped {
+    /// The entry, from 0.
+    pub at: usize,
+    /// Of a call, the entry where it began; else the entry.
+    pub began: usize,
+    /// The step.
+    pub step: Step,
+}
+
+/// Why a run is no list of steps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSteps {
+    /// A call that changes something and has no row in the table.
+    #[error("line {at}: {unmapped}")]
+    Unmapped {
+        /// The entry, from 0.
+        at: usize,
+        /// The call.
+        unmapped: Unmapped,
+    },
+    /// Bytes that are neither a batch nor an edit, where only those may be.
+    #[error("line {at}: {call} writes bytes that are no {expected}")]
+    Bytes {
+        /// The entry, from 0.
+        at: usize,
+        /// The call.
+        call: String,
+        /// What they should be.
+        expected: &'static str,
+    },
+    /// A call ended that never began.
+    #[error("line {at}: a call ends that never began")]
+    NoBeginning {
+        /// The entry, from 0.
+        at: usize,
+    },
+}
+
+/// Maps a whole run.
+///
+/// # Errors
+/// The first entry that is no step.
+pub fn map(run: &[Seen]) -> Result<Vec<Mapped>, NotSteps> {
+    let mut mapper = Mapper::default();
+    for (at, seen) in run.iter().enumerate() {
+        mapper.entry(at, seen, run.get(at + 1))?;
+    }
+    Ok(mapper.take())
+}
+
+/// A batch or an edit that has been begun: where it ends, and what it is.
+#[derive(Debug, Clone, Copy)]
+struct Begun<T> {
+    end: u64,
+    what: T,
+}
+
+/// Maps a run entry by entry.
+#[derive(Debug, Default)]
+pub struct Mapper {
+    steps: Vec<Mapped>,
+    calls: HashMap<u64, (usize, Call)>,
+    /// By segment and offset. Numbers count over the whole run, as the specification's do.
+    batches: BTreeMap<(u64, u64), Begun<BatchSpec>>,
+    edits: BTreeMap<(Role, u64), Begun<(u64, Edit)>>,
+    next_batch: u64,
+    next_edit: u64,
+}
+
+impl Mapper {
+    fn push(&mut self, at: usize, step: impl Into<Step>) {
+        self.steps.push(Mapped { at, began: at, step: step.into() });
+    }
+
+    /// The steps mapped since this was last asked.
+    pub fn take(&mut self) -> Vec<Mapped> {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// Maps one entry. `next` is the one behind it, where that is known: a sync that nothing else falls into is
+    /// one step.
+    ///
+    /// # Errors
+    /// When the entry is no step.
+    pub fn entry(&mut self, at: usize, seen: &Seen, next: Option<&Seen>) -> Result<(), NotSteps> {
+        match seen {
+            Seen::Begin(number, call) => {
+                // Looked up at once: a call without a row is an error even if it never ends.
+                let row = table::lookup(call.role, call.op, call.through)
+                    .map_err(|unmapped| NotSteps::Unmapped { at, unmapped })?;
+                let alone = next.is_none_or(|next| matches!(next, Seen::End(other, _) if other == number));
+                if let (Some(Deed::SyncData | Deed::SyncAll), Some(name)) =
+                    (row.map(|row| row.deed), name(call.role))
+                    && !alone
+                {
+                    self.push(at, EngineStep::SyncStart(name));
+                }
+                self.calls.insert(*number, (at, call.clone()));
+            }
+            Seen::End(number, outcome) => {
+                let (began, call) = self.calls.remove(number).ok_or(NotSteps::NoBeginning { at })?;
+                let before = self.steps.len();
+                self.ended(at, &call, *outcome)?;
+                self.steps[before..].iter_mut().for_each(|mapped| mapped.began = began);
+            }
+            Seen::Unlock => self.push(at, EngineStep::Unlock),
+            Seen::Claim(durability, upto) => self.push(at, EngineStep::Publish(*durability, *upto)),
+            Seen::Ack(lsns, durability) => self.push(at, EngineStep::Ack(*lsns, *durability)),
+            Seen::Ready(next, read_only) => {
+                self.push(at, EngineStep::Ready { next: *next, read_only: *read_only });
+            }
+            Seen::Trimmed(before) => self.push(at, EngineStep::Trimmed { before: *before }),
+            Seen::Poisoned => self.push(at, EngineStep::Poison),
+            Seen::Client(step) => self.push(at, step.clone()),
+            Seen::World(step) => self.push(at, step.clone()),
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, at: usize, call: &Call, outcome: Outcome) -> Result<(), NotSteps> {
+        // Interrupted, it has done nothing and is repeated.
+        if outcome == Outcome::Failed(IoKind::Interrupted) {
+            return Ok(());
+        }
+        let lookup = table::lookup(call.role, call.op, call.through);
+        let Some(row) = lookup.map_err(|unmapped| NotSteps::Unmapped { at, unmapped })? else {
+            return Ok(());
+        };
+        let Some(role) = name(call.role) else { return Ok(()) };
+        let whole = matches!(outcome, Outcome::Ok(n) if call.op != Op::Write || n == call.len);
+        let ended = match outcome {
+            Outcome::Ok(_) if whole => Ended::Done,
+            Outcome::Ok(_) => Ended::Short,
+            Outcome::Other | Outcome::Failed(_) => Ended::Failed,
+        };
+        let step = match row.deed {
+            // Somebody else's directory, taken over.
+            Deed::Mkdir if outcome == Outcome::Failed(IoKind::AlreadyExists) => return Ok(()),
+            Deed::Mkdir => EngineStep::Mkdir(role, ended),
+            Deed::Lock => EngineStep::Lock(ended),
+            Deed::Create => EngineStep::Create(role, ended),
+            Deed::Allocate => EngineStep::Allocate(role, ended),
+            Deed::Fill => EngineStep::Fill(role, ended),
+            Deed::SyncData => EngineStep::Sync(SyncKind::Data, role, ended),
+            Deed::SyncAll => EngineStep::Sync(SyncKind::All, role, ended),
+            Deed::SyncDir => EngineStep::SyncDir(role, ended),
+            Deed::Rename => {
+                let to = call.to.and_then(name);
+                let unmapped =
+                    Unmapped { role: call.to.unwrap_or(call.role), op: call.op, through: call.through };
+                let to = to.filter(|to| *to == published(role)).ok_or(NotSteps::Unmapped { at, unmapped })?;
+                EngineStep::Rename(role, to, ended)
+            }
+            Deed::Unlink => EngineStep::Unlink(role, ended),
+            Deed::Check => match check(role, outcome) {
+                Some(step) => step,
+                None => return Ok(()),
+            },
+            Deed::Batch => EngineStep::WriteBatch(self.batch(at, call)?, ended),
+            Deed::Edit => {
+                let (number, edit) = self.edit(at, call)?;
+                EngineStep::WriteEdit(number, edit, ended)
+            }
+        };
+        self.push(at, step);
+        Ok(())
+    }
+
+    /// The batch that a write to a segment is, or goes on with.
+    fn batch(&mut self, at: usize, call: &Call) -> Result<BatchSpec, NotSteps> {
+        let Role::Segment(segment) = call.role else { return Err(bytes(at, call, "batch")) };
+        let end = call.offset + call.len;
+        let before = self.batches.range(..=(segment, call.offset)).next_back();
+        if let Some((&(in_segment, begin), begun)) = before
+            && in_segment == segment
+            && call.offset > begin
+            && call.offset < begun.end
+            && end == begun.end
+        {
+            return Ok(begun.what);
+        }
+        let lsns = batch_lsns(&call.head).ok_or_else(|| bytes(at, call, "batch"))?;
+        self.next_batch += 1;
+        let what = BatchSpec { batch: self.next_batch, segment, lsns, through: call.through };
+        self.batches.insert((segment, call.offset), Begun { end, what });
+        Ok(what)
+    }
+
+    /// The manifest record that a write is, or goes on with.
+    fn edit(&mut self, at: usize, call: &Call) -> Result<(u64, Edit), NotSteps> {
+        let end = call.offset + call.len;
+        let before = self.edits.range(..=(call.role, call.offset)).next_back();
+        if let Some((&(role, begin), begun)) = before
+            && role == call.role
+            && call.offset > begin
+            && end == begun.end
+        {
+            return Ok(begun.what);
+        }
+        let edit = manifest_edit(&call.head).ok_or_else(|| bytes(at, call, "manifest record"))?;
+        self.next_edit += 1;
+        let what = (self.next_edit, edit);
+        if call.role == Role::ManifestTmp {
+            // A new file: nothing of the old one goes on.
+            self.edits.clear();
+        }
+        self.edits.insert((call.role, call.offset), Begun { end, what });
+        Ok(what)
+    }
+}
+
+fn bytes(at: usize, call: &Call, expected: &'static str) -> NotSteps {
+    NotSteps::Bytes { at, call: call.to_string(), expected }
+}
+
+/// The specification's word for a role; nothing for what is not the log's.
+#[must_use]
+pub fn name(role: Role) -> Option<Name> {
+    Some(match role {
+        Role::Identity => Name::Identity,
+        Role::IdentityTmp => Name::IdentityTmp,
+        Role::Manifest => Name::Manifest,
+        Role::ManifestTmp => Name::ManifestTmp,
+        Role::Segment(number) => Name::Segment(number),
+        Role::SegmentTmp(number) => Name::SegmentTmp(number),
+        Role::LogDir => Name::Dir,
+        Role::Ancestor => Name::Ancestor,
+        Role::Foreign => return None,
+    })
+}
+
+/// The name that a temporary one is for.
+const fn published(role: Name) -> Name {
+    match role {
+        Name::IdentityTmp => Name::Identity,
+        Name::ManifestTmp => Name::Manifest,
+        Name::SegmentTmp(number) => Name::Segment(number),
+        other => other,
+    }
+}
+
+fn check(role: Name, outcome: Outcome) -> Option<EngineStep> {
+    let Name::Segment(number) = role else { return None };
+    Some(EngineStep::Check(
+        number,
+        match outcome {
+            Outcome::Ok(_) => PathCheck::Same,
+            Outcome::Other => PathCheck::Other,
+            Outcome::Failed(IoKind::NotFound) => PathCheck::Gone,
+            // Nothing was learned.
+            Outcome::Failed(_) => return None,
+        },
+    ))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// The records of the batch whose header this is; `Some(None)` for an idle mark.
+fn batch_lsns(head: &[u8]) -> Option<Option<Lsns>> {
+    if head.get(..4)? != b"TLB1" {
+        return None;
+    }
+    let (base, count) = (u64_at(head, 48)?, u64::from(u32_at(head, 56)?));
+    Some(match count {
+        0 => None,
+        count => Some(Lsns::new(base, base.checked_add(count - 1)?)?),
+    })
+}
+
+/// What the manifest record whose header this is says.
+fn manifest_edit(head: &[u8]) -> Option<Edit> {
+    if head.get(..4)? != b"TLM1" {
+        return None;
+    }
+    let kind = u16::from_le_bytes(head.get(64..66)?.try_into().ok()?);
+    let (first, second) = (u64_at(head, 72), u64_at(head, 80));
+    match kind {
+        0 => Some(Edit::Checkpoint),
+        1 => Some(Edit::AddSegment(first?)),
+        2 => Some(Edit::Trim { before: first?, floor: second? }),
+        3 => Some(Edit::AcceptLoss(Lsns::new(first?, second?)?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! A counterexample as a page that is reviewed in a minute.
+//!
+//! A page is made from a trace and what is known about it, and from nothing else: the same two give the same
+//! page, so that a test can hold the pages of the corpus against their traces.
+
+pub mod corpus;
+mod diagram;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::fmt;
+
+use truelog_spec::Trace;
+use truelog_spec::switches::Switch;
+use truelog_spec::trace::Head;
+
+pub use rows::{MAX_CLIENT_AND_WORLD, MAX_ENGINE};
+
+/// The longest diagram that is shown, in characters.
+pub const MAX_DIAGRAM: usize = 5_000;
+
+/// Where a trace was replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// The mechanism of the specification.
+    Mechanism,
+    /// The production code on the simulated disk.
+    Simulator,
+    /// The production code on a real file system.
+    RealFileSystem,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mechanism => "mechanism",
+            Self::Simulator => "simulator",
+            Self::RealFileSystem => "real file system",
+        })
+    }
+}
+
+/// What a replay showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// The invariant is broken there, with the mutant or switch.
+    Violates,
+    /// It cannot be broken there, for this reason.
+    Cannot(String),
+    /// It was not tried, for this reason.
+    NotTried(String),
+}
+
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violates => f.write_str("yes"),
+            Self::Cannot(why) => write!(f, "no: {why}"),
+            Self::NotTried(why) => write!(f, "not tried: {why}"),
+        }
+    }
+}
+
+/// What is known about a trace beyond its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// What broke, in one sentence, with its full stop.
+    pub title: String,
+    /// Why, for a reader who does not know the code. May be empty.
+    pub explanation: String,
+    /// Where it was replayed.
+    pub replayed: Vec<(Place, Replayed)>,
+    /// How it is known that no step can be left out. A whole sentence.
+    pub minimal: String,
+    /// The nearest variant in which the invariant holds. A whole sentence.
+    pub passing: String,
+    /// The trace's path, from the root of the repository.
+    pub path: String,
+}
+
+impl Facts {
+    /// What is known about the trace of a switch: its story, and that the search went breadth first.
+    #[must_use]
+    pub fn of_switch(switch: Switch, trace: &Trace) -> Self {
+        let story = switch.story();
+        let production = match &trace.head {
+            Head::Refused { line, guard } => format!("the code never takes step {line} (`{guard}`)"),
+            Head::Reached => "the invariant holds there".to_owned(),
+        };
+        Self {
+            title: format!("{}.", story.title),
+            explanation: story.says.to_owned(),
+            replayed: vec![
+                (Place::Mechanism, Replayed::Violates),
+                (Place::Simulator, Replayed::Cannot(production)),
+                (
+                    Place::RealFileSystem,
+                    Replayed::NotTried("nobody can choose there what a crash keeps".to_owned()),
+                ),
+            ],
+            minimal:
+                "The search went breadth first: no shorter path from its starting point breaks the invariant."
+                    .to_owned(),
+            passing: story.passing.to_owned(),
+            path: format!("corpus/{}/{switch}.trace", trace.invariant),
+        }
+    }
+}
+
+/// Why a trace has no page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// It is not shrunk.
+    #[error("the trace has {found} client and world steps; a page shows at most {MAX_CLIENT_AND_WORLD}")]
+    TooManySteps {
+        /// How many there are.
+        found: usize,
+    },
+    /// Its diagram is too long.
+    #[error("the diagram has {found} characters; a page shows at most {MAX_DIAGRAM}")]
+    DiagramTooLong {
+        /// How many there are.
+        found: usize,
+    },
+    /// It marks no step as the one that violates.
+    #[error("the trace marks no step as the one that violates")]
+    NoViolation,
+}
+
+/// Renders the page, in Markdown.
+///
+/// # Errors
+/// [`PageError`], where the trace is not one that a page can show.
+pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
+    let rows = rows::rows(trace)?;
+    let diagram = diagram::render(trace, &rows)?;
+    let mut page = format!("# {}\n\n", facts.title);
+    if !facts.explanation.is_empty() {
+        section(&mut page, &facts.explanation);
+    }
+    let invariant = trace.invariant;
+    let link = format!("[{invariant}](../../docs/INVARIANTS.md#{invariant})");
+    section(&mut page, &format!("**Breaks** {link}: {}", invariant.says()));
+    section(&mut page, &reproduces(facts));
+    section(&mut page, &format!("**On the code as it is:** {}", head(trace)));
+    section(&mut page, &format!("**Each step is needed.** {}", facts.minimal));
+    page.push_str(&rows::table(trace, &rows));
+    page.push('\n');
+    section(&mut page, &format!("**The nearest variant that passes.** {}", facts.passing));
+    section(&mut page, &format!("```mermaid\n{diagram}```"));
+    section(&mut page, &format!("Replay it:\n\n```sh\ncargo verify replay {}\n```", facts.path));
+    let whole = format!("```text\n{trace}```");
+    section(
+        &mut page,
+        &format!("<details><summary>Provenance and the whole path</summary>\n\n{whole}\n\n</details>"),
+    );
+    Ok(page.trim_end().to_owned() + "\n")
+}
+
+fn section(page: &mut String, text: &str) {
+    page.push_str(text.trim_end());
+    page.push_str("\n\n");
+}
+
+fn reproduces(facts: &Facts) -> String {
+    let places: Vec<String> =
+        facts.replayed.iter().map(|(place, replayed)| format!("{place}: {replayed}")).collect();
+    format!("**Reproduces** on {}.", places.join("; "))
+}
+
+fn head(trace: &Trace) -> String {
+    let mutant = trace
+        .mutant
+        .as_deref()
+        .map_or_else(String::new, |mutant| format!(" Only with the mutant `{mutant}` is the path open."));
+    match &trace.head {
+        Head::Reached => format!("each step can be taken, and the invariant holds.{mutant}"),
+        Head::Refused { line, guard } => format!("step {line} is refused by `{guard}`.{mutant}"),
+    }
+}

@@ -1,0 +1,290 @@
+//! Steps in plain words.
+
+use truelog_spec::step::{
+    Cache, CrashKind, DamageKind, Durability, Edit, Ended, FaultKind, Keep, Lsns, PathCheck, RecordSpec,
+    Role, Row, SyncKind, Unit, Write,
+};
+use truelog_spec::trace::Line;
+use truelog_spec::{ClientStep, EngineStep, Outcome, Step, WorldStep};
+
+use super::rows::ended;
+
+/// What is done.
+pub(super) fn does(step: &Step) -> String {
+    match step {
+        Step::Client(step) => client(step),
+        Step::World(step) => world(step),
+        Step::Engine(step) => {
+            let does = engine(step);
+            match ended(step) {
+                Ended::Done => does,
+                Ended::Short => format!("{does}, in part"),
+                Ended::Failed => format!("{does}, which fails"),
+            }
+        }
+    }
+}
+
+/// What is different afterwards.
+pub(super) fn changes(line: &Line) -> String {
+    match &line.step {
+        Step::Client(_) => line.outcome.as_ref().map(outcome).unwrap_or_default(),
+        Step::World(step) => world_changes(step),
+        Step::Engine(step) => engine_changes(step).to_owned(),
+    }
+}
+
+pub(super) fn records(lsns: Lsns) -> String {
+    if lsns.first == lsns.last {
+        format!("record {}", lsns.first)
+    } else if lsns.last == u64::MAX {
+        format!("all from record {} on", lsns.first)
+    } else {
+        format!("records {} to {}", lsns.first, lsns.last)
+    }
+}
+
+fn plural(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn file(role: Role) -> String {
+    match role {
+        Role::Identity => "the identity".to_owned(),
+        Role::IdentityTmp => "the temporary identity".to_owned(),
+        Role::Manifest => "the manifest".to_owned(),
+        Role::ManifestTmp => "the temporary manifest".to_owned(),
+        Role::Segment(number) => format!("segment {number}"),
+        Role::SegmentTmp(number) => format!("the temporary segment {number}"),
+        Role::Dir => "the log's directory".to_owned(),
+        Role::Ancestor => "a directory above".to_owned(),
+    }
+}
+
+fn write(write: &Write, verb: &str, batch: &str) -> String {
+    let one = |record: &RecordSpec| format!("{} bytes to stream {}", record.len, record.stream);
+    let records: Vec<String> = write.records.iter().map(one).collect();
+    let batch = if records.len() > 1 { batch } else { "" };
+    let writer = if write.writer == 0 { String::new() } else { format!(", as writer {}", write.writer) };
+    let survives = match write.durability {
+        Durability::PowerLoss => "",
+        Durability::ProcessCrash => ", to survive a crash of the process only",
+    };
+    format!("{verb} {}{batch}{writer}{survives}", records.join(" and "))
+}
+
+fn client(step: &ClientStep) -> String {
+    match step {
+        ClientStep::Create => "creates a log".to_owned(),
+        ClientStep::Open => "opens the log".to_owned(),
+        ClientStep::Append(one) => write(one, "appends", ""),
+        ClientStep::Batch(many) => write(many, "appends", " as one batch"),
+        ClientStep::Submit { write: many, .. } => write(many, "hands in", " as one batch"),
+        ClientStep::Wait { ticket } => format!("waits for ticket {ticket}"),
+        ClientStep::Trim { before } => format!("trims all records below {before}"),
+        ClientStep::Tick => "lets background work go on".to_owned(),
+        ClientStep::Close => "closes the log".to_owned(),
+        ClientStep::Read { from } => format!("reads from record {from} on"),
+        ClientStep::Inspect => "inspects the log, beside its writer".to_owned(),
+        ClientStep::Adopt => "adopts the log at its new place".to_owned(),
+        ClientStep::AcceptLoss => "accepts the loss of what is damaged".to_owned(),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done => "done".to_owned(),
+        Outcome::Recovered(found) => {
+            let mut text = format!("finds {}; the next is {}", plural(found.records, "record"), found.next);
+            if !found.damage.is_empty() {
+                let damage: Vec<String> = found.damage.iter().map(|lsns| records(*lsns)).collect();
+                text = format!("{text}; names {} as damaged", damage.join(" and "));
+            }
+            text
+        }
+        Outcome::Acked { lsns, .. } => format!("acknowledged as {}", records(*lsns)),
+        Outcome::Submitted(lsns) => format!("will be {}", records(*lsns)),
+        Outcome::Trimmed(before) => format!("records below {before} are gone"),
+        Outcome::Read(count) => format!("reads {}", plural(*count, "record")),
+        Outcome::Lost(lost) if lost.is_empty() => "nothing is lost".to_owned(),
+        Outcome::Lost(lost) => {
+            let lost: Vec<String> = lost.iter().map(|lsns| records(*lsns)).collect();
+            format!("{} accepted as lost", lost.join(", "))
+        }
+        Outcome::Failed(failure) => format!("fails: {failure}"),
+        Outcome::Unresolved => "is never answered".to_owned(),
+    }
+}
+
+fn world(step: &WorldStep) -> String {
+    match step {
+        WorldStep::CrashProcess => "the process dies".to_owned(),
+        WorldStep::CrashPower { .. } => "the power fails".to_owned(),
+        WorldStep::Fault(fault) => {
+            let what = match fault.kind {
+                FaultKind::Eio => "fail",
+                FaultKind::Enospc => "find no space",
+                FaultKind::Emfile => "find too many files open",
+                FaultKind::Erofs => "find the disk read-only",
+                FaultKind::Eintr => "be interrupted",
+                FaultKind::Short => "do a part only",
+                FaultKind::Locked => "find a lock held",
+                FaultKind::Ignored => "be ignored by the disk",
+                FaultKind::Misdirected => "hit another place",
+            };
+            format!("the next `{}` of {} will {what}", fault.call, file(fault.role))
+        }
+        WorldStep::Damage { unit: what, kind } => {
+            let how = match kind {
+                DamageKind::Flip => "some bits flip",
+                DamageKind::Zero => "all reads as zeros",
+                DamageKind::Stale => "an older state is back",
+                DamageKind::Misdirected => "other valid bytes are there instead",
+                DamageKind::Unreadable => "reading fails from now on",
+                DamageKind::Missing => "gone",
+                DamageKind::Replaced => "another file is there instead",
+                DamageKind::Copied => "a copy is there instead",
+            };
+            format!("damage to {}: {how}", unit(*what))
+        }
+        WorldStep::Clock { ms } => format!("{ms} ms pass"),
+    }
+}
+
+fn unit(unit: Unit) -> String {
+    let sector = |sector: Option<u64>| sector.map_or_else(String::new, |at| format!(", sector {at}"));
+    match unit {
+        Unit::Batch(number, at) => format!("batch {number}{}", sector(at)),
+        Unit::Edit(number, at) => format!("manifest record {number}{}", sector(at)),
+        Unit::Data(role, at) => format!("the bytes of {}{}", file(role), sector(at)),
+        Unit::Size(role) => format!("the length of {}", file(role)),
+        Unit::Name(role) => format!("the name of {}", file(role)),
+        Unit::Gone(role) => format!("the removal of {}", file(role)),
+    }
+}
+
+fn kept(keep: &Keep) -> String {
+    match keep {
+        Keep::None => "nothing that was pending is on the disk".to_owned(),
+        Keep::All => "all that was pending is on the disk".to_owned(),
+        Keep::These(units) => {
+            let units: Vec<String> = units.iter().map(|one| unit(*one)).collect();
+            format!("of what was pending, the disk holds only {}", units.join(" and "))
+        }
+    }
+}
+
+fn world_changes(step: &WorldStep) -> String {
+    match step {
+        WorldStep::CrashProcess => match step.crash() {
+            Some(CrashKind::Process) => "the page cache lives on".to_owned(),
+            _ => String::new(),
+        },
+        WorldStep::CrashPower { keep, garbage } => {
+            let garbage =
+                if *garbage == Keep::None { String::new() } else { "; a sector is garbage".to_owned() };
+            format!("{}{garbage}", kept(keep))
+        }
+        WorldStep::Fault(fault) => {
+            let cache = if fault.cache == Cache::Old { "; reads give the old bytes" } else { "" };
+            if fault.keep == Keep::None && cache.is_empty() {
+                String::new()
+            } else {
+                format!("{}{cache}", kept(&fault.keep))
+            }
+        }
+        WorldStep::Damage { .. } => "durable bytes are no longer what they were".to_owned(),
+        WorldStep::Clock { .. } => String::new(),
+    }
+}
+
+fn engine(step: &EngineStep) -> String {
+    match *step {
+        EngineStep::Mkdir(role, _) => format!("makes {}", file(role)),
+        EngineStep::Lock(_) => "locks the directory".to_owned(),
+        EngineStep::Unlock => "gives the lock back".to_owned(),
+        EngineStep::Create(role, _) => format!("creates {}", file(role)),
+        EngineStep::Allocate(role, _) => format!("reserves space for {}", file(role)),
+        EngineStep::Fill(role, _) => format!("fills {}", file(role)),
+        EngineStep::WriteBatch(batch, _) => {
+            let what = batch.lsns.map_or_else(|| "the idle mark".to_owned(), records);
+            let through = if batch.through { ", through to the disk" } else { "" };
+            format!("writes batch {} ({what}) to segment {}{through}", batch.batch, batch.segment)
+        }
+        EngineStep::WriteEdit(number, edit, _) => {
+            let what = match edit {
+                Edit::Checkpoint => "a checkpoint".to_owned(),
+                Edit::AddSegment(segment) => format!("segment {segment} exists"),
+                Edit::Trim { before, .. } => format!("all below {before} is trimmed"),
+                Edit::AcceptLoss(lsns) => format!("{} are lost", records(lsns)),
+            };
+            format!("writes manifest record {number}: {what}")
+        }
+        EngineStep::SyncStart(role) => format!("begins to sync {}", file(role)),
+        EngineStep::Sync(kind, role, _) => {
+            let all = if kind == SyncKind::All { ", metadata included" } else { "" };
+            format!("syncs {}{all}", file(role))
+        }
+        EngineStep::SyncDir(role, _) => format!("syncs {}", file(role)),
+        EngineStep::Rename(from, to, _) => format!("renames {} to {}", file(from), file(to)),
+        EngineStep::Unlink(role, _) => format!("unlinks {}", file(role)),
+        EngineStep::Read(role, _) => format!("reads {}", file(role)),
+        EngineStep::Check(segment, _) => format!("looks at the path of segment {segment}"),
+        EngineStep::Encode(lsns, writer, _) => format!("takes in {} of writer {writer}", records(lsns)),
+        EngineStep::Publish(Durability::PowerLoss, lsn) => format!("says that all up to {lsn} is durable"),
+        EngineStep::Publish(Durability::ProcessCrash, lsn) => format!("says that all up to {lsn} is written"),
+        EngineStep::Ack(lsns, _) => format!("acknowledges {}", records(lsns)),
+        EngineStep::Fail(lsns) => format!("fails {}", records(lsns)),
+        EngineStep::Refuse(ticket) => format!("refuses ticket {ticket}"),
+        EngineStep::Poison => "gives the handle up".to_owned(),
+        EngineStep::Recover(row, role) => format!("decides on {}: `{row}`", file(role)),
+        EngineStep::Ready { next, read_only: false } => format!("is open; the next record is {next}"),
+        EngineStep::Ready { next, read_only: true } => {
+            format!("is open for reading only; the next record would be {next}")
+        }
+        EngineStep::Trimmed { before } => format!("confirms the trim below {before}"),
+    }
+}
+
+fn engine_changes(step: &EngineStep) -> &'static str {
+    if ended(step) == Ended::Failed {
+        return "what it wrote may be durable, in part, or not at all";
+    }
+    match step {
+        EngineStep::WriteBatch(batch, _) if batch.through => {
+            "the batch is durable, its file's name perhaps not"
+        }
+        EngineStep::WriteBatch(..) | EngineStep::WriteEdit(..) | EngineStep::Fill(..) => {
+            "in the page cache only"
+        }
+        EngineStep::Sync(..) => "its bytes are durable, its name perhaps not",
+        EngineStep::SyncDir(..) => "the names in it are durable",
+        EngineStep::Rename(..) | EngineStep::Create(..) | EngineStep::Unlink(..) | EngineStep::Mkdir(..) => {
+            "durable only after a sync of the directory"
+        }
+        EngineStep::Check(_, found) => match found {
+            PathCheck::Same => "it leads to the same file",
+            PathCheck::Gone => "it leads nowhere",
+            PathCheck::Other => "it leads to another file",
+            PathCheck::Short => "the file is too short",
+        },
+        EngineStep::Ack(_, Durability::PowerLoss) => "promised to survive a loss of power",
+        EngineStep::Ack(_, Durability::ProcessCrash) => "promised to survive a crash of the process",
+        EngineStep::Publish(Durability::PowerLoss, _) => "a claim that anybody may check",
+        EngineStep::Poison => "nothing new will be acknowledged",
+        EngineStep::Recover(row, _) => decision(*row),
+        _ => "",
+    }
+}
+
+fn decision(row: Row) -> &'static str {
+    match row {
+        Row::EmptySegment => "it holds nothing",
+        Row::CleanEnd => "nothing is missing",
+        Row::TornTail | Row::ManifestTornTail => "its invalid end is cut",
+        Row::UnvouchedTail => "its last batches are to be written again",
+        Row::VouchedHole | Row::VouchedTailMissing | Row::BrokenLink => "it is damaged",
+        Row::SegmentMissing | Row::UnnamedSegment | Row::ManifestDamage => "the log is damaged",
+        Row::Orphan => "it is to be removed",
+    }
+}

@@ -1,0 +1,191 @@
+//! The program with calls that fail, by `strace --inject`: it says so, acknowledges nothing after it, and the log
+//! that it leaves keeps every receipt that it printed.
+
+use std::fs;
+use std::path::Path;
+
+use crate::progress::Progress;
+use crate::report::Report;
+
+use super::lines::{Lines, Source};
+use super::program::{Append, Program};
+use super::strace::Syscall;
+use super::traced::{self, Traced};
+use super::{Trouble, acks, need_strace};
+
+/// What fails.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    /// Lines to append.
+    pub lines: usize,
+    /// The first, the second, … up to this call of each thread fails, each in a run of its own; a fault that no
+    /// longer finds a call ends the row earlier.
+    pub most: u32,
+    /// What lines are made from.
+    pub seed: u64,
+}
+
+/// A row of faults.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    sync: &'static str,
+    call: &'static str,
+    error: &'static str,
+    /// How many times the scope's lines are needed: some calls are made only when a segment is full.
+    lengthen: usize,
+}
+
+const ROWS: [Row; 5] = [
+    Row { sync: "data-sync", call: "fdatasync", error: "EIO", lengthen: 1 },
+    Row { sync: "write-through", call: "pwrite64", error: "EIO", lengthen: 1 },
+    Row { sync: "data-sync", call: "pwrite64", error: "ENOSPC", lengthen: 1 },
+    Row { sync: "write-through", call: "pwrite64", error: "ENOSPC", lengthen: 1 },
+    Row { sync: "data-sync", call: "fsync", error: "EIO", lengthen: 8 },
+];
+
+/// Runs the check in `dir`, which must exist and be empty. One writer, since strace counts calls by thread.
+#[must_use]
+pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) -> Report {
+    let rows = ROWS.map(|row| format!("{} {} ({})", row.error, row.call, row.sync)).join(", ");
+    let words =
+        format!("{} lines, 1 writer, call 1 to {} of: {rows}; seed {}", scope.lines, scope.most, scope.seed);
+    let mut report = Report::new("strace --inject", words);
+    progress.expect(ROWS.len() as u64);
+    for row in ROWS {
+        if let Err(trouble) = run_row(program, scope, row, dir, &mut report) {
+            trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
+        }
+        progress.advance(1);
+    }
+    report
+}
+
+fn run_row(
+    program: &Program,
+    scope: &Scope,
+    row: Row,
+    dir: &Path,
+    report: &mut Report,
+) -> Result<(), Trouble> {
+    need_strace()?;
+    let mut with_receipts = 0;
+    for nth in 1..=scope.most {
+        let place = dir.join(format!("{}-{}-{}-{nth}", row.sync, row.call, row.error));
+        fs::create_dir(&place).map_err(Trouble::io(&place))?;
+        let place = place.canonicalize().map_err(Trouble::io(&place))?;
+        let wrong = |invariant, says| {
+            Trouble::violated(
+                invariant,
+                format!("{} of {} number {nth} ({}): {says}", row.error, row.call, row.sync),
+            )
+        };
+        let Some(printed) = run_one(program, scope, row, nth, &place, &wrong)? else {
+            fs::remove_dir_all(&place).map_err(Trouble::io(&place))?;
+            break;
+        };
+        with_receipts += u64::from(printed > 0);
+        report.count("faults fired", 1);
+        report.count("receipts kept", printed);
+        fs::remove_dir_all(&place).map_err(Trouble::io(&place))?;
+    }
+    if with_receipts == 0 {
+        let says = format!("{} of {} never fired after a receipt", row.error, row.call);
+        return Err(Trouble::Missing(says));
+    }
+    Ok(())
+}
+
+/// One run with one fault. Returns how many receipts were printed; `None` when the fault found no call.
+fn run_one(
+    program: &Program,
+    scope: &Scope,
+    row: Row,
+    nth: u32,
+    place: &Path,
+    wrong: &dyn Fn(&'static str, String) -> Trouble,
+) -> Result<Option<u64>, Trouble> {
+    let (log, input, receipts) = (place.join("log"), place.join("input"), place.join("receipts"));
+    let lines = Lines::get(Source::Made, scope.lines * row.lengthen, scope.seed);
+    lines.save(&input)?;
+    program.create(&log, &["--sync", row.sync, "--max-batch-bytes", "4096", "--segment-size", "131072"])?;
+    let append =
+        Append { dir: &log, input: &input, receipts: &receipts, writers: 1, durability: "power-loss" };
+    let inject = ["-e".to_owned(), format!("inject={}:error={}:when={nth}", row.call, row.error)];
+    let traced = traced::run_append(program, &append, &place.join("trace"), &inject)?;
+    if !traced.calls.iter().any(|call| call.injected) {
+        return Ok(None);
+    }
+    judge_end(&traced, &append, wrong)?;
+    let checked = acks::check(&traced.calls, &log).map_err(|why| wrong("no-ack-after-failed-sync", why))?;
+    // The log opens again, keeps what was promised, and takes the rest.
+    let again =
+        program.append(&mut program.command(), &append)?.status().map_err(Trouble::io(program.path()))?;
+    if !again.success() {
+        return Err(wrong("recovery-converges", format!("the log does not go on: {}", append.complaint())));
+    }
+    program.verify(&log, &receipts)?;
+    program.compare(&log, &lines, 1, true)?;
+    Ok(Some(checked.receipts))
+}
+
+/// The program must end by itself, with an error and a code; and print no receipt after the fault. Only where every
+/// fault went away with the file it hit may the program go on to its end.
+fn judge_end(
+    traced: &Traced,
+    append: &Append<'_>,
+    wrong: &dyn Fn(&'static str, String) -> Trouble,
+) -> Result<(), Trouble> {
+    let complaint = append.complaint();
+    let fault = traced.calls.iter().find(|call| call.injected && !discarded(traced, call));
+    match (traced.exit, fault) {
+        (Some(0), None) => return Ok(()),
+        (Some(0), Some(_)) => return Err(wrong("append-resolves", "append exited with 0".into())),
+        (Some(101) | None, _) => {
+            return Err(wrong("append-resolves", format!("append did not end by itself: {complaint}")));
+        }
+        (Some(_), _) if !complaint.contains("TL-") => {
+            return Err(wrong("append-resolves", format!("the complaint has no code: {complaint}")));
+        }
+        (Some(_), _) => {}
+    }
+    let Some((fault, end)) = fault.and_then(|fault| Some((fault, fault.end?))) else { return Ok(()) };
+    // The thread that met the fault prints nothing more. Another one may be about to print what had become true
+    // before; the receipts are held against the calls for that.
+    let late = |call: &&Syscall| {
+        call.name == "write"
+            && call.descriptor(0) == Some(1)
+            && call.thread == fault.thread
+            && call.begin > end
+    };
+    match traced.calls.iter().find(late) {
+        Some(call) => Err(wrong(
+            "no-ack-after-failed-sync",
+            format!("the fault ended at line {end}, but a receipt is printed at line {}", call.begin),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether the file that a fault hit was a temporary one and was removed after it, without ever having been given its
+/// name: a segment made ahead of need, that nothing rests on.
+fn discarded(traced: &Traced, fault: &Syscall) -> bool {
+    let Some(path) =
+        fault.file(0).filter(|path| path.extension().is_some_and(|extension| extension == "tmp"))
+    else {
+        return false;
+    };
+    let removal = |call: &Syscall| match call.name.as_str() {
+        "unlink" => call.path(0),
+        "unlinkat" => call.path(1),
+        _ => None,
+    };
+    let naming = |call: &Syscall| match call.name.as_str() {
+        "rename" => call.path(0),
+        "renameat" | "renameat2" => call.path(1),
+        _ => None,
+    };
+    let mut after = traced.calls.iter().filter(|call| fault.end.is_some_and(|end| call.begin > end));
+    let next =
+        after.find(|call| removal(call).as_deref() == Some(path) || naming(call).as_deref() == Some(path));
+    next.is_some_and(|call| removal(call).is_some() && call.succeeded())
+}

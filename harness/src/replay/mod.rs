@@ -1,0 +1,232 @@
+//! The corpus: each trace is replayed on the mechanism and on the production code, and must end as it states.
+
+mod place;
+mod production;
+mod state;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use truelog_spec::mechanism::{Ending, Mechanism, replay};
+use truelog_spec::switches::Switch;
+use truelog_spec::trace::Head;
+use truelog_spec::{Invariant, Step, Trace};
+
+pub use production::{LeftPath, follow};
+
+use crate::command::Plan;
+use crate::progress::Progress;
+use crate::report::Report;
+
+/// How a replay on the production code ended. Lines are counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Every line happened, and every invariant held.
+    Reached,
+    /// The code did something else where this line was due.
+    Refused {
+        /// The line.
+        line: usize,
+    },
+    /// The code took the line that it is said to refuse.
+    Took {
+        /// The line.
+        line: usize,
+    },
+    /// An invariant was broken.
+    Violated {
+        /// The line.
+        line: usize,
+        /// Which.
+        invariant: Invariant,
+        /// How.
+        says: String,
+    },
+}
+
+/// What is wrong with a trace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// It cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It lies in the folder of another invariant.
+    #[error("it breaks {0}, and lies in another folder")]
+    Folder(Invariant),
+    /// With its switch turned off the mechanism does not break the invariant at the marked line.
+    #[error("with {switch} turned off the mechanism ends otherwise: {ending:?}")]
+    Switched {
+        /// The switch.
+        switch: String,
+        /// How it ends.
+        ending: Ending,
+    },
+    /// The mechanism as it is does not end as the trace states.
+    #[error("the mechanism ends otherwise than {head}: {ending:?}")]
+    Mechanism {
+        /// What the trace states.
+        head: Head,
+        /// How it ends.
+        ending: Ending,
+    },
+    /// The production code leaves the path.
+    #[error("the production code leaves the path: {0}")]
+    Left(#[from] LeftPath),
+    /// The production code does not end as the trace states.
+    #[error("the production code ends otherwise than {head}: {end:?}")]
+    Production {
+        /// What the trace states.
+        head: Head,
+        /// How it ends.
+        end: End,
+    },
+}
+
+/// A trace that ended as it states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// Where the production code takes another path before the stated line, why; the mechanism still ends as
+    /// stated.
+    pub left: Option<LeftPath>,
+    /// Whether it was shown, too, that it violates with its switch turned off.
+    pub violates: bool,
+    /// How many lines it has.
+    pub lines: usize,
+}
+
+/// All traces under `corpus`, in the order of their paths.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn traces(corpus: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut traces = Vec::new();
+    for folder in fs::read_dir(corpus)? {
+        let folder = folder?.path();
+        if folder.is_dir() {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "trace") {
+                    traces.push(path);
+                }
+            }
+        }
+    }
+    traces.sort();
+    Ok(traces)
+}
+
+/// Reads a trace, and holds it against the folder that it lies in.
+///
+/// # Errors
+/// When it cannot be read, or lies in the wrong folder.
+pub fn read(path: &Path) -> Result<Trace, Wrong> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| Wrong::Unreadable(format!("{}: {error}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+    let trace: Trace = text.parse().map_err(|error: truelog_spec::trace::TraceError| unreadable(&error))?;
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    if Invariant::ALL.iter().any(|one| Some(one.as_str()) == folder)
+        && folder != Some(trace.invariant.as_str())
+    {
+        return Err(Wrong::Folder(trace.invariant));
+    }
+    Ok(trace)
+}
+
+/// Replays a trace on the mechanism, with its switch turned off and on, and on the production code.
+///
+/// # Errors
+/// What ends otherwise than the trace states.
+pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
+    let steps: Vec<Step> = trace.lines.iter().map(|line| line.step.clone()).collect();
+    let switch = trace.mutant.as_deref().and_then(|slug| slug.parse::<Switch>().ok());
+    if let Some(switch) = switch {
+        let (ending, _) = replay(switch.mechanism(), &steps);
+        let line = trace.violation().map_or(0, |(line, _)| line);
+        if ending != (Ending::Violated { line, invariant: trace.invariant }) {
+            return Err(Wrong::Switched { switch: switch.to_string(), ending });
+        }
+    }
+    let (ending, _) = replay(Mechanism::default(), &steps);
+    let stated = match (&trace.head, &ending) {
+        (Head::Reached, Ending::Reached) => true,
+        (Head::Refused { line, guard }, Ending::Refused { line: at, guard: by }) => {
+            line == at && *guard == by.to_string()
+        }
+        _ => false,
+    };
+    if !stated {
+        return Err(Wrong::Mechanism { head: trace.head.clone(), ending });
+    }
+    let refused = match trace.head {
+        Head::Refused { line, .. } => Some(line),
+        Head::Reached => None,
+    };
+    let violates = switch.is_some();
+    let end = match (follow(trace, refused), refused) {
+        // The mechanism leaves more open than the code does: where the code's own order of things differs, it
+        // has refused the path already.
+        (Err(left), Some(_)) => return Ok(Replayed { left: Some(left), violates, lines: trace.lines.len() }),
+        (end, _) => end?,
+    };
+    let wanted = refused.map_or(End::Reached, |line| End::Refused { line });
+    if end != wanted {
+        return Err(Wrong::Production { head: trace.head.clone(), end });
+    }
+    Ok(Replayed { left: None, violates, lines: trace.lines.len() })
+}
+
+/// The folder of the corpus.
+#[must_use]
+pub fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus")
+}
+
+/// The check `corpus`.
+#[must_use]
+pub fn check(_: &Plan, progress: &Progress) -> Report {
+    let scope = "each trace on the mechanism with its switch off (violates) and on, and on the production code in the \
+                 simulated disk";
+    let mut report = Report::new("corpus", scope);
+    let found = match traces(&corpus()) {
+        Ok(found) => found,
+        Err(error) => {
+            report.environment(format!("the corpus cannot be read: {error}"));
+            return report;
+        }
+    };
+    progress.expect(found.len() as u64);
+    report.count("traces", 0);
+    for path in found {
+        let name = path.strip_prefix(corpus()).unwrap_or(&path).display().to_string();
+        progress.says(name.clone());
+        match read(&path).and_then(|trace| check_one(&trace).map(|replayed| (trace, replayed))) {
+            Ok((_, replayed)) => {
+                report.count("traces", 1);
+                report.count("lines", replayed.lines as u64);
+                report.count("violating with their switch off", u64::from(replayed.violates));
+                report.count("followed by the code to the stated line", u64::from(replayed.left.is_none()));
+                if let Some(left) = replayed.left {
+                    report
+                        .note(format!("{name}: the code takes another path before the stated line: {left}"));
+                }
+            }
+            Err(wrong) => {
+                let invariant = match &wrong {
+                    Wrong::Production { end: End::Violated { invariant, .. }, .. } => invariant.as_str(),
+                    Wrong::Production { .. } | Wrong::Left(_) => {
+                        read(&path).map_or("harness", |t| t.invariant.as_str())
+                    }
+                    _ => "harness",
+                };
+                report.find(
+                    invariant,
+                    format!("{name}: {wrong}"),
+                    format!("cargo verify replay corpus/{name}"),
+                );
+            }
+        }
+        progress.advance(1);
+    }
+    report
+}

@@ -1,0 +1,339 @@
+//! A trace on the production code, in the simulated disk, without threads.
+//!
+//! Client and world steps are done; engine steps are watched for, and give the position of what comes next: a crash
+//! falls when the line before it has happened, and a client that comes while another one's call is under way
+//! hands its records in from inside that call. What the code does beyond the trace is let pass, except at the
+//! line that the trace says is refused: there, the first thing that the code does decides.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use truelog_spec::contract::Contract;
+use truelog_spec::step::{EngineStep, Lsns};
+use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
+
+use super::state::{Next, State, Verdict};
+use super::{End, place};
+use crate::driver::{Impossible, Units, recover};
+use crate::oracle;
+use crate::order::mapper::Mapper;
+use crate::order::seen::Seen;
+use crate::order::{Journal, Tap};
+use crate::subject::{Ack, Place, Plain, Refusal, Sent, Setup, Subject};
+
+/// Why a trace cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeftPath {
+    /// The code has nothing more to do, and a step is still due.
+    #[error("line {line}: `{due}` is due, and the code does not do it")]
+    Due {
+        /// The line, from 1.
+        line: usize,
+        /// What is due.
+        due: Box<Step>,
+    },
+    /// A step of the world cannot happen.
+    #[error("line {line}: {why}")]
+    Impossible {
+        /// The line, from 1.
+        line: usize,
+        /// Why.
+        why: Impossible,
+    },
+    /// A call that the trace does not say to fail fails.
+    #[error("line {line}: {says}")]
+    Call {
+        /// The line, from 1.
+        line: usize,
+        /// What it said.
+        says: String,
+    },
+}
+
+/// Follows a trace. `refused` is the line, from 1, that today's code is said not to take.
+///
+/// # Errors
+/// When the code leaves the path before that line, or before the end.
+pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
+    let setup = place::setup(trace);
+    let (disk, sector) = place::disk(trace);
+    let state = State {
+        lines: trace.lines.iter().map(|line| line.step.clone()).collect(),
+        due: 0,
+        refused: refused.map(|line| line - 1),
+        verdict: None,
+        watching: true,
+        units: Units::new(sector),
+        disk,
+        next_life: None,
+        log: None,
+        tickets: BTreeMap::new(),
+        waiting: Vec::new(),
+        queued: Vec::new(),
+        besides: None,
+        contract: Contract::new(),
+        indices: BTreeMap::new(),
+    };
+    let stage = Arc::new(Stage { setup, state: Mutex::new(state) });
+    stage.run();
+    let state = stage.state();
+    match &state.verdict {
+        Some(Verdict::End(end)) => Ok(end.clone()),
+        Some(Verdict::Left(left)) => Err(left.clone()),
+        None => Ok(End::Reached),
+    }
+}
+
+struct Stage {
+    setup: Setup,
+    state: Mutex<State>,
+}
+
+impl Stage {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The surroundings of the present life, tapped.
+    fn place(self: &Arc<Self>) -> Place {
+        let (disk, units) = {
+            let state = self.state();
+            (state.disk.clone(), state.units.clone())
+        };
+        disk.set_hook(Some(Arc::new(move |call: &crate::fabric::Call, edge| units.see(call, edge))));
+        let mut env = disk.env();
+        let weak = Arc::downgrade(self);
+        let mapper = Mutex::new(Mapper::default());
+        let listener = move |at: usize, seen: &Seen| {
+            let Some(stage) = weak.upgrade() else { return };
+            stage.seen(&mapper, at, seen);
+        };
+        let journal = Journal::listened(Arc::new(listener));
+        env.fs = Arc::new(Tap::new(env.fs, disk.log_dir(), journal));
+        Place { env, dir: disk.log_dir().to_owned(), setup: self.setup }
+    }
+
+    /// Something was seen, inside of a call.
+    fn seen(self: &Arc<Self>, mapper: &Mutex<Mapper>, at: usize, seen: &Seen) {
+        let steps = {
+            let mut mapper = mapper.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has no row in the table is the order check's business.
+            let _ = mapper.entry(at, seen, None);
+            mapper.take()
+        };
+        if let Seen::Begin(_, call) = seen
+            && let Some(start) = place::sync_start(call)
+        {
+            let due = self.state().is_due(&start);
+            if due {
+                self.meet(&start);
+            }
+        }
+        for mapped in steps {
+            if let Step::Engine(step) = &mapped.step {
+                self.meet(step);
+            }
+        }
+    }
+
+    /// The engine has taken a step.
+    fn meet(self: &Arc<Self>, step: &EngineStep) {
+        let mut next = self.state().meet(step);
+        loop {
+            match next {
+                Next::Client(client) => self.nested(&client),
+                Next::World(world) => self.world(&world),
+                Next::Nothing => break,
+            }
+            let mut state = self.state();
+            next = if state.verdict.is_some() || state.next_life.is_some() {
+                Next::Nothing
+            } else {
+                state.follows(step)
+            };
+        }
+    }
+
+    /// From the first line to the last.
+    fn run(self: &Arc<Self>) {
+        loop {
+            // Dropped without the lock: letting go of a log is a call that is watched.
+            let old_life = self.state().revive();
+            drop(old_life);
+            self.state().watching = true;
+            let next = {
+                let mut state = self.state();
+                if state.verdict.is_some() {
+                    return;
+                }
+                state.at_rest()
+            };
+            match next {
+                Next::Client(step) => self.client(&step),
+                Next::World(step) => self.world(&step),
+                Next::Nothing => return,
+            }
+            self.resolve_waiting();
+        }
+    }
+
+    fn world(&self, step: &WorldStep) {
+        let mut state = self.state();
+        if let Err(why) = state.world(step) {
+            let line = state.due;
+            state.verdict = Some(Verdict::Left(LeftPath::Impossible { line, why }));
+        }
+    }
+
+    /// A client's call from beginning to end, while no other is under way.
+    fn client(self: &Arc<Self>, step: &ClientStep) {
+        let (call, log, sent) = {
+            let mut state = self.state();
+            let closes = *step == ClientStep::Close;
+            let undisturbed = matches!(step, ClientStep::Create | ClientStep::Open)
+                && !matches!(state.lines.get(state.due), Some(Step::Engine(_)));
+            state.watching = !undisturbed;
+            let sent = state.sent(step);
+            let log = if closes { state.log.take() } else { state.log.clone() };
+            (state.contract.begin(step), log, sent)
+        };
+        let result = match step {
+            ClientStep::Create => Plain::create(&self.place()).map(|log| {
+                self.state().log = Some(Arc::new(log));
+                Outcome::Done
+            }),
+            ClientStep::Open => self.open(),
+            ClientStep::Adopt => Plain::adopt(&self.place()).map(|()| Outcome::Done),
+            ClientStep::AcceptLoss => {
+                Plain::accept_loss(&self.place()).map(|lost| Outcome::Lost(place::runs(&lost)))
+            }
+            ClientStep::Inspect => Plain::inspect(&self.place()).map(|read| Outcome::Read(read.len() as u64)),
+            ClientStep::Close => self.close(log),
+            _ => match log {
+                Some(log) => self.on_log(step, &log, &sent),
+                None => Err(place::closed()),
+            },
+        };
+        let mut state = self.state();
+        state.watching = true;
+        let outcome = result.unwrap_or_else(|refusal| Outcome::Failed(refusal.kind));
+        let judged = if state.next_life.is_some() { Ok(()) } else { state.contract.finish(call, &outcome) };
+        state.broken(judged);
+        state.answered(&outcome);
+    }
+
+    fn on_log(
+        self: &Arc<Self>,
+        step: &ClientStep,
+        log: &Arc<Plain>,
+        sent: &[Sent],
+    ) -> Result<Outcome, Refusal> {
+        match step {
+            ClientStep::Append(write) | ClientStep::Batch(write) => {
+                log.append(sent, write.durability).map(|acks| acked(&acks))
+            }
+            ClientStep::Submit { ticket, write } => {
+                let (taken, first, last) = log.submit(sent, write.durability)?;
+                self.state().tickets.insert(*ticket, taken);
+                Ok(Lsns::new(first, last).map_or(Outcome::Done, Outcome::Submitted))
+            }
+            ClientStep::Wait { ticket } => {
+                let taken = self.state().tickets.remove(ticket).ok_or_else(place::closed)?;
+                log.wait(taken).map(|acks| acked(&acks))
+            }
+            ClientStep::Trim { before } => log.trim(*before).map(Outcome::Trimmed),
+            ClientStep::Tick => log.step().map(|()| Outcome::Done),
+            ClientStep::Read { from } => Ok(Outcome::Read(log.read(*from).len() as u64)),
+            ClientStep::Create
+            | ClientStep::Open
+            | ClientStep::Inspect
+            | ClientStep::Adopt
+            | ClientStep::AcceptLoss
+            | ClientStep::Close => Err(place::closed()),
+        }
+    }
+
+    fn close(self: &Arc<Self>, log: Option<Arc<Plain>>) -> Result<Outcome, Refusal> {
+        let mut state = self.state();
+        state.log = None;
+        state.tickets.clear();
+        drop(state);
+        // Nobody else holds it: no call is under way.
+        let log = log.and_then(Arc::into_inner).ok_or_else(place::closed)?;
+        log.close().map(|()| Outcome::Done)
+    }
+
+    /// Opens, reads everything, and holds it against what is owed.
+    fn open(self: &Arc<Self>) -> Result<Outcome, Refusal> {
+        match recover::<Plain>(&self.place(), Arc::new(|_| {})) {
+            (Some(log), oracle::Ended::Opened { state: found, .. }) => {
+                let mut state = self.state();
+                state.log = Some(Arc::new(log));
+                let judged = state.contract.opened(&found);
+                state.broken(judged);
+                Ok(Outcome::Done)
+            }
+            (_, oracle::Ended::Refused(refusal)) => Err(refusal),
+            (None, oracle::Ended::Opened { .. }) => Err(place::closed()),
+        }
+    }
+
+    /// A client's call while another one's is under way: its records are handed in now, and waited for later.
+    fn nested(self: &Arc<Self>, step: &ClientStep) {
+        let (log, sent) = {
+            let mut state = self.state();
+            (state.log.clone(), state.sent(step))
+        };
+        let Some(log) = log else { return };
+        match step {
+            ClientStep::Append(write) | ClientStep::Batch(write) => {
+                let call = self.state().contract.begin(step);
+                match log.submit(&sent, write.durability) {
+                    Ok((taken, ..)) => self.state().waiting.push((step.clone(), call, taken)),
+                    Err(refusal) => {
+                        let mut state = self.state();
+                        let judged = state.contract.finish(call, &Outcome::Failed(refusal.kind));
+                        state.broken(judged);
+                    }
+                }
+            }
+            ClientStep::Submit { .. } => self.client(step),
+            other => {
+                let mut state = self.state();
+                let line = state.due;
+                let says = format!("`{other}` cannot come while another call is under way");
+                state.verdict = Some(Verdict::Left(LeftPath::Call { line, says }));
+            }
+        }
+    }
+
+    /// The calls that came in between get their answers.
+    fn resolve_waiting(self: &Arc<Self>) {
+        loop {
+            let (log, next) = {
+                let mut state = self.state();
+                let over = state.verdict.is_some() || state.next_life.is_some() || state.waiting.is_empty();
+                if over {
+                    state.waiting.clear();
+                    return;
+                }
+                (state.log.clone(), state.waiting.remove(0))
+            };
+            let (Some(log), (_, call, taken)) = (log, next) else { return };
+            let outcome = match log.wait(taken) {
+                Ok(acks) => acked(&acks),
+                Err(refusal) => Outcome::Failed(refusal.kind),
+            };
+            let mut state = self.state();
+            let judged = state.contract.finish(call, &outcome);
+            state.broken(judged);
+            state.answered(&outcome);
+        }
+    }
+}
+
+fn acked(acks: &[Ack]) -> Outcome {
+    let ends = acks.first().zip(acks.last());
+    let lsns = ends.and_then(|(first, last)| Lsns::new(first.lsn, last.lsn));
+    lsns.map_or(Outcome::Done, |lsns| Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() })
+}

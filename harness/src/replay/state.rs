@@ -1,0 +1,253 @@
+//! What a replay on the production code knows: which line is due, and what happens when it has happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use truelog_spec::contract::{Call, Contract, Violation, payload};
+use truelog_spec::step::{CrashKind, EngineStep, Role, TicketNo, Write};
+use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
+
+use super::production::LeftPath;
+use super::{End, place};
+use crate::driver::{Impossible, Units, after_power, damaged, plan};
+use crate::fabric::{Image, SimFs};
+use crate::subject::{Plain, Sent, Subject};
+
+#[derive(Debug, Clone)]
+pub(super) enum Verdict {
+    End(End),
+    Left(LeftPath),
+}
+
+pub(super) struct State {
+    pub(super) lines: Vec<Step>,
+    /// The line that is due, from 0.
+    pub(super) due: usize,
+    pub(super) refused: Option<usize>,
+    pub(super) verdict: Option<Verdict>,
+    /// Off while a create or an open runs to its end undisturbed.
+    pub(super) watching: bool,
+    pub(super) units: Units,
+    pub(super) disk: SimFs,
+    /// After a crash inside a call: what the next life finds.
+    pub(super) next_life: Option<Image>,
+    pub(super) log: Option<Arc<Plain>>,
+    pub(super) tickets: BTreeMap<TicketNo, <Plain as Subject>::Ticket>,
+    /// Calls of clients that came while another one's call was under way.
+    pub(super) waiting: Vec<(ClientStep, Call, <Plain as Subject>::Ticket)>,
+    /// Such calls for whose records it is too early: space is being made, and they would wait for that.
+    pub(super) queued: Vec<ClientStep>,
+    /// The first step that the code took and the trace does not.
+    pub(super) besides: Option<EngineStep>,
+    pub(super) contract: Contract,
+    pub(super) indices: BTreeMap<u32, u64>,
+}
+
+/// What is to be done next, decided under the lock and done without it.
+pub(super) enum Next {
+    Client(ClientStep),
+    World(WorldStep),
+    Nothing,
+}
+
+impl State {
+    /// Whether a step is the one that is due.
+    pub(super) fn is_due(&self, step: &EngineStep) -> bool {
+        self.watching && matches!(self.lines.get(self.due), Some(Step::Engine(due)) if place::same(due, step))
+    }
+
+    /// What follows from a step of the engine: the line it is, or what the trace puts before it.
+    pub(super) fn meet(&mut self, step: &EngineStep) -> Next {
+        while self.verdict.is_none() && self.watching && self.next_life.is_none() {
+            let refused = self.refused == Some(self.due);
+            let Some(due) = self.lines.get(self.due).cloned() else { return Next::Nothing };
+            match due {
+                Step::Client(step) if hands_in(&step) => {
+                    self.due += 1;
+                    self.queued.push(step);
+                }
+                Step::Client(step) => {
+                    self.due += 1;
+                    return Next::Client(step);
+                }
+                Step::World(step) => {
+                    self.due += 1;
+                    return Next::World(step);
+                }
+                Step::Engine(due) if place::same(&due, step) => {
+                    if refused {
+                        self.took(self.due);
+                        return Next::Nothing;
+                    }
+                    self.due += 1;
+                    return self.follows(step);
+                }
+                Step::Engine(_) if refused => {
+                    self.verdict = Some(Verdict::End(End::Refused { line: self.due + 1 }));
+                }
+                Step::Engine(due) if place::unseen(&due) => self.due += 1,
+                Step::Engine(_) => {
+                    // A file may be filled by more than one write; anything else is a step more than the trace has.
+                    if !matches!(step, EngineStep::Fill(..) | EngineStep::Unlock) {
+                        self.besides.get_or_insert(*step);
+                    }
+                    return self.queued(step);
+                }
+            }
+        }
+        Next::Nothing
+    }
+
+    /// The code does what the line says. That is the refused step only if nothing came before it that the trace
+    /// leaves out: a guard asks for just such a step.
+    pub(super) fn took(&mut self, line: usize) {
+        let line = line + 1;
+        self.verdict = Some(Verdict::End(match self.besides {
+            Some(_) => End::Refused { line },
+            None => End::Took { line },
+        }));
+    }
+
+    /// A call that was put off, once a commit is under way: it waits for no space then.
+    pub(super) fn queued(&mut self, step: &EngineStep) -> Next {
+        let commits = match step {
+            EngineStep::WriteBatch(..) => true,
+            EngineStep::Sync(_, role, _) => matches!(role, Role::Segment(_)),
+            _ => false,
+        };
+        if !commits || self.queued.is_empty() { Next::Nothing } else { Next::Client(self.queued.remove(0)) }
+    }
+
+    /// What the trace puts right behind a line that has happened.
+    pub(super) fn follows(&mut self, step: &EngineStep) -> Next {
+        match self.lines.get(self.due).cloned() {
+            Some(Step::World(step)) => {
+                self.due += 1;
+                Next::World(step)
+            }
+            Some(Step::Client(client)) if hands_in(&client) => {
+                self.due += 1;
+                self.queued.push(client);
+                self.queued(step)
+            }
+            _ => self.queued(step),
+        }
+    }
+
+    /// What comes next while no call is under way.
+    pub(super) fn at_rest(&mut self) -> Next {
+        if !self.queued.is_empty() {
+            return Next::Client(self.queued.remove(0));
+        }
+        loop {
+            let refused = self.refused == Some(self.due);
+            let Some(due) = self.lines.get(self.due).cloned() else { return Next::Nothing };
+            self.due += 1;
+            match due {
+                Step::Client(step) => return Next::Client(step),
+                Step::World(step) => return Next::World(step),
+                Step::Engine(_) if refused => {
+                    self.verdict = Some(Verdict::End(End::Refused { line: self.due }));
+                    return Next::Nothing;
+                }
+                Step::Engine(due) if place::unseen(&due) => {}
+                Step::Engine(due) => {
+                    let due = Box::new(Step::Engine(due));
+                    self.verdict = Some(Verdict::Left(LeftPath::Due { line: self.due, due }));
+                    return Next::Nothing;
+                }
+            }
+        }
+    }
+
+    /// A client was answered: an acknowledgement that is due has happened, or one that is refused has.
+    pub(super) fn answered(&mut self, outcome: &Outcome) {
+        let Outcome::Acked { lsns, .. } = outcome else { return };
+        if self.verdict.is_some() || self.next_life.is_some() {
+            return;
+        }
+        for line in self.due..self.lines.len() {
+            match &self.lines[line] {
+                Step::Engine(EngineStep::Ack(due, _)) if due.meets(*lsns) => {
+                    if self.refused == Some(line) {
+                        self.took(line);
+                    }
+                    self.due = line + 1;
+                    return;
+                }
+                Step::Engine(due) if place::unseen(due) && self.refused != Some(line) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// The records that a call hands in: the contract's own.
+    pub(super) fn sent(&mut self, step: &ClientStep) -> Vec<Sent> {
+        let write = match step {
+            ClientStep::Append(write) | ClientStep::Batch(write) | ClientStep::Submit { write, .. } => write,
+            _ => return Vec::new(),
+        };
+        let Write { writer, records, .. } = write;
+        let index = self.indices.entry(*writer).or_default();
+        let first = *index;
+        *index += records.len() as u64;
+        let numbered = (first..).zip(records);
+        numbered
+            .map(|(index, one)| Sent { stream: one.stream, payload: payload(*writer, index, one.len) })
+            .collect()
+    }
+
+    pub(super) fn broken(&mut self, judged: Result<(), Violation>) {
+        if let Err(Violation { invariant, detail }) = judged
+            && self.verdict.is_none()
+        {
+            self.verdict = Some(Verdict::End(End::Violated { line: self.due, invariant, says: detail }));
+        }
+    }
+
+    pub(super) fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
+        match step {
+            WorldStep::CrashProcess => {
+                let image = self.disk.snapshot().process_crash();
+                self.crash(CrashKind::Process, image);
+            }
+            WorldStep::CrashPower { keep, garbage } => {
+                let image = after_power(&self.units, &self.disk.snapshot(), keep, garbage)?;
+                self.crash(CrashKind::Power, image);
+            }
+            WorldStep::Fault(fault) => {
+                self.disk.faults().schedule(plan(fault)?);
+            }
+            WorldStep::Damage { unit, kind } => {
+                let image = damaged(&self.units, &self.disk.snapshot(), *unit, *kind)?;
+                self.crash(CrashKind::Process, image);
+            }
+            WorldStep::Clock { ms } => self.disk.advance(Duration::from_millis(*ms)),
+        }
+        Ok(())
+    }
+
+    /// The old life is over: each of its later calls fails, and what it does is void.
+    pub(super) fn crash(&mut self, kind: CrashKind, image: Image) {
+        self.disk.power_off();
+        self.contract.crash(kind);
+        self.next_life = Some(image);
+    }
+
+    /// The next life begins, once no call of the old one is under way; what is left of the old one.
+    pub(super) fn revive(&mut self) -> Option<Arc<Plain>> {
+        let image = self.next_life.take()?;
+        self.tickets.clear();
+        self.waiting.clear();
+        self.queued.clear();
+        self.disk = SimFs::from_image(&image);
+        self.watching = false;
+        self.log.take()
+    }
+}
+
+/// Whether a call hands records in.
+const fn hands_in(step: &ClientStep) -> bool {
+    matches!(step, ClientStep::Append(_) | ClientStep::Batch(_) | ClientStep::Submit { .. })
+}

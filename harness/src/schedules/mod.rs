@@ -1,0 +1,247 @@
+//! Thread schedules times crash images: the whole engine under shuttle, on a simulated disk whose every call is
+//! a point where threads change places and where a crash may come.
+//!
+//! A schedule runs to its end; a crash is an observation of it. At each call of the disk, each claim and each
+//! return of a client, the disk is kept together with what a crash at that moment leaves owed; between two
+//! schedules, outside of shuttle, every image that such a crash can leave is recovered by the plain build and
+//! judged.
+
+pub mod canary;
+mod judge;
+mod play;
+pub mod runner;
+pub mod scene;
+pub mod tape;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use truelog_spec::Invariant;
+
+pub use judge::Judged;
+pub use runner::Strategy;
+pub use scene::{LYING, SCENES, Scene};
+pub use tape::Tape;
+
+use crate::command::Plan;
+use crate::order;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::subject::UnderShuttle;
+use judge::Judge;
+use play::{Tray, play};
+
+/// How many schedules of each scene and random strategy are run.
+const SCHEDULES: u64 = 24;
+/// How many schedules a depth-first run may take; a tiny scene needs fewer.
+const DEPTH_FIRST: u64 = 20_000;
+/// The depth of the bugs that PCT looks for.
+const PCT_DEPTH: usize = 3;
+
+/// The hook of the simulated disk under shuttle: a point where threads may change places. A load, not a
+/// yield: a yield lowers the thread's priority, and some schedulers would then pass over it.
+pub fn disk_point() {
+    shuttle::lazy_static! {
+        static ref DISK: shuttle::sync::atomic::AtomicU64 = shuttle::sync::atomic::AtomicU64::new(0);
+    }
+    DISK.load(shuttle::sync::atomic::Ordering::SeqCst);
+}
+
+/// Something found, and the schedule that shows it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What was broken.
+    pub invariant: Invariant,
+    /// How it showed.
+    pub says: String,
+    /// The schedule.
+    pub tape: Tape,
+}
+
+/// What came of the schedules of one scene under one strategy.
+#[derive(Debug, Clone)]
+pub struct Explored {
+    /// How many schedules were run.
+    pub schedules: u64,
+    /// Whether these were all.
+    pub exhausted: bool,
+    /// What was judged.
+    pub judged: Judged,
+    /// How many calls were acknowledged, over all schedules.
+    pub acks: u64,
+    /// How many faults fired, over all schedules.
+    pub faults: u64,
+    /// How many steps of the engine were found to be a path of the mechanism, over all schedules.
+    pub steps: u64,
+    /// What was found; the run stops there.
+    pub found: Option<Found>,
+}
+
+/// Runs a scene under at most `limit` schedules, and judges all that crashes can leave of each.
+#[must_use]
+pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64) -> Explored {
+    assert_eq!(truelog_under_shuttle::runtime_name(), "shuttle", "the mount is not shuttle's");
+    let tray = Tray::default();
+    let filled = tray.clone();
+    let tally = Rc::new(RefCell::new(Tally::new(scene)));
+    let kept = Rc::clone(&tally);
+    let body = move || play::<UnderShuttle>(scene, &filled);
+    let ended =
+        runner::run(strategy, seed, limit, body, move |tape| kept.borrow_mut().schedule(&tray.take(), tape));
+    let Tally { judge, acks, faults, steps, mut found } = tally.replace(Tally::new(scene));
+    if let Some((says, tape)) = ended.failure {
+        // A call that never returns, or takes the whole process down, resolves nothing.
+        found = Some(Found { invariant: Invariant::AppendResolves, says, tape });
+    }
+    let Judge { judged, .. } = judge;
+    Explored { schedules: ended.schedules, exhausted: ended.exhausted, judged, acks, faults, steps, found }
+}
+
+/// What the schedules of a run came to so far.
+struct Tally {
+    judge: Judge,
+    acks: u64,
+    faults: u64,
+    steps: u64,
+    found: Option<Found>,
+}
+
+impl Tally {
+    fn new(scene: &Scene) -> Self {
+        Self { judge: Judge::new(scene.setup), acks: 0, faults: 0, steps: 0, found: None }
+    }
+
+    /// Takes in what one schedule left; whether to go on.
+    fn schedule(&mut self, played: &play::Played, tape: &Tape) -> bool {
+        self.acks += played.acks;
+        self.faults += played.faults;
+        let found = self.verdict(played);
+        self.found = found.map(|(invariant, says)| Found { invariant, says, tape: tape.clone() });
+        self.found.is_none()
+    }
+
+    fn verdict(&mut self, played: &play::Played) -> Option<(Invariant, String)> {
+        if let Some(violation) = played.violations.iter().min_by_key(|violation| violation.invariant) {
+            return Some((violation.invariant, format!("without a crash: {}", violation.detail)));
+        }
+        // Of all that is broken the first row names it, as everywhere.
+        let judge = &mut self.judge;
+        let broken =
+            played.points.iter().enumerate().filter_map(|(number, point)| judge.point(number, point));
+        if let Some(broken) = broken.min_by_key(|broken| broken.violation.invariant) {
+            return Some((
+                broken.violation.invariant,
+                format!("{}: {}", broken.crash, broken.violation.detail),
+            ));
+        }
+        match order::judge_concurrent(&played.run) {
+            Ok(walked) => {
+                self.steps += walked.steps;
+                None
+            }
+            Err(refused) => Some((refused.invariant(), order::context(&played.run, &refused))),
+        }
+    }
+}
+
+/// The check `schedules`.
+#[must_use]
+pub fn check(plan: &Plan, progress: &Progress) -> Report {
+    let scope = "2 to 3 clients on tiny segments, worst-case disk with 128-byte sectors; every crash image (at most \
+                 1,024 choices a point) at every disk call, claim and return of each schedule";
+    let mut report = Report::new("schedules", scope);
+    let seed = plan.seed();
+    report.note(format!("seed {seed}"));
+    canaries(seed, &mut report);
+    let limit = if plan.deep { SCHEDULES * 50 } else { SCHEDULES };
+    let mut jobs: Vec<(&'static Scene, Strategy, u64)> = Vec::new();
+    for scene in SCENES {
+        if scene.tiny {
+            jobs.push((scene, Strategy::DepthFirst, DEPTH_FIRST));
+        } else {
+            jobs.extend(
+                [Strategy::Random, Strategy::Pct(PCT_DEPTH)].map(|strategy| (scene, strategy, limit)),
+            );
+        }
+    }
+    progress.expect(jobs.len() as u64);
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    // Shuttle keeps each run to one thread of the system, so runs go side by side.
+    let lane = || {
+        while let Some((at, (scene, strategy, limit))) = next_job(&next, &jobs) {
+            let explored = explore(scene, strategy, seed, *limit);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((at, explored));
+            progress.advance(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(lane);
+        lane();
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(at, _)| *at);
+    for (at, explored) in results {
+        let (scene, strategy, _) = &jobs[at];
+        tell(scene, strategy, explored, &mut report);
+    }
+    report
+}
+
+fn next_job<'a, T>(next: &AtomicUsize, jobs: &'a [T]) -> Option<(usize, &'a T)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    jobs.get(at).map(|job| (at, job))
+}
+
+/// Each strategy must find the race that is there.
+fn canaries(seed: u64, report: &mut Report) {
+    let again = || format!("cargo verify --only schedules --seed {seed}");
+    for strategy in [Strategy::Random, Strategy::Pct(PCT_DEPTH), Strategy::DepthFirst] {
+        match canary::find(&strategy, seed) {
+            (_, Some(_)) => report.count("canaries found", 1),
+            (ended, None) => {
+                let says = format!("{strategy} missed the canary's race in {} schedules", ended.schedules);
+                report.find("harness", says, again());
+            }
+        }
+        match explore(&LYING, &strategy, seed, 3).found {
+            Some(found) if found.invariant == Invariant::AckedIsDurable => report.count("canaries found", 1),
+            other => {
+                report.find("harness", format!("{strategy}: a lying disk loses nothing: {other:?}"), again())
+            }
+        }
+    }
+}
+
+fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, report: &mut Report) {
+    let Judged { points, distinct, whole, images, pairs, recoveries } = explored.judged;
+    report.count("schedules", explored.schedules);
+    report.count("crash points", points);
+    report.count("distinct points", distinct);
+    report.count("of them whole", whole);
+    report.count("images", images);
+    report.count("pairs judged", pairs);
+    report.count("recoveries", recoveries);
+    report.count("acknowledgements", explored.acks);
+    report.count("steps in order", explored.steps);
+    report.count("faults fired", explored.faults);
+    if *strategy == Strategy::DepthFirst {
+        report.count("scenes exhausted depth-first", u64::from(explored.exhausted));
+    }
+    if let Some(found) = explored.found {
+        let says = format!("{} ({}) under {strategy}: {}", scene.name, scene.says, found.says);
+        report.find(
+            found.invariant.as_str(),
+            says,
+            format!("cargo verify schedule {} {}", scene.name, found.tape),
+        );
+    } else if scene.fails.is_some() && explored.faults == 0 {
+        report.find(
+            "harness",
+            format!("{}: the fault never fired", scene.name),
+            "cargo verify --only schedules",
+        );
+    }
+}

@@ -1,0 +1,352 @@
+//! One schedule of one scene: the whole engine under shuttle, on a simulated disk that writes down every
+//! moment at which a crash may come, with what a crash at that moment leaves owed.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use shuttle::thread;
+use truelog_env::{IoKind, Op};
+use truelog_spec::contract::{Contract, Obligations, Record, Violation, payload};
+use truelog_spec::step::{CrashKind, Durability, Lsns, Write, Writer};
+use truelog_spec::{ClientStep, Invariant, Outcome};
+
+use super::disk_point;
+use super::scene::{Act, Scene};
+use crate::fabric::LOG_DIR;
+use crate::fabric::{Call, Edge, Fault, Plan, Profile, Reads, Role, SimFs, Snapshot};
+use crate::order::{Journal, Seen, Tap};
+use crate::subject::{Ack, Claimed, Place, Refusal, Sent, Subject};
+
+/// A moment at which a crash may come.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    /// The disk.
+    pub disk: Snapshot,
+    /// What a loss of power at this moment leaves owed.
+    pub power: Obligations,
+    /// What the end of the process leaves owed.
+    pub process: Obligations,
+}
+
+/// What a schedule left behind.
+#[derive(Debug, Default)]
+pub(super) struct Played {
+    /// The moments, without repetition of neighbours.
+    pub points: Vec<Point>,
+    /// What was wrong without any crash.
+    pub violations: Vec<Violation>,
+    /// How many calls were acknowledged.
+    pub acks: u64,
+    /// How many faults fired.
+    pub faults: u64,
+    /// What was seen of the run, for the order check.
+    pub run: Vec<Seen>,
+}
+
+/// Where the schedules of a run put what they leave behind. Filled inside of shuttle, emptied outside of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tray(Arc<Mutex<Played>>);
+
+impl Tray {
+    /// What the last schedule left.
+    #[must_use]
+    pub(super) fn take(&self) -> Played {
+        std::mem::take(&mut locked(&self.0))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is known of the run. Only touched between two switching points, so shuttle never sees the lock.
+#[derive(Debug)]
+struct Known {
+    contract: Contract,
+    played: Played,
+    /// All that was claimed to survive a loss of power.
+    claimed: u64,
+    next_index: Vec<u64>,
+    /// Off while the log is being made, which the single-threaded checks explore.
+    recording: bool,
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct Stage {
+    disk: Arc<SimFs>,
+    journal: Journal,
+    known: Mutex<Known>,
+}
+
+impl Stage {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        locked(&self.known)
+    }
+
+    /// A crash may come now.
+    fn moment(&self) {
+        let disk = self.disk.snapshot();
+        let mut known = self.known();
+        if known.recording && std::mem::take(&mut known.changed) {
+            let power = known.contract.obligations(CrashKind::Power);
+            let process = known.contract.obligations(CrashKind::Process);
+            known.played.points.push(Point { disk, power, process });
+        }
+    }
+
+    /// The hook of the disk.
+    fn edge(&self, call: &Call, edge: Edge) {
+        let changes =
+            !matches!(call.op, Op::Open | Op::Read | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock);
+        match edge {
+            Edge::Begin => {
+                disk_point();
+                // Only a write in flight may leave what neither the moment before nor the one after can.
+                self.known().changed |= call.op == Op::Write;
+            }
+            Edge::End(result) => {
+                let mut known = self.known();
+                known.changed |= changes;
+                if let Err(error) = result
+                    && error.kind != IoKind::Interrupted
+                    && matches!(call.role, Role::Segment(_))
+                    && matches!(call.op, Op::Write | Op::SyncData)
+                {
+                    let synced = known.claimed;
+                    known.contract.write_back_failed(synced);
+                }
+            }
+        }
+        self.moment();
+        if matches!(edge, Edge::End(_)) {
+            disk_point();
+        }
+    }
+
+    fn claim(&self, claimed: Claimed) {
+        self.journal.push(Seen::Claim(claimed.durability, claimed.last));
+        if claimed.durability == Durability::PowerLoss {
+            let mut known = self.known();
+            known.claimed = known.claimed.max(claimed.last);
+            known.contract.claimed(claimed.last);
+            known.changed = true;
+        }
+        self.moment();
+    }
+
+    fn breaks(&self, result: Result<(), Violation>) {
+        if let Err(violation) = result {
+            self.known().played.violations.push(violation);
+        }
+    }
+
+    /// A client is about to hear of this.
+    fn told(&self, step: &ClientStep, outcome: &Outcome) {
+        match (step, outcome) {
+            (ClientStep::Append(write) | ClientStep::Batch(write), Outcome::Acked { lsns, .. }) => {
+                self.journal.push(Seen::Ack(*lsns, write.durability));
+            }
+            // Only what need survive a loss of power is handed in with a ticket.
+            (ClientStep::Wait { .. }, Outcome::Acked { lsns, .. }) => {
+                self.journal.push(Seen::Ack(*lsns, Durability::PowerLoss));
+            }
+            (_, Outcome::Failed(kind)) if !kind.refuses() => self.journal.push(Seen::Poisoned),
+            (ClientStep::Trim { .. }, Outcome::Trimmed(before)) => self.journal.push(Seen::Trimmed(*before)),
+            _ => {}
+        }
+    }
+
+    /// A client's call, from beginning to end.
+    fn call<T>(
+        &self,
+        step: &ClientStep,
+        deed: impl FnOnce() -> Result<T, Refusal>,
+        outcome: impl FnOnce(&T) -> Outcome,
+    ) -> Option<T> {
+        let call = self.known().contract.begin(step);
+        let result = deed();
+        let outcome = match &result {
+            Ok(value) => outcome(value),
+            Err(refusal) => Outcome::Failed(refusal.kind),
+        };
+        self.told(step, &outcome);
+        let judged = {
+            let mut known = self.known();
+            known.changed = true;
+            known.played.acks += u64::from(matches!(outcome, Outcome::Acked { .. }));
+            known.contract.finish(call, &outcome)
+        };
+        self.breaks(judged);
+        self.moment();
+        result.ok()
+    }
+}
+
+/// Plays a scene once. Call it inside of shuttle; what it leaves is in `tray` when it returns, or panics.
+pub(super) fn play<S: Subject>(scene: &'static Scene, tray: &Tray) {
+    let disk = Arc::new(SimFs::new(Profile::W.sector(128)));
+    let known = Known {
+        contract: Contract::new(),
+        played: Played::default(),
+        claimed: 0,
+        next_index: vec![0; scene.clients.len() + 1],
+        recording: false,
+        changed: true,
+    };
+    let journal = Journal::default();
+    let stage =
+        Arc::new(Stage { disk: Arc::clone(&disk), journal: journal.clone(), known: Mutex::new(known) });
+    let mut env = disk.env();
+    env.fs = Arc::new(Tap::new(env.fs, disk.log_dir(), journal.clone()));
+    let place = Place { env, dir: PathBuf::from(LOG_DIR), setup: scene.setup };
+    let log = match S::create(&place) {
+        Ok(log) => Arc::new(log),
+        Err(refusal) => panic!("the log cannot be created: {}", refusal.says),
+    };
+    journal.push(Seen::Ready(1, false));
+    let created = stage.known().contract.apply(&ClientStep::Create, &Outcome::Done);
+    stage.breaks(created);
+    let weak = Arc::downgrade(&stage);
+    log.watch(Arc::new(move |claimed| with(&weak, |stage| stage.claim(claimed))));
+    let weak = Arc::downgrade(&stage);
+    disk.set_hook(Some(Arc::new(move |call: &Call, edge| with(&weak, |stage| stage.edge(call, edge)))));
+    if let Some((role, op)) = scene.lies {
+        disk.ignore_sync(role, op);
+    }
+    if let Some((role, op, nth)) = scene.fails {
+        disk.faults().schedule(Plan {
+            role,
+            op,
+            nth,
+            fault: Fault::FailSync { kind: IoKind::Device, reads: Reads::New },
+        });
+    }
+    let main = Writer::try_from(scene.clients.len()).unwrap_or(Writer::MAX);
+    client(&stage, &*log, main, scene.before);
+    stage.known().recording = true;
+    let clients: Vec<_> = (0..)
+        .zip(scene.clients)
+        .map(|(writer, acts)| {
+            let (stage, log) = (Arc::clone(&stage), Arc::clone(&log));
+            thread::spawn(move || client(&stage, &*log, writer, acts))
+        })
+        .collect();
+    for client in clients {
+        if client.join().is_err() {
+            panic!("a client panicked");
+        }
+    }
+    client(&stage, &*log, main, scene.after);
+    let quiet = stage.known().contract.quiescent();
+    stage.breaks(quiet);
+    disk.set_hook(None);
+    let mut played = std::mem::take(&mut stage.known().played);
+    played.faults = disk.faults().fired().len() as u64;
+    played.run = journal.entries();
+    *locked(&tray.0) = played;
+}
+
+fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
+    if let Some(stage) = stage.upgrade() {
+        f(&stage);
+    }
+}
+
+fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
+    let mut tickets = Vec::new();
+    for (number, act) in (0_u64..).zip(acts) {
+        if let Some(write) = act.write(writer) {
+            let sent = sent(stage, &write);
+            if matches!(act, Act::Submit(_) | Act::Leave(_)) {
+                let ticket = u64::from(writer) << 32 | number;
+                let step = ClientStep::Submit { ticket, write: write.clone() };
+                let taken = stage.call(
+                    &step,
+                    || log.submit(&sent, write.durability),
+                    |(_, first, last)| Lsns::new(*first, *last).map_or(Outcome::Done, Outcome::Submitted),
+                );
+                let waits = matches!(act, Act::Submit(_));
+                tickets.extend(taken.filter(|_| waits).map(|(taken, ..)| (ticket, taken)));
+            } else {
+                let step = match write.records.len() {
+                    1 => ClientStep::Append(write.clone()),
+                    _ => ClientStep::Batch(write.clone()),
+                };
+                stage.call(&step, || log.append(&sent, write.durability), |acks| acked(acks));
+            }
+            continue;
+        }
+        match *act {
+            Act::Trim(before) => {
+                stage.call(
+                    &ClientStep::Trim { before },
+                    || log.trim(before),
+                    |trimmed| Outcome::Trimmed(*trimmed),
+                );
+            }
+            Act::Step => {
+                stage.call(&ClientStep::Tick, || log.step(), |()| Outcome::Done);
+            }
+            Act::Sleep(ms) => stage.disk.advance(std::time::Duration::from_millis(ms)),
+            Act::Read => read(stage, log),
+            Act::Append(_) | Act::Accept(_) | Act::Batch(_) | Act::Submit(_) | Act::Leave(_) => {}
+        }
+    }
+    for (ticket, taken) in tickets {
+        stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
+    }
+}
+
+/// The bytes that this writer hands in next: the contract's own.
+fn sent(stage: &Stage, write: &Write) -> Vec<Sent> {
+    let mut known = stage.known();
+    let index = &mut known.next_index[write.writer as usize];
+    let first = *index;
+    *index += write.records.len() as u64;
+    let records = (first..).zip(&write.records);
+    records
+        .map(|(index, record)| Sent {
+            stream: record.stream,
+            payload: payload(write.writer, index, record.len),
+        })
+        .collect()
+}
+
+fn acked(acks: &[Ack]) -> Outcome {
+    let first = acks.first().map_or(0, |ack| ack.lsn);
+    let last = acks.last().map_or(0, |ack| ack.lsn);
+    match Lsns::new(first, last) {
+        Some(lsns) => Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() },
+        None => Outcome::Done,
+    }
+}
+
+/// A reader sees whole records, in order, as they were handed in.
+fn read<S: Subject>(stage: &Stage, log: &S) {
+    let read = stage.call(
+        &ClientStep::Read { from: 1 },
+        || Ok(log.read(1)),
+        |read| Outcome::Read(read.len() as u64),
+    );
+    let records: Vec<Record> = match read.into_iter().flatten().collect() {
+        Ok(records) => records,
+        Err(refusal) => {
+            let says = format!("a reader beside writers: {}", refusal.says);
+            return stage.breaks(Err(Violation::new(Invariant::RecoveredIsPrefix, says)));
+        }
+    };
+    for (lsn, record) in (records.first().map_or(1, |record| record.lsn)..).zip(&records) {
+        if record.lsn != lsn {
+            let says = format!("a reader got LSN {} where {lsn} is next", record.lsn);
+            stage.breaks(Err(Violation::new(Invariant::RecoveredIsPrefix, says)));
+        }
+        let len = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+        let writer = Writer::try_from(record.stream).unwrap_or(Writer::MAX);
+        // Each writer has a stream of its own here, so that the stream's numbers count its records.
+        if *record.payload != *payload(writer, record.seq, len) {
+            let says = format!("a reader got other bytes under LSN {lsn} than were handed in");
+            stage.breaks(Err(Violation::new(Invariant::NothingInvented, says)));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The programs whose schedules are explored: a few clients on one log, each a list of calls.
+
+use truelog_env::Op;
+use truelog_spec::step::{Durability, RecordSpec, Write, Writer};
+
+use crate::fabric::{RolePattern, SyncOp};
+use crate::subject::Setup;
+
+/// A call of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Append one record of so many bytes, and wait.
+    Append(u32),
+    /// Append one record that need only survive the process, and wait.
+    Accept(u32),
+    /// Append two records of so many bytes as one batch, and wait.
+    Batch(u32),
+    /// Hand a record of so many bytes in, and wait for it at the end of the client's list.
+    Submit(u32),
+    /// Hand a record of so many bytes in, and never wait for it.
+    Leave(u32),
+    /// Let go of all records below an LSN.
+    Trim(u64),
+    /// A step of background work.
+    Step,
+    /// Read everything.
+    Read,
+    /// Let time pass, in milliseconds.
+    Sleep(u64),
+}
+
+impl Act {
+    /// What it appends, if it does.
+    #[must_use]
+    pub fn write(self, writer: Writer) -> Option<Write> {
+        let stream = u64::from(writer);
+        let (len, count, durability) = match self {
+            Self::Append(len) | Self::Submit(len) | Self::Leave(len) => (len, 1, Durability::PowerLoss),
+            Self::Accept(len) => (len, 1, Durability::ProcessCrash),
+            Self::Batch(len) => (len, 2, Durability::PowerLoss),
+            Self::Trim(_) | Self::Step | Self::Read | Self::Sleep(_) => return None,
+        };
+        Some(Write { writer, records: vec![RecordSpec { stream, len }; count], durability })
+    }
+}
+
+/// A program.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub says: &'static str,
+    /// How the log is set up.
+    pub setup: Setup,
+    /// What the main thread does before there are others.
+    pub before: &'static [Act],
+    /// The clients, one thread each.
+    pub clients: &'static [&'static [Act]],
+    /// What the main thread does once all clients are done.
+    pub after: &'static [Act],
+    /// The sync that fails, if one does: of which file, which call, the how-manieth.
+    pub fails: Option<(RolePattern, Op, u32)>,
+    /// Data syncs of segments that the disk says it does, and does not: for the canary.
+    pub lies: Option<(RolePattern, SyncOp)>,
+    /// So small that all schedules can be run.
+    pub tiny: bool,
+}
+
+/// Room for every edit of a scene, so that each is written behind the last.
+const ROOMY: Setup = Setup { manifest_blocks: 16, ..Setup::TINY };
+
+const PLAIN: Scene = Scene {
+    name: "",
+    says: "",
+    setup: ROOMY,
+    before: &[],
+    clients: &[],
+    after: &[],
+    fails: None,
+    lies: None,
+    tiny: false,
+};
+
+/// All scenes.
+pub const SCENES: &[Scene] = &[
+    Scene {
+        name: "hand-over",
+        says: "three writers, one commit in flight",
+        clients: &[&[Act::Append(8), Act::Append(8)], &[Act::Append(8)], &[Act::Append(8)]],
+        ..PLAIN
+    },
+    Scene {
+        name: "rotation",
+        says: "two writers fill segments, and prepare the next ones between them",
+        clients: &[&[Act::Append(200), Act::Append(200)], &[Act::Append(200), Act::Batch(40)]],
+        ..PLAIN
+    },
+    Scene {
+        name: "trim",
+        says: "a trimmer beside two writers: manifest and segments are synced by different threads",
+        clients: &[&[Act::Append(200), Act::Append(200)], &[Act::Append(200)], &[Act::Trim(2), Act::Trim(3)]],
+        ..PLAIN
+    },
+    Scene {
+        name: "through",
+        says: "write-through: the write is the sync",
+        setup: Setup { through: true, ..ROOMY },
+        clients: &[&[Act::Append(8), Act::Append(200)], &[Act::Append(200), Act::Append(8)]],
+        ..PLAIN
+    },
+    Scene {
+        name: "two-durabilities",
+        says: "records that need only survive the process, beside records that survive everything",
+        clients: &[&[Act::Accept(8), Act::Append(8)], &[Act::Append(8), Act::Accept(8)]],
+        ..PLAIN
+    },
+    Scene {
+        name: "worker",
+        says: "records that nobody waits for, the worker's steps, the idle mark",
+        clients: &[
+            &[Act::Submit(8), Act::Append(8)],
+            &[Act::Submit(8)],
+            &[Act::Sleep(100), Act::Step, Act::Sleep(100), Act::Step],
+        ],
+        after: &[Act::Sleep(100), Act::Step],
+        ..PLAIN
+    },
+    Scene {
+        name: "reader",
+        says: "a reader beside two writers",
+        clients: &[&[Act::Append(8), Act::Append(8)], &[Act::Append(8)], &[Act::Read, Act::Read]],
+        ..PLAIN
+    },
+    Scene {
+        name: "failed-sync",
+        says: "a data sync fails under one of two writers",
+        clients: &[&[Act::Append(8), Act::Append(8)], &[Act::Append(8), Act::Append(8)]],
+        fails: Some((RolePattern::AnySegment, Op::SyncData, 2)),
+        ..PLAIN
+    },
+    Scene {
+        name: "failed-directory",
+        says: "the directory sync of a new segment fails while the other writer commits",
+        clients: &[&[Act::Append(200), Act::Append(200)], &[Act::Append(200), Act::Step]],
+        fails: Some((RolePattern::Is(crate::fabric::Role::LogDir), Op::SyncDir, 2)),
+        ..PLAIN
+    },
+    Scene {
+        name: "tiny",
+        says: "two writers hand in one record each, the main thread commits: every schedule",
+        // Space for all of it: making space would multiply the schedules.
+        setup: Setup { segment: 8192, ..ROOMY },
+        before: &[Act::Append(8)],
+        clients: &[&[Act::Leave(8)], &[Act::Leave(8)]],
+        after: &[Act::Append(8)],
+        tiny: true,
+        ..PLAIN
+    },
+];
+
+/// The canary of the crash images: on a disk that leaves the data syncs out, acknowledged records are lost.
+pub const LYING: Scene = Scene {
+    name: "canary-lying-disk",
+    says: "the disk leaves out the data syncs of segments",
+    clients: &[&[Act::Append(8)], &[Act::Append(8)]],
+    lies: Some((RolePattern::AnySegment, SyncOp::Data)),
+    ..PLAIN
+};
+
+impl Scene {
+    /// The scene of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENES.iter().find(|scene| scene.name == name)
+    }
+}

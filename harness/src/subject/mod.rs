@@ -1,0 +1,210 @@
+//! What the driver needs of a log, and the three builds of the engine that provide it.
+
+mod builds;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use truelog_env::Env;
+use truelog_spec::Failure;
+use truelog_spec::contract::Record;
+use truelog_spec::step::Durability;
+
+pub use builds::{Plain, UnderLoom, UnderShuttle};
+
+/// The options that scopes vary. Sizes are small, so that few steps reach every path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Setup {
+    /// The block size, in bytes.
+    pub block: u32,
+    /// The segment size, in bytes.
+    pub segment: u64,
+    /// The most bytes of frames in a batch.
+    pub batch: u32,
+    /// The blocks of a manifest.
+    pub manifest_blocks: u32,
+    /// Each write is its own sync.
+    pub through: bool,
+    /// Segments are reserved, not filled with zeros.
+    pub allocate: bool,
+}
+
+impl Setup {
+    /// As small as a log can be: a segment holds one batch, and a manifest a checkpoint and one edit.
+    pub const SMALLEST: Self =
+        Self { block: 256, segment: 512, batch: 256, manifest_blocks: 2, through: false, allocate: false };
+
+    /// Blocks of 256 bytes, segments of a header and two blocks, and a manifest that is full soon.
+    pub const TINY: Self =
+        Self { block: 256, segment: 768, batch: 512, manifest_blocks: 3, through: false, allocate: false };
+}
+
+/// Where a log lives, and how it is set up.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The surroundings.
+    pub env: Env,
+    /// The log's directory.
+    pub dir: PathBuf,
+    /// The options.
+    pub setup: Setup,
+}
+
+/// A record to be handed in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sent {
+    /// Its stream.
+    pub stream: u64,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// An acknowledgement: what a receipt says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ack {
+    /// The record's place in the log.
+    pub lsn: u64,
+    /// Its stream.
+    pub stream: u64,
+    /// Its place in the stream.
+    pub seq: u64,
+    /// The segment it is in.
+    pub segment: u64,
+    /// Where its frame begins there, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u32,
+    /// The digest of its bytes.
+    pub digest: [u8; 32],
+    /// What it survives.
+    pub durability: Durability,
+}
+
+/// A typed error, by kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Refusal {
+    /// The kind.
+    pub kind: Failure,
+    /// The records it names, both ends included.
+    pub lsns: Option<(u64, u64)>,
+    /// The message.
+    pub says: String,
+}
+
+/// What an open says, without the records.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Opened {
+    /// The first LSN that is kept.
+    pub first: u64,
+    /// The LSN of the next record.
+    pub next: u64,
+    /// The damage that is named, both ends included.
+    pub damage: Vec<(u64, u64)>,
+    /// Nothing can be written.
+    pub read_only: bool,
+}
+
+/// A claim of durability that the engine makes outside of receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claimed {
+    /// The first record.
+    pub first: u64,
+    /// The last record.
+    pub last: u64,
+    /// The segment that holds them.
+    pub segment: u64,
+    /// Where their batch begins, in bytes.
+    pub offset: u64,
+    /// What they survive.
+    pub durability: Durability,
+}
+
+/// Is told of each claim at the moment it is made.
+pub type Watch = Arc<dyn Fn(Claimed) + Send + Sync>;
+
+/// A log under test.
+pub trait Subject: Sized + Send + Sync + 'static {
+    /// What `submit` returns.
+    type Ticket: Send;
+
+    /// Creates a log, and opens it.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn create(place: &Place) -> Result<Self, Refusal>;
+
+    /// Opens a log; `watch` is told of each claim from the beginning of the recovery on.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn open(place: &Place, watch: Watch) -> Result<(Self, Opened), Refusal>;
+
+    /// Looks at a log without writing: all valid records, vouched or not.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn inspect(place: &Place) -> Result<Vec<Result<Record, Refusal>>, Refusal>;
+
+    /// Accepts that the log has moved.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn adopt(place: &Place) -> Result<(), Refusal>;
+
+    /// Accepts that what is damaged is lost; says what that is, both ends included.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn accept_loss(place: &Place) -> Result<Vec<(u64, u64)>, Refusal>;
+
+    /// Tells `watch` of each claim from now on.
+    fn watch(&self, watch: Watch);
+
+    /// Hands records in as one batch; the LSNs of the first and the last.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn submit(&self, records: &[Sent], durability: Durability) -> Result<(Self::Ticket, u64, u64), Refusal>;
+
+    /// Waits for a ticket.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn wait(&self, ticket: Self::Ticket) -> Result<Vec<Ack>, Refusal>;
+
+    /// Appends records as one batch, and waits.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn append(&self, records: &[Sent], durability: Durability) -> Result<Vec<Ack>, Refusal>;
+
+    /// Lets go of the records below; the first LSN that is kept.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn trim(&self, before: u64) -> Result<u64, Refusal>;
+
+    /// One step of background work.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn step(&self) -> Result<(), Refusal>;
+
+    /// Closes the log.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn close(self) -> Result<(), Refusal>;
+
+    /// Reads all records from an LSN on, one result each.
+    fn read(&self, from: u64) -> Vec<Result<Record, Refusal>>;
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn get(&self, lsn: u64) -> Result<Record, Refusal>;
+
+    /// The durable watermark: the highest LSN that survives a loss of power; 0 for none.
+    fn durable(&self) -> u64;
+}

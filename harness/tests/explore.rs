@@ -1,0 +1,228 @@
+//! The explorer holds on the engine, and sees what it must see on broken ones.
+
+use truelog_harness::explore::{Case, Letter, Scope, draw, explore, strike};
+use truelog_harness::progress::Progress;
+use truelog_harness::report::Report;
+use truelog_harness::subject::{Ack, Opened, Place, Plain, Refusal, Sent, Subject, Watch};
+use truelog_spec::contract::Record;
+use truelog_spec::step::Durability;
+
+/// Acknowledges what is only in memory.
+const ACKS_EARLY: u8 = 0;
+/// Loses the last record that recovery found.
+const DROPS_ONE: u8 = 1;
+/// Finds a record that nobody appended.
+const INVENTS_ONE: u8 = 2;
+/// Reports success where the engine reported a failure.
+const ACKS_FAILURES: u8 = 3;
+
+/// The engine with a bug.
+#[derive(Debug)]
+struct Broken<const BUG: u8>(Plain);
+
+/// A receipt for what was never written.
+fn forged(sent: &[Sent], first: u64, durability: Durability) -> Vec<Ack> {
+    let one = |(lsn, sent): (u64, &Sent)| Ack {
+        lsn,
+        stream: sent.stream,
+        seq: lsn - 1,
+        segment: 1,
+        offset: 352,
+        len: u32::try_from(sent.payload.len()).unwrap(),
+        digest: *blake3::hash(&sent.payload).as_bytes(),
+        durability,
+    };
+    (first..).zip(sent).map(one).collect()
+}
+
+impl<const BUG: u8> Subject for Broken<BUG> {
+    type Ticket = <Plain as Subject>::Ticket;
+
+    fn create(place: &Place) -> Result<Self, Refusal> {
+        Plain::create(place).map(Self)
+    }
+
+    fn open(place: &Place, watch: Watch) -> Result<(Self, Opened), Refusal> {
+        let (log, mut opened) = Plain::open(place, watch)?;
+        match BUG {
+            DROPS_ONE if opened.next > opened.first => opened.next -= 1,
+            INVENTS_ONE => opened.next += 1,
+            _ => {}
+        }
+        Ok((Self(log), opened))
+    }
+
+    fn inspect(place: &Place) -> Result<Vec<Result<Record, Refusal>>, Refusal> {
+        Plain::inspect(place)
+    }
+
+    fn adopt(place: &Place) -> Result<(), Refusal> {
+        Plain::adopt(place)
+    }
+
+    fn accept_loss(place: &Place) -> Result<Vec<(u64, u64)>, Refusal> {
+        Plain::accept_loss(place)
+    }
+
+    fn watch(&self, watch: Watch) {
+        self.0.watch(watch);
+    }
+
+    fn submit(&self, sent: &[Sent], durability: Durability) -> Result<(Self::Ticket, u64, u64), Refusal> {
+        self.0.submit(sent, durability)
+    }
+
+    fn wait(&self, ticket: Self::Ticket) -> Result<Vec<Ack>, Refusal> {
+        self.0.wait(ticket)
+    }
+
+    fn append(&self, sent: &[Sent], durability: Durability) -> Result<Vec<Ack>, Refusal> {
+        match BUG {
+            ACKS_EARLY => {
+                let (_, first, _) = self.0.submit(sent, durability)?;
+                Ok(forged(sent, first, durability))
+            }
+            ACKS_FAILURES => {
+                let next = self.0.durable() + 1;
+                self.0.append(sent, durability).or_else(|_| Ok(forged(sent, next, durability)))
+            }
+            _ => self.0.append(sent, durability),
+        }
+    }
+
+    fn trim(&self, before: u64) -> Result<u64, Refusal> {
+        self.0.trim(before)
+    }
+
+    fn step(&self) -> Result<(), Refusal> {
+        self.0.step()
+    }
+
+    fn close(self) -> Result<(), Refusal> {
+        self.0.close()
+    }
+
+    fn read(&self, from: u64) -> Vec<Result<Record, Refusal>> {
+        let mut read = self.0.read(from);
+        match BUG {
+            DROPS_ONE => drop(read.pop()),
+            INVENTS_ONE => {
+                let lsn = read.last().and_then(|last| last.as_ref().ok()).map_or(from, |last| last.lsn + 1);
+                read.push(Ok(Record { lsn, stream: 7, seq: 0, payload: b"never appended"[..].into() }));
+            }
+            _ => {}
+        }
+        read
+    }
+
+    fn get(&self, lsn: u64) -> Result<Record, Refusal> {
+        let got = self.0.get(lsn);
+        if BUG == INVENTS_ONE && got.is_err() {
+            return Ok(Record { lsn, stream: 7, seq: 0, payload: b"never appended"[..].into() });
+        }
+        got
+    }
+
+    fn durable(&self) -> u64 {
+        self.0.durable()
+    }
+}
+
+fn explored<S: Subject>(scope: &Scope) -> Report {
+    let mut report = Report::new("test", scope.says());
+    assert!(
+        explore::<S>(scope, 0..=scope.depth, &mut report, &|| true, &|| {}) || !report.findings.is_empty()
+    );
+    report
+}
+
+fn count(report: &Report, what: &str) -> u64 {
+    report.explored.iter().find(|count| count.what == what).map_or(0, |count| count.n)
+}
+
+fn named(report: &Report) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.invariant.as_str()).collect()
+}
+
+/// The pinned scope of this name, less deep.
+fn scope(name: &str, depth: usize) -> Scope {
+    Scope { depth, ..*Scope::named(name).unwrap() }
+}
+
+#[test]
+fn the_engine_holds_in_small_scopes_and_each_crash_point_is_gone_through_wholly() {
+    for pinned in Scope::PINNED {
+        let report = explored::<Plain>(&scope(pinned.name, 1));
+        assert_eq!(named(&report), [] as [&str; 0], "{:?}", report.findings);
+        assert!(count(&report, "pairs judged") > 100, "{report:?}");
+        assert_eq!(count(&report, "crash points"), count(&report, "of them whole"), "{}", pinned.name);
+    }
+}
+
+#[test]
+fn canaries_of_the_crash_check_are_found_and_named() {
+    let scope = scope("everything", 1);
+    assert_eq!(named(&explored::<Broken<ACKS_EARLY>>(&scope)), ["acked-is-durable"]);
+    assert_eq!(named(&explored::<Broken<DROPS_ONE>>(&scope)), ["acked-is-durable"]);
+    assert_eq!(named(&explored::<Broken<INVENTS_ONE>>(&scope)), ["nothing-invented"]);
+}
+
+#[test]
+fn without_cache_and_collapse_the_verdicts_are_the_same() {
+    let plain = Scope { collapse: false, alphabet: &[Letter::Append, Letter::Die], ..scope("twice", 1) };
+    let collapsed = Scope { collapse: true, ..plain };
+    let (slow, fast) = (explored::<Plain>(&plain), explored::<Plain>(&collapsed));
+    assert_eq!(named(&slow), named(&fast));
+    assert!(count(&slow, "recoveries") > count(&fast, "recoveries"));
+    assert_eq!(count(&slow, "pairs judged"), count(&slow, "recoveries"));
+    let (slow, fast) = (explored::<Broken<ACKS_EARLY>>(&plain), explored::<Broken<ACKS_EARLY>>(&collapsed));
+    assert_eq!((named(&slow), &slow.findings[0].replay), (named(&fast), &fast.findings[0].replay));
+}
+
+#[test]
+fn a_finding_replays_from_its_text() {
+    let report = explored::<Broken<ACKS_EARLY>>(&scope("everything", 1));
+    let replay = &report.findings[0].replay;
+    let case: Case =
+        replay.strip_prefix("cargo verify case \"").unwrap().trim_end_matches('"').parse().unwrap();
+    let (lines, holds) = case.run::<Broken<ACKS_EARLY>>().unwrap();
+    assert!(!holds && lines.iter().any(|line| line.contains("VIOLATED acked-is-durable")), "{lines:#?}");
+    assert!(case.run::<Plain>().is_err() || case.run::<Plain>().unwrap().1, "{replay}");
+    assert!("nowhere: append".parse::<Case>().is_err());
+    assert!("everything: apend".parse::<Case>().is_err());
+    assert!("everything: append @ 3 maybe".parse::<Case>().is_err());
+}
+
+#[test]
+fn every_fault_on_every_call_is_survived_and_the_canary_is_found() {
+    let scope = Scope { alphabet: &[Letter::Append, Letter::Die], ..scope("struck", 1) };
+    let mut report = Report::new("test", "");
+    strike::<Plain>(&scope, &mut report, &Progress::silent());
+    assert_eq!(named(&report), [] as [&str; 0], "{:?}", report.findings);
+    assert!(count(&report, "faults fired") > 150, "{report:?}");
+    assert_eq!(count(&report, "faults fired"), count(&report, "sequences"));
+    let mut report = Report::new("test", "");
+    strike::<Broken<ACKS_FAILURES>>(&scope, &mut report, &Progress::silent());
+    assert_eq!(named(&report), ["acked-is-durable"]);
+}
+
+#[test]
+fn random_runs_hold_and_their_canary_is_found() {
+    let time = std::time::Duration::from_secs(2);
+    let mut report = Report::new("test", "");
+    draw::<Plain>(7, time, &mut report, &Progress::silent());
+    assert_eq!(named(&report), [] as [&str; 0], "seed 7: {:?}", report.findings);
+    assert!(count(&report, "sequences") > 0);
+    let mut report = Report::new("test", "");
+    draw::<Broken<DROPS_ONE>>(7, time * 5, &mut report, &Progress::silent());
+    assert!(named(&report).contains(&"acked-is-durable"), "{report:?}");
+}
+
+#[test]
+fn a_sync_that_the_disk_leaves_out_is_seen() {
+    let scope = scope("ignored", 1);
+    let duties = truelog_harness::explore::duties::<Plain>(&scope);
+    let segment = duties.iter().find(|duty| duty.to_string() == "append: sync-data segment").unwrap();
+    let report = explored::<Plain>(&Scope { ignored: Some(*segment), ..scope });
+    assert_eq!(named(&report), ["acked-is-durable"]);
+}

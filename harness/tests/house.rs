@@ -1,0 +1,145 @@
+//! What the layout promises, held by tests: the arrows, the three builds, the mutants' headers, the fuzz seeds.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use truelog_harness::command::CHECKS;
+use truelog_harness::fuzzing::TARGETS;
+use truelog_spec::Invariant;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names in a manifest's `[dependencies]`.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let text = read(manifest);
+    let section = text.split("[dependencies]").nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_three_builds_of_the_engine_depend_on_the_same() {
+    let plain = dependencies("impl/Cargo.toml");
+    assert!(plain.contains("truelog-env"), "{plain:?}");
+    for runtime in ["loom", "shuttle"] {
+        let mut mount = dependencies(&format!("harness/under-{runtime}/Cargo.toml"));
+        assert!(mount.remove(runtime), "under-{runtime} depends on {runtime}");
+        assert_eq!(mount, plain, "under-{runtime}");
+    }
+}
+
+#[test]
+fn no_arrow_leads_from_the_engine_to_what_checks_it() {
+    let forbidden = [
+        "truelog-spec",
+        "truelog-harness",
+        "stateright",
+        "proptest",
+        "quickcheck",
+        "loom",
+        "shuttle",
+        "insta",
+    ];
+    for manifest in ["impl/Cargo.toml", "impl/env/Cargo.toml", "impl/cli/Cargo.toml"] {
+        let text = read(manifest);
+        for name in forbidden {
+            assert!(!text.contains(name), "{manifest} names {name}");
+        }
+    }
+    let spec = dependencies("spec/Cargo.toml");
+    assert!(
+        spec.iter().all(|name| !name.starts_with("truelog")),
+        "spec depends on nothing of ours: {spec:?}"
+    );
+}
+
+#[test]
+fn every_mutant_declares_what_must_kill_it() {
+    let dir = root().join("corpus/mutants");
+    let mut seen = 0;
+    for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.expect("a directory entry").path();
+        if path.extension().is_none_or(|extension| extension != "patch") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a patch");
+        let header = text.split("diff --git").next().unwrap_or_default();
+        let field = |name: &str| {
+            let line = header.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_else(|| panic!("{}: no `{name}`", path.display()))
+        };
+        assert_eq!(Some(field("mutant")), path.file_stem().and_then(|stem| stem.to_str()));
+        assert!(
+            field("invariant").parse::<Invariant>().is_ok(),
+            "{}: {}",
+            path.display(),
+            field("invariant")
+        );
+        let check = field("check");
+        assert!(
+            CHECKS.iter().any(|known| known.name == check),
+            "{}: no check is called {check}",
+            path.display()
+        );
+        assert!(!field("origin").is_empty());
+        assert!(text.contains("\ndiff --git a/impl/"), "{}: it changes the engine", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 12, "only {seen} mutants");
+}
+
+#[test]
+fn every_fuzz_target_runs_on_its_seeds() {
+    for (name, run) in TARGETS {
+        assert!(root().join(format!("fuzz/fuzz_targets/{name}.rs")).exists(), "{name} has no target file");
+        let dir = root().join("fuzz/seeds").join(name);
+        let seeds: Vec<_> =
+            fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())).collect();
+        assert!(!seeds.is_empty(), "{name} has no seed");
+        for seed in seeds {
+            run(&fs::read(seed.expect("a directory entry").path()).expect("a seed"));
+        }
+    }
+}
+
+/// The decoders on bytes that nobody chose: any of them, and any cut of them.
+#[test]
+fn no_fuzz_target_minds_arbitrary_bytes() {
+    use proptest::prelude::*;
+    proptest!(ProptestConfig::with_cases(256), |(bytes in proptest::collection::vec(any::<u8>(), 0..600))| {
+        for (_, run) in TARGETS {
+            run(&bytes);
+        }
+    });
+}
+
+/// Every target, in every state of a seed that is cut or has one byte changed.
+#[test]
+fn no_fuzz_target_minds_a_seed_that_was_damaged() {
+    let mut runs = 0_u64;
+    for (name, run) in TARGETS {
+        for seed in fs::read_dir(root().join("fuzz/seeds").join(name)).expect("seeds") {
+            let bytes = fs::read(seed.expect("a directory entry").path()).expect("a seed");
+            for at in 0..bytes.len().min(512) {
+                run(&bytes[..at]);
+                let mut changed = bytes.clone();
+                changed[at] = changed[at].wrapping_add(1 + (at % 250) as u8);
+                run(&changed);
+                runs += 2;
+            }
+        }
+    }
+    assert!(runs > 0);
+    println!("{runs} damaged seeds");
+}

@@ -1,0 +1,12 @@
+//! One binary for every test of the harness.
+
+mod concurrency;
+mod conformance;
+mod explore;
+mod fabric;
+mod house;
+mod litmus;
+mod process;
+mod process_errors;
+mod process_strace;
+mod regressions;
