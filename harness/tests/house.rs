@@ -143,3 +143,25 @@ fn no_fuzz_target_minds_a_seed_that_was_damaged() {
     assert!(runs > 0);
     println!("{runs} damaged seeds");
 }
+
+/// Every relative link of the pages that people read leads to a file.
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    let docs = fs::read_dir(root().join("docs")).expect("docs");
+    let pages = docs.map(|entry| entry.expect("a directory entry").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    for page in pages.chain([root().join("README.md"), root().join("corpus/README.md")]) {
+        let text = fs::read_to_string(&page).expect("a page");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = page.parent().expect("a folder").join(target);
+            assert!(path.exists(), "{} links to {target}, which is not there", page.display());
+            links += 1;
+        }
+    }
+    assert!(links > 30, "only {links} links");
+}

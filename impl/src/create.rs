@@ -28,7 +28,9 @@ pub(crate) struct Created {
 ///
 /// # Errors
 /// [`Error::Exists`], [`Error::NotALog`] naming a foreign name, [`Error::BadOption`], [`Error::Unsafe`],
-/// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried again.
+/// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried again, with
+/// one exception: if a directory above the log could not be synced, remove the log's directory first. Its name may never
+/// reach the disk, whatever a later sync says.
 pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created> {
     options.validate()?;
     match env.fs.create_dir(dir) {

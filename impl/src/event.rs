@@ -130,8 +130,8 @@ pub enum Event {
     Closed,
 }
 
-/// Is told what happens. Called on the thread that did it, without any lock of the engine held. Must not
-/// block for long, since a committing thread may be the caller.
+/// Is told what happens. Called on the thread that did it, which may be committing or keeping house: an observer must
+/// not block for long, and must not call the log, or the log may wait for itself.
 pub trait Observer: Debug + Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event);

@@ -89,13 +89,15 @@ it.",
     },
     Row {
         code: "TL-003",
-        next: "Restore the named file from a copy of the log's directory.",
+        next: "Restore the named file from a copy of the log's directory, or give it up: `truelog accept-loss DIR`.",
         long: "\
 The identity, the manifest or a segment's header is damaged, missing, or not the one that belongs here. \
 These files are replaced by rename after a sync, so no crash leaves them half written: the bytes were \
 damaged later, or a file was copied into the directory. Nothing is guessed in their place. Restore the \
-file from a copy. If only the manifest is damaged and there is no copy, the records can still be read \
-from the segments with `truelog dump SEGMENT`.",
+file from a copy. If there is none, the records can still be read with `truelog cat DIR` and `truelog dump \
+SEGMENT`, and `truelog accept-loss DIR` gives up a manifest or a segment, but not the identity: it writes \
+the manifest anew, with the options of its command line, puts a segment whose header cannot be read aside \
+as `quarantined-segment-N`, and never uses the LSNs again that may have been in it.",
     },
     Row {
         code: "TL-004",

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::lsn::Lsn;
-use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU64, Condvar, Deadline, Mutex, MutexGuard, Ordering};
 
 /// How far the log has got. Both are inclusive and never go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -161,6 +161,7 @@ impl<W: Work> GroupCommit<W> {
     /// # Errors
     /// The failure, if the kernel has failed and `reached` does not hold.
     pub fn watch(&self, reached: impl Fn(Marks) -> bool, timeout: Duration) -> Result<bool, W::Failure> {
+        let deadline = Deadline::after(timeout);
         let mut state = self.state.lock();
         loop {
             if reached(self.marks()) {
@@ -169,7 +170,7 @@ impl<W: Work> GroupCommit<W> {
             if let Some(failure) = &state.failure {
                 return Err(failure.clone());
             }
-            let (again, expired) = self.ended.wait_timeout(state, timeout);
+            let (again, expired) = self.ended.wait_timeout(state, deadline.left());
             state = again;
             if expired {
                 return Ok(reached(self.marks()));

@@ -49,7 +49,9 @@ impl Log {
     ///
     /// # Errors
     /// [`Error::Exists`], [`Error::NotALog`] naming a foreign name, [`Error::BadOption`], [`Error::Unsafe`],
-    /// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried again.
+    /// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried
+    /// again, with one exception: if a directory above the log could not be synced, remove the log's directory first. Its
+    /// name may never reach the disk, whatever a later sync says.
     pub fn create_in(env: &Env, dir: &Path, options: &Options) -> Result<Self> {
         let Created { home, lock } = create(env, dir, options)?;
         let opened = recovery::open_fresh(&home, options)?;
@@ -304,7 +306,10 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.engine.let_go();
+        // The worker may be writing: the lock is free only once it has ended, or another handle could take the
+        // same names.
+        self.engine.kernel.fail(Error::Closed);
         self.stop_worker();
+        self.engine.let_go();
     }
 }

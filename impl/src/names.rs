@@ -8,6 +8,7 @@ use crate::lsn::SegmentNo;
 /// How many digits a segment's number has in its name. Ten digits outlast any log.
 const DIGITS: usize = 10;
 const TMP: &str = ".tmp";
+const QUARANTINED: &str = "quarantined-";
 
 /// A name in a log's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,9 @@ pub enum Name {
     Segment(SegmentNo),
     /// `segment-0000000001.tmp`: a segment being prepared.
     SegmentTmp(SegmentNo),
+    /// `quarantined-segment-0000000001`: a segment that cannot be read and that accept-loss put aside. No log reads
+    /// it, and none removes it.
+    Quarantined(SegmentNo),
     /// `lost+found`: the file system's own; tolerated and ignored.
     LostFound,
 }
@@ -40,6 +44,11 @@ impl Name {
             "MANIFEST.tmp" => return Some(Self::ManifestTmp),
             "lost+found" => return Some(Self::LostFound),
             _ => {}
+        }
+        if let Some(Self::Segment(number)) =
+            name.strip_prefix(QUARANTINED).and_then(|rest| Self::parse(OsStr::new(rest)))
+        {
+            return Some(Self::Quarantined(number));
         }
         let rest = name.strip_prefix("segment-")?;
         let (digits, tmp) = rest.strip_suffix(TMP).map_or((rest, false), |digits| (digits, true));
@@ -66,6 +75,7 @@ impl fmt::Display for Name {
             Self::ManifestTmp => f.write_str("MANIFEST.tmp"),
             Self::Segment(number) => write!(f, "segment-{:010}", number.get()),
             Self::SegmentTmp(number) => write!(f, "segment-{:010}{TMP}", number.get()),
+            Self::Quarantined(number) => write!(f, "{QUARANTINED}{}", Self::Segment(*number)),
             Self::LostFound => f.write_str("lost+found"),
         }
     }
@@ -84,6 +94,7 @@ mod tests {
             Name::ManifestTmp,
             Name::Segment(SegmentNo(1)),
             Name::SegmentTmp(SegmentNo(42)),
+            Name::Quarantined(SegmentNo(7)),
             Name::LostFound,
         ] {
             assert_eq!(Name::parse(OsStr::new(&name.to_string())), Some(name));
@@ -97,6 +108,9 @@ mod tests {
             "segment-0000000000",
             "segment-+000000001",
             "segment-00000000012",
+            "quarantined-segment-0000000001.tmp",
+            "quarantined-quarantined-segment-0000000001",
+            "quarantined-MANIFEST",
             "identity",
             "x",
             "",

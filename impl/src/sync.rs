@@ -187,6 +187,35 @@ impl Condvar {
     }
 }
 
+/// A moment until which somebody waits, however often they are woken before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    #[cfg(not(any(truelog_loom, truelog_shuttle)))]
+    began: std::time::Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// The moment `timeout` from now.
+    #[must_use]
+    pub fn after(timeout: Duration) -> Self {
+        Self {
+            #[cfg(not(any(truelog_loom, truelog_shuttle)))]
+            began: std::time::Instant::now(),
+            timeout,
+        }
+    }
+
+    /// What is left of the time. Loom and shuttle have no time: there, all of it.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        #[cfg(not(any(truelog_loom, truelog_shuttle)))]
+        return self.timeout.saturating_sub(self.began.elapsed());
+        #[cfg(any(truelog_loom, truelog_shuttle))]
+        return self.timeout;
+    }
+}
+
 /// Threads of the runtime.
 pub mod thread {
     /// A started thread.

@@ -82,9 +82,9 @@ fn damage_is_named_and_kept_until_its_loss_is_accepted() {
         assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 7);
         assert_eq!(log.iter(Lsn(1)).filter(Result::is_err).count(), 1);
     }
-    let given_up = accept_loss(dir.path()).expect("a loss");
+    let given_up = accept_loss(dir.path(), &options()).expect("a loss");
     assert_eq!(given_up.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [damaged]);
-    assert_eq!(accept_loss(dir.path()), Ok(vec![]));
+    assert_eq!(accept_loss(dir.path(), &options()), Ok(vec![]));
     let (log, recovered) = Log::open(dir.path(), &options()).expect("a log");
     assert!(!recovered.read_only && recovered.rows.contains(&Row::TailLossAccepted), "{recovered:?}");
     assert_eq!(log.get(Lsn(4)), Err(Error::Lost { lsns: damaged }));
@@ -103,7 +103,7 @@ fn damage_to_the_last_records_is_found_by_the_idle_mark() {
     rot(&dir, &receipts[2]);
     let (_, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
     assert_eq!(recovered.damage[0].lsns, LsnRange::new(Lsn(3), Lsn(3)));
-    accept_loss(dir.path()).expect("a loss");
+    accept_loss(dir.path(), &options()).expect("a loss");
     let (log, _) = Log::open(dir.path(), &options()).expect("a log");
     assert_eq!(log.append(A, b"four").expect("a receipt").lsn(), Lsn(4));
     log.close().expect("a close");
@@ -162,7 +162,7 @@ fn a_sealed_segment_that_is_missing_is_damage() {
     assert!(recovered.damage.iter().any(|damage| damage.lsns == lost), "{:?}", recovered.damage);
     assert_eq!(log.get(Lsn(last + 1)).expect("a record").payload, payload(last, 500));
     drop(log);
-    accept_loss(dir.path()).expect("a loss");
+    accept_loss(dir.path(), &options()).expect("a loss");
     let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
     assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
     assert_eq!(log.append(A, b"on").expect("a receipt").lsn(), Lsn(61));
@@ -181,7 +181,7 @@ fn a_lost_first_batch_of_a_sealed_segment_hides_nothing_else() {
     assert!(recovered.read_only);
     assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 59);
     drop(log);
-    accept_loss(dir.path()).expect("a loss");
+    accept_loss(dir.path(), &options()).expect("a loss");
     let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
     assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
     let receipt = log.append(A, b"on").expect("a receipt");
@@ -197,9 +197,9 @@ fn a_manifest_that_is_lost_is_damage_and_can_be_written_anew() {
     assert!(recovered.read_only && recovered.rows.contains(&Row::ManifestUnreadable));
     assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 60);
     drop(log);
-    accept_loss(dir.path()).expect("a loss");
-    let options = truelog::Options { background: false, ..truelog::Options::default() };
-    let (log, recovered) = Log::open(dir.path(), &options).expect("the log");
+    accept_loss(dir.path(), &options()).expect("a loss");
+    let (log, recovered) =
+        Log::open(dir.path(), &options()).expect("the log, with the options that were given");
     assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
     assert_eq!(log.append(A, b"on").expect("a receipt").lsn(), Lsn(61));
 }
@@ -255,4 +255,52 @@ fn leftovers_of_an_interrupted_life_are_removed() {
     assert_eq!(Log::open(dir.path(), &options()).expect("the log").1.next, Lsn(4));
     let unreadable = inspect(dir.path()).expect("an inspection").get(Lsn(9));
     assert!(matches!(unreadable, Err(Error::Absent { .. })));
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_put_aside_and_its_lsns_are_never_used_again() {
+    for vouched in [true, false] {
+        let dir = Dir::new();
+        let mut receipts = Vec::new();
+        let log = Log::create(dir.path(), &options()).expect("a log");
+        receipts.extend((0..4).map(|number| log.append(A, &payload(number, 500)).expect("a receipt")));
+        if vouched {
+            log.close().expect("a close");
+        } else {
+            drop(log);
+        }
+        let (log, _) = Log::open(dir.path(), &options()).expect("the log");
+        receipts.extend((4..8).map(|number| log.append(A, &payload(number, 500)).expect("a receipt")));
+        drop(log);
+        let second = receipts[7].segment();
+        let kept = receipts.iter().filter(|receipt| receipt.segment() < second).count();
+        let name = format!("segment-{:010}", second.get());
+        for (name, len) in [("MANIFEST", 4096), (&*name, 512)] {
+            let file = fs::OpenOptions::new().write(true).open(dir.path().join(name)).expect("a file");
+            file.write_all_at(&vec![0; len], 0).expect("zeros");
+        }
+        let before = fs::read(dir.path().join(&name)).expect("the segment");
+        let given_up = accept_loss(dir.path(), &options()).expect("a loss");
+        assert!(given_up.iter().any(|damage| damage.lsns.contains(Lsn(8))), "{given_up:?}");
+        let aside = dir.path().join(format!("quarantined-{name}"));
+        assert_eq!(fs::read(&aside).expect("the segment, put aside"), before);
+        for round in 0..3 {
+            let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+            assert!(!recovered.read_only, "{recovered:?}");
+            let receipt = log.append(A, b"on").expect("a receipt");
+            assert!(receipt.lsn() > Lsn(8) && receipt.segment() > second, "round {round}: {receipt:?}");
+            for (index, old) in receipts.iter().enumerate() {
+                let verdict = log.verify(&Claim::from(old)).expect("a verdict");
+                if index < kept || index >= 8 {
+                    assert_eq!(verdict, Verdict::Verified, "{old:?}");
+                } else {
+                    let lost = matches!(verdict, Verdict::Violated { why: Violation::Lost { .. } });
+                    assert!(lost, "{old:?}: {verdict:?}");
+                }
+            }
+            receipts.push(receipt);
+        }
+        assert_eq!(verify_dir(dir.path()).expect("a report").damage, []);
+        assert!(aside.exists(), "nothing removes it");
+    }
 }

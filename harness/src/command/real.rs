@@ -1,11 +1,11 @@
 //! The checks on the real file system: the operator's command as a child process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Plan;
 use crate::process::lines::Source;
 use crate::process::program::Program;
-use crate::process::{CHILD, inject, kill, short, traced};
+use crate::process::{inject, kill, place, short, traced};
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -36,17 +36,15 @@ pub(super) fn short(plan: &Plan, progress: &Progress) -> Report {
     run("short", |program, dir| short::check(program, &scope, dir, progress))
 }
 
-/// Runs a check in an empty directory on a real disk: beside this program, since where temporary files are kept
-/// may be memory.
+/// Runs a check in an empty directory on a real disk.
 fn run(name: &'static str, check: impl FnOnce(&Program, &Path) -> Report) -> Report {
-    let mut report = match place() {
-        Ok((place, program)) => {
-            let dir = place.path().join("work");
-            match std::fs::create_dir(&dir) {
-                Ok(()) => check(&Program::new(&program), &dir),
-                Err(error) => nowhere(name, &error),
-            }
-        }
+    let ready = place().and_then(|place| -> std::io::Result<_> {
+        let dir = place.path().join("work");
+        std::fs::create_dir(&dir)?;
+        Ok((Program::own(place.path())?, dir, place))
+    });
+    let mut report = match ready {
+        Ok((program, dir, _place)) => check(&program, &dir),
         Err(error) => nowhere(name, &error),
     };
     // One name for `--only`, the table and the replay command.
@@ -56,15 +54,6 @@ fn run(name: &'static str, check: impl FnOnce(&Program, &Path) -> Report) -> Rep
             finding.replay.replace("cargo verify processes", &format!("cargo verify --only {name}"));
     }
     report
-}
-
-/// A directory of its own, and in it the operator's command: this very program by another name.
-fn place() -> std::io::Result<(tempfile::TempDir, PathBuf)> {
-    let own = std::env::current_exe()?;
-    let place = tempfile::tempdir_in(own.parent().unwrap_or(Path::new(".")))?;
-    let program = place.path().join(CHILD);
-    std::os::unix::fs::symlink(own, &program)?;
-    Ok((place, program))
 }
 
 fn nowhere(name: &'static str, error: &std::io::Error) -> Report {

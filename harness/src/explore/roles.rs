@@ -54,7 +54,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
             (None, Some(rule)) => format!("covered: {rule}"),
             (None, None) => {
                 let says = format!("{duty} can be left out, and nothing breaks");
-                report.find("acked-is-durable", says.clone(), "cargo verify --only roles");
+                report.find("harness", says.clone(), "cargo verify --only roles");
                 says
             }
             (Some((invariant, case)), Some(_)) => {

@@ -75,6 +75,12 @@ impl Scope {
             3,
             1,
         ),
+        // Several batches in one segment, none of them synced: only here can a hole stand before a whole batch.
+        Self {
+            setup: Setup { segment: 1536, ..Setup::TINY },
+            profile: Profile::W.sector(256),
+            ..scope("roomy", &[Letter::AppendLight, Letter::Append, Letter::Die], 3, 1)
+        },
         Self {
             setup: Setup::SMALLEST,
             profile: Profile::W.sector(256),

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::seen::Seen;
 use super::strace::{Prints, seen};
+use crate::process::place;
+use crate::process::program::Program;
 use crate::process::strace::parse;
 
 /// How many lines are appended, by how many writers.
@@ -32,7 +34,7 @@ fn failed(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> NoTrac
     move |error| NoTrace::Failed(format!("{what}: {error}"))
 }
 
-/// Creates a log and appends to it with the real binary, which lies beside the verifier's; what strace saw.
+/// Creates a log and appends to it with the real binary, what strace saw.
 ///
 /// # Errors
 /// [`NoTrace`].
@@ -42,11 +44,11 @@ pub fn traced(sync: &str) -> Result<Vec<Seen>, NoTrace> {
             "strace is not installed; the real binary's calls were not judged".to_owned(),
         ));
     }
-    let program = program()?;
-    let dir = tempfile::tempdir().map_err(failed("a temporary directory"))?;
+    let kept = place().map_err(failed("a directory to work in"))?;
     // Strace shows descriptors with their real paths.
-    let dir = dir.path().canonicalize().map_err(failed("a temporary directory")).map(|path| (path, dir))?;
-    let (place, _keep) = dir;
+    let place = kept.path().canonicalize().map_err(failed("a directory to work in"))?;
+    let program = Program::own(&place).map_err(failed("the operator's command"))?;
+    let program = program.path();
     let log = place.join("log");
     let input = place.join("input");
     let mut file = File::create(&input).map_err(failed("the input"))?;
@@ -54,7 +56,7 @@ pub fn traced(sync: &str) -> Result<Vec<Seen>, NoTrace> {
         writeln!(file, "line {line} {}", "x".repeat(line % 97)).map_err(failed("the input"))?;
     }
     drop(file);
-    let mut create = strace(&program, &place.join("create"));
+    let mut create = strace(program, &place.join("create"));
     create.args(["create"]).arg(&log).args([
         "--sync",
         sync,
@@ -64,7 +66,7 @@ pub fn traced(sync: &str) -> Result<Vec<Seen>, NoTrace> {
         "8192",
     ]);
     let mut run = finish(create, Stdio::null(), &place.join("create"), &log, Prints::Anything)?;
-    let mut append = strace(&program, &place.join("append"));
+    let mut append = strace(program, &place.join("append"));
     append.args(["append"]).arg(&log).args(["--writers", WRITERS]);
     let input = File::open(&input).map_err(failed("the input"))?;
     let mut appended = finish(append, input.into(), &place.join("append"), &log, Prints::Receipts)?;
@@ -80,16 +82,6 @@ pub fn traced(sync: &str) -> Result<Vec<Seen>, NoTrace> {
     }
     run.append(&mut appended);
     Ok(run)
-}
-
-/// The operator's command: built beside the verifier, and beside the tests' binary one level up.
-fn program() -> Result<PathBuf, NoTrace> {
-    let here = std::env::current_exe().map_err(failed("the verifier's binary"))?;
-    let beside = here.ancestors().skip(1).take(2).map(|dir| dir.join("truelog-child"));
-    let mut there = beside.filter(|path| path.exists());
-    there
-        .next()
-        .ok_or_else(|| NoTrace::Missing(format!("there is no truelog-child beside {}", here.display())))
 }
 
 fn strace(program: &Path, trace: &Path) -> Command {

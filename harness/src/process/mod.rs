@@ -65,6 +65,15 @@ impl Trouble {
     }
 }
 
+/// A directory of its own on a real disk: beside this program, since where temporary files are kept may be memory.
+///
+/// # Errors
+/// When none can be made there.
+pub fn place() -> io::Result<tempfile::TempDir> {
+    let own = std::env::current_exe()?;
+    tempfile::tempdir_in(own.parent().unwrap_or(Path::new(".")))
+}
+
 /// A small generator of random numbers: the checks need few, and must repeat them from a seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);

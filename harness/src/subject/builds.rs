@@ -168,7 +168,8 @@ macro_rules! subject {
             }
 
             fn accept_loss(place: &Place) -> Result<Vec<(u64, u64)>, Refusal> {
-                let lost = $engine::accept_loss_in(&place.env, &place.dir).map_err($module::refusal)?;
+                let options = $module::options(&place.setup);
+                let lost = $engine::accept_loss_in(&place.env, &place.dir, &options).map_err($module::refusal)?;
                 Ok(lost.iter().map(|damage| $module::run(damage.lsns)).collect())
             }
 

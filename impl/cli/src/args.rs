@@ -106,9 +106,12 @@ Example:
 
     /// Accept that damaged records are lost, so that appends can go on. The loss is recorded for good.
     #[command(after_help = "\
+The options are stored only if the manifest cannot be read, and are printed then: give those that the log was created
+with. A segment that cannot be read is kept as quarantined-segment-N.
+
 Example:
   truelog verify /srv/orders; truelog accept-loss /srv/orders")]
-    AcceptLoss(Place),
+    AcceptLoss(AcceptLoss),
 
     /// Say what an error code means and what to do.
     #[command(after_help = "\
@@ -136,6 +139,25 @@ pub struct Create {
     /// The directory: missing, or empty.
     pub dir: PathBuf,
 
+    /// What is stored with the log.
+    #[command(flatten)]
+    pub stored: Stored,
+}
+
+/// `accept-loss`.
+#[derive(Debug, Args)]
+pub struct AcceptLoss {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// What is stored with the log if its manifest cannot be read.
+    #[command(flatten)]
+    pub stored: Stored,
+}
+
+/// The options that are stored with a log.
+#[derive(Debug, Args)]
+pub struct Stored {
     /// Unit of writing, in bytes: a power of two, not below the device's own. No block that holds acknowledged
     /// bytes is ever written again.
     #[arg(long, value_name = "BYTES")]

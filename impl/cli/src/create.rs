@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 use truelog::{Log, Options, SyncMethod};
 
-use crate::args::{Create, DurabilityArg, Fill, Sync};
+use crate::args::{Create, DurabilityArg, Fill, Stored, Sync};
 use crate::failure::Failure;
 use crate::output;
 
@@ -22,7 +22,7 @@ struct Created {
 /// Whatever the log reports; standard output fails.
 pub(crate) fn run(args: &Create, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let failed = Failure::log(&args.dir);
-    let log = Log::create(&args.dir, &options(args)).map_err(&failed)?;
+    let log = Log::create(&args.dir, &options(&args.stored)).map_err(&failed)?;
     let created = Created { dir: args.dir.display().to_string(), log: log.id().to_string() };
     log.close().map_err(&failed)?;
     if json {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Create, json: bool, out: &mut dyn Write) -> Result<(), 
 }
 
 /// The defaults, with what the command line says instead.
-fn options(args: &Create) -> Options {
+pub(crate) fn options(args: &Stored) -> Options {
     let default = Options::default();
     Options {
         block_size: args.block_size.unwrap_or(default.block_size),

@@ -135,6 +135,14 @@ fn conclude(args: &Verify, summary: &mut Summary) -> Result<(), Failure> {
         let what = format!("{} could not be verified", output::count(skipped, "line"));
         return Err(Failure::Incomplete { path, what });
     }
+    if summary.receipts.as_ref().is_some_and(|tally| tally.receipts() == 0) {
+        summary.verdict = "incomplete";
+        let path = args.receipts.clone().unwrap_or_default();
+        return Err(Failure::Incomplete {
+            path,
+            what: "no receipt was given, so none was verified".to_owned(),
+        });
+    }
     Ok(())
 }
 
@@ -142,12 +150,16 @@ fn conclude(args: &Verify, summary: &mut Summary) -> Result<(), Failure> {
 fn print(summary: &Summary, out: &mut dyn Write) -> Result<(), Failure> {
     let Summary { log, records, payload_bytes, segments, batches, unvouched, first_lsn, next_lsn, .. } =
         summary;
+    let checked = if summary.damaged == 0 {
+        "every checksum, link and manifest edit was checked"
+    } else {
+        "this is what can be read beside the damage"
+    };
     output::line(out, &format!("log {log}"))?;
     output::line(
         out,
         &format!(
-            "  {} in {} of {}, LSNs from {first_lsn} to before {next_lsn}, {payload_bytes} payload bytes: every checksum, \
-             link and manifest edit was checked",
+            "  {} in {} of {}, LSNs from {first_lsn} to before {next_lsn}, {payload_bytes} payload bytes: {checked}",
             output::count(*records, "record"),
             output::batches(*batches),
             output::count(*segments, "segment"),

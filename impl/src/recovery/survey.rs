@@ -341,7 +341,7 @@ pub(crate) fn read(
 /// The highest number of any segment that was ever seen or named.
 fn highest(state: &ManifestState, names: &[Name]) -> SegmentNo {
     let seen = names.iter().filter_map(|name| match name {
-        Name::Segment(number) | Name::SegmentTmp(number) => Some(*number),
+        Name::Segment(number) | Name::SegmentTmp(number) | Name::Quarantined(number) => Some(*number),
         _ => None,
     });
     seen.fold(state.next_segment.prev(), SegmentNo::max)
