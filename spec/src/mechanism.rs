@@ -1,5 +1,5 @@
 //! How the engine keeps its promises, at the grain of file-system calls. Deterministic: every choice, the
-//! engine's, the clients' and the world's, is in the [`Step`]. The model checker explores it, a corpus trace
+//! engine's, the clients' and the world's, is in the [`Step`](crate::Step). The model checker explores it, a corpus trace
 //! replays on it, and the operation log of the production engine must be a path of it.
 //!
 //! What it leaves out: payloads (a record is its identity), sectors beyond "the first" and "the rest" of a

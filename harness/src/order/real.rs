@@ -34,10 +34,10 @@ fn failed(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> NoTrac
     move |error| NoTrace::Failed(format!("{what}: {error}"))
 }
 
-/// Creates a log and appends to it with the real binary, what strace saw.
+/// Creates a log and appends to it with the real binary; returns what strace saw.
 ///
 /// # Errors
-/// [`NoTrace`].
+/// Why there is no run.
 pub fn traced(sync: &str) -> Result<Vec<Seen>, NoTrace> {
     if Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         return Err(NoTrace::Missing(

@@ -1,7 +1,7 @@
 //! The operator's command as a child process: killed, traced, made to fail, and held to its receipts.
 //!
 //! Each check takes the path of the program, a scope and an empty directory on a real file system, and returns a
-//! [`Report`](crate::report::Report). `cargo test` runs them small, `cargo verify` larger.
+//! [`Report`]. `cargo test` runs them small, `cargo verify` larger.
 
 pub mod acks;
 pub mod inject;
