@@ -372,6 +372,28 @@ mod tests {
     }
 
     #[test]
+    fn a_watch_ends_with_its_time_however_often_it_is_woken() {
+        let kernel = GroupCommit::new(0, Counter::default(), Marks::default());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let began = std::time::Instant::now();
+        let took = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Far more often than the time is long; but not for ever, or a watch without end would be no failure.
+                while !over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(10) {
+                    kernel.wake();
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+            let held = kernel.watch(|_| false, Duration::from_millis(300));
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(held, Ok(false));
+            began.elapsed()
+        });
+        assert!(took >= Duration::from_millis(300), "not before its time: {took:?}");
+        assert!(took < Duration::from_secs(8), "each wake-up began the time anew: {took:?}");
+    }
+
+    #[test]
     fn a_leader_that_unwinds_fails_the_kernel_and_wakes_the_rest() {
         let counter = Counter { unwinds_at: Some(1), ..Counter::default() };
         let kernel = GroupCommit::new(0, counter, Marks::default());

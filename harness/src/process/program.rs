@@ -156,8 +156,9 @@ impl Program {
     pub fn verify(&self, dir: &Path, receipts: &Path) -> Result<Verified, Trouble> {
         let mut command = self.command();
         command.args(["verify", "--json"]).arg(dir);
-        // A program whose first call failed has printed none: then the log alone is verified.
-        if std::fs::metadata(receipts).map_err(Trouble::io(receipts))?.len() > 0 {
+        // A program whose first call failed has printed none, or not a whole one: then the log alone is verified, for
+        // a file without any receipt is refused.
+        if has_line(receipts)? {
             command.arg("--receipts").arg(receipts);
         }
         let output = self.output(&mut command)?;
@@ -258,6 +259,14 @@ fn compare_record(text: &str, lsn: u64, lines: &Lines, next: &mut [u64]) -> Resu
         Some(line) => bad("nothing-invented", format!("line {index} is {:?}", String::from_utf8_lossy(line))),
         None => bad("nothing-invented", format!("there is no line {index}")),
     }
+}
+
+/// Whether a file has one whole line at least.
+fn has_line(path: &Path) -> Result<bool, Trouble> {
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(Trouble::io(path))?;
+    BufReader::new(file).read_until(b'\n', &mut line).map_err(Trouble::io(path))?;
+    Ok(line.ends_with(b"\n"))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -102,7 +102,7 @@ fn one(program: &Program, scope: &Scope, sync: &str, dir: &Path, report: &mut Re
     if !traced.success {
         return Err(Trouble::violated("append-resolves", format!("append failed: {}", append.complaint())));
     }
-    let checked = acks::check(&traced.calls, &log)
+    let checked = acks::check(&traced.calls, &log, None)
         .map_err(|why| Trouble::violated("claim-has-artifact", format!("{sync}: {why}")))?;
     if checked.receipts != lines.len() as u64 {
         let says = format!("{} lines, but {} receipts were printed", lines.len(), checked.receipts);
