@@ -42,7 +42,10 @@ pub(super) struct Played {
     pub faults: u64,
     /// How many writes to segments the log's own thread made.
     pub worked: u64,
-    /// What was seen of the run, for the order check.
+    /// What was seen of the first life, for the order check. What a second life finds vouched for cannot be told from
+    /// the calls of the first: beside a commit the engine names a segment with the watermark as it was when it began to
+    /// prepare it, and the mechanism with the watermark of that moment. The engine then vouches for less, and writes
+    /// more again. Crash images and the contract judge that life.
     pub run: Vec<Seen>,
 }
 
@@ -157,7 +160,7 @@ impl Stage {
     fn played(&self) -> Played {
         let mut played = std::mem::take(&mut self.known().played);
         played.faults = self.disk.faults().fired().len() as u64;
-        played.run = locked(&self.journals).iter().flat_map(Journal::entries).collect();
+        played.run = locked(&self.journals).first().map(Journal::entries).unwrap_or_default();
         played
     }
 
