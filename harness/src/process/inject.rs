@@ -10,7 +10,7 @@ use crate::report::Report;
 
 use super::acks::Checked;
 use super::lines::{Lines, Source};
-use super::program::{Append, Program};
+use super::program::{Append, Desk, Program};
 use super::strace::Syscall;
 use super::traced::{self, Traced};
 use super::{Trouble, acks, need_strace};
@@ -121,28 +121,27 @@ fn run_one(
     place: &Path,
     wrong: &dyn Fn(&'static str, String) -> Trouble,
 ) -> Result<Option<Ran>, Trouble> {
-    let (log, input, receipts) = (place.join("log"), place.join("input"), place.join("receipts"));
+    let desk = Desk::new(place);
+    let (log, append) = (&desk.log, desk.append(1));
     let lines = Lines::get(Source::Made, scope.lines * row.lengthen, scope.seed);
-    lines.save(&input)?;
-    program.create(&log, &["--sync", row.sync, "--max-batch-bytes", "4096", "--segment-size", "131072"])?;
-    let append =
-        Append { dir: &log, input: &input, receipts: &receipts, writers: 1, durability: "power-loss" };
+    lines.save(&desk.input)?;
+    program.create(log, &["--sync", row.sync, "--max-batch-bytes", "4096", "--segment-size", "131072"])?;
     let inject = ["-e".to_owned(), format!("inject={}:error={}:when={nth}", row.call, row.error)];
     let traced = traced::run_append(program, &append, &place.join("trace"), &inject)?;
     if !traced.calls.iter().any(|call| call.injected) {
         return Ok(None);
     }
     judge_end(&traced, &append, wrong)?;
-    let checked = judge_receipts(&traced, &log, wrong)?;
-    let victim = poisoning(&traced).map_or("of them discarded", |fault| victim(fault, &log));
+    let checked = judge_receipts(&traced, log, wrong)?;
+    let victim = poisoning(&traced).map_or("of them discarded", |fault| victim(fault, log));
     // The log opens again, keeps what was promised, and takes the rest.
     let again =
         program.append(&mut program.command(), &append)?.status().map_err(Trouble::io(program.path()))?;
     if !again.success() {
         return Err(wrong("recovery-converges", format!("the log does not go on: {}", append.complaint())));
     }
-    program.verify(&log, &receipts)?;
-    program.compare(&log, &lines, 1, true)?;
+    program.verify(log, &desk.receipts)?;
+    program.compare(log, &lines, 1, true)?;
     Ok(Some(Ran { checked, victim }))
 }
 
