@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use truelog::{Durability, Error, Log, Lsn, Options, Record, StreamId};
-use truelog_env::Op;
+use truelog_env::{Clock, Op};
 use truelog_harness::fabric::{Call, Edge, Profile, Role, SimFs};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -112,6 +112,55 @@ fn the_worker_ends_with_its_handle_although_it_has_nothing_to_do() {
     }
     let (log, _) = Log::open_in(&disk.env(), disk.log_dir(), &worked).expect("a second life");
     log.close().expect("a close");
+}
+
+/// The disk's clock, which counts how often the log's own thread looks at it.
+#[derive(Debug)]
+struct Watched(Arc<dyn Clock>, AtomicU64);
+
+impl Clock for Watched {
+    fn monotonic(&self) -> Duration {
+        self.1.fetch_add(u64::from(is_worker()), Ordering::Relaxed);
+        self.0.monotonic()
+    }
+
+    fn wall(&self) -> Duration {
+        self.0.wall()
+    }
+}
+
+#[test]
+fn the_worker_sleeps_while_another_commits_however_old_a_record_is() {
+    let disk = SimFs::new(Profile::W.sector(128));
+    let mut env = disk.env();
+    let clock = Arc::new(Watched(Arc::clone(&env.clock), AtomicU64::new(0)));
+    env.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let worked = Options { background: true, max_batch_bytes: 1024, segment_size: 8192, ..options() };
+    let log = Log::create_in(&env, disk.log_dir(), &worked).expect("a log");
+    let gate = Arc::new(Gate::default());
+    let hold = Arc::clone(&gate);
+    disk.set_hook(Some(Arc::new(move |call: &Call, edge| {
+        if edge == Edge::Begin && call.op == Op::SyncData && matches!(call.role, Role::Segment(_)) {
+            hold.hold();
+        }
+    })));
+    thread::scope(|scope| {
+        scope.spawn(|| log.append(StreamId(0), b"one").expect("a receipt"));
+        gate.expect();
+        let two = [Record { stream: StreamId(1), payload: b"two" }];
+        drop(log.submit(&two, Durability::PowerLoss).expect("a ticket that nobody waits for"));
+        disk.advance(Duration::from_secs(3600));
+        let before = clock.1.load(Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(300));
+        let looks = clock.1.load(Ordering::Relaxed) - before;
+        gate.open();
+        assert!(looks < 100, "{looks} looks at the clock while there is nothing to do");
+    });
+    let began = Instant::now();
+    while log.stat().durable < Lsn(2) {
+        assert!(began.elapsed() < PATIENCE, "the end of the commit did not rouse the worker");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// How often a segment was begun since this was last asked.

@@ -178,16 +178,18 @@ impl<W: Work> GroupCommit<W> {
         }
     }
 
-    /// Sleeps until roused, or for the time that `plan` names.
+    /// Sleeps until roused, or for the time that `plan` names, which is told whether a commit is in flight. Whoever
+    /// naps is roused when that ends.
     ///
     /// # Errors
     /// The failure, if the kernel has failed.
-    pub fn nap(&self, plan: impl FnOnce(&mut W::Front) -> Option<Duration>) -> Result<(), W::Failure> {
+    pub fn nap(&self, plan: impl FnOnce(&mut W::Front, bool) -> Option<Duration>) -> Result<(), W::Failure> {
         let mut state = self.state.lock();
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
-        match plan(&mut state.front) {
+        let in_flight = state.work.is_none();
+        match plan(&mut state.front, in_flight) {
             Some(Duration::ZERO) => {}
             Some(time) => drop(self.roused.wait_timeout(state, time)),
             None => drop(self.roused.wait(state)),
@@ -367,7 +369,7 @@ mod tests {
         assert_eq!(put(&kernel), Err("asked to"));
         assert_eq!(kernel.make_room(|_| false), Err("asked to"));
         assert_eq!(kernel.watch(|_| false, Duration::from_secs(60)), Err("asked to"));
-        assert_eq!(kernel.nap(|_| None), Err("asked to"));
+        assert_eq!(kernel.nap(|_, _| None), Err("asked to"));
         assert_eq!(resolve(&kernel, first), Ok(Driven::Done));
     }
 
