@@ -1,5 +1,6 @@
 //! One binary for every test of the harness.
 
+mod background;
 mod concurrency;
 mod conformance;
 mod explore;
@@ -8,5 +9,6 @@ mod house;
 mod litmus;
 mod process;
 mod process_errors;
+mod process_loss;
 mod process_strace;
 mod regressions;

@@ -99,3 +99,28 @@ fn a_log_that_holds_anything_else_than_what_was_fed_is_told_from_one_that_does_n
     std::fs::write(&receipts, first).unwrap();
     assert!(program().verify(&log, &receipts).is_err(), "a receipt for another record");
 }
+
+#[test]
+fn without_a_whole_receipt_the_log_alone_is_verified() {
+    let place = place();
+    let (log, input, receipts) =
+        (place.path().join("log"), place.path().join("input"), place.path().join("receipts"));
+    program().create(&log, &[]).unwrap();
+    Lines::get(Source::Made, 5, 1).save(&input).unwrap();
+    for none in ["", "{\"lsn\":1,\"str"] {
+        std::fs::write(&receipts, none).unwrap();
+        let verified = program().verify(&log, &receipts).unwrap();
+        assert_eq!((verified.records, verified.receipts.verified), (0, 0));
+    }
+    std::fs::write(&receipts, "no receipt\n").unwrap();
+    assert!(program().verify(&log, &receipts).is_err(), "a whole line is held against the log");
+    std::fs::remove_file(&receipts).unwrap();
+    let append =
+        Append { dir: &log, input: &input, receipts: &receipts, writers: 1, durability: "power-loss" };
+    assert!(program().append(&mut program().command(), &append).unwrap().status().unwrap().success());
+    assert_eq!(program().verify(&log, &receipts).unwrap().receipts.verified, 5);
+    // Damage is told with or without receipts.
+    std::fs::write(&receipts, "").unwrap();
+    std::fs::write(log.join("MANIFEST"), "x").unwrap();
+    assert!(program().verify(&log, &receipts).is_err());
+}

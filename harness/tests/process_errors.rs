@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use super::process::{place, program};
 
 /// A log with `lines` appended by one writer, and its receipts.
-struct Given {
+pub(crate) struct Given {
     place: TempDir,
     lines: u32,
 }
 
 impl Given {
-    fn new(lines: u32) -> Self {
+    pub(crate) fn new(lines: u32) -> Self {
         let given = Self { place: place(), lines };
         program().create(&given.log(), &["--segment-size", "131072", "--max-batch-bytes", "4096"]).unwrap();
         fs::write(given.input(), (0..lines).map(|line| format!("line {line}\n")).collect::<String>())
@@ -30,7 +30,7 @@ impl Given {
         given
     }
 
-    fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.place.path().join("log")
     }
 
@@ -43,14 +43,14 @@ impl Given {
     }
 
     /// `append DIR MORE < input`.
-    fn append(&self, more: &[&str]) -> Command {
+    pub(crate) fn append(&self, more: &[&str]) -> Command {
         let mut command = program().command();
         command.arg("append").arg(self.log()).args(more).stdin(File::open(self.input()).unwrap());
         command
     }
 
     /// `WHAT DIR MORE`.
-    fn run(&self, what: &str, more: &[&str]) -> Output {
+    pub(crate) fn run(&self, what: &str, more: &[&str]) -> Output {
         program().command().arg(what).arg(self.log()).args(more).output().unwrap()
     }
 
@@ -59,7 +59,7 @@ impl Given {
     }
 
     /// The first segment that holds `text`, and where.
-    fn find(&self, text: &str) -> (PathBuf, u64) {
+    pub(crate) fn find(&self, text: &str) -> (PathBuf, u64) {
         let mut names: Vec<_> =
             fs::read_dir(self.log()).unwrap().map(|entry| entry.unwrap().path()).collect();
         names.sort();
@@ -74,7 +74,7 @@ impl Given {
     }
 }
 
-fn flip(path: &Path, at: u64) {
+pub(crate) fn flip(path: &Path, at: u64) {
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
@@ -83,7 +83,7 @@ fn flip(path: &Path, at: u64) {
 
 /// The command must end by itself with `exit`, and name `code` on standard error.
 #[track_caller]
-fn expect(output: &Output, exit: i32, code: &str) {
+pub(crate) fn expect(output: &Output, exit: i32, code: &str) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{stderr}");
     assert!(stderr.contains(code), "{code} is not named: {stderr}");
@@ -308,6 +308,15 @@ fn receipts_that_were_changed_or_belong_elsewhere_do_not_verify() {
     expect(&given.verify_receipts(), 3, "TL-909");
     fs::write(given.receipts(), format!("{receipts}{}", &first[..40])).unwrap();
     assert!(given.verify_receipts().status.success(), "a torn last line was never a receipt");
+    // No receipt at all verifies nothing, and must not look like success.
+    for nothing in ["", &first[..40]] {
+        fs::write(given.receipts(), nothing).unwrap();
+        expect(&given.verify_receipts(), 3, "TL-909");
+        let text = given.run("verify", &["--receipts", given.receipts().to_str().unwrap()]);
+        expect(&text, 3, "TL-909");
+        assert!(String::from_utf8_lossy(&text.stderr).contains("no receipt was given"), "it says why");
+        assert!(text.stdout.ends_with(b"incomplete\n"), "{text:?}");
+    }
     let other = Given::new(5);
     fs::write(other.receipts(), receipts).unwrap();
     expect(&other.verify_receipts(), 3, "TL-909");

@@ -68,7 +68,7 @@ const RIGHT: [&str; 7] = [
 
 fn judge(lines: &[&str]) -> Result<acks::Checked, String> {
     let trace: String = lines.iter().map(|line| format!("1  {line}\n")).collect();
-    acks::check(&parse(&trace).unwrap(), Path::new("/l"))
+    acks::check(&parse(&trace).unwrap(), Path::new("/l"), None)
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_sync_that_failed_or_began_too_early_or_has_not_ended_is_no_sync() {
         format!("1  {}\n", RIGHT[6]),
     ]
     .concat();
-    let early = acks::check(&parse(&trace).unwrap(), Path::new("/l"));
+    let early = acks::check(&parse(&trace).unwrap(), Path::new("/l"), None);
     assert!(early.is_err(), "the sync began before the second write had ended");
 }
 
@@ -126,4 +126,45 @@ fn a_write_that_goes_through_needs_no_sync() {
     let open = lines[0].replace("O_RDWR", "O_RDWR|O_DSYNC");
     lines[0] = &open;
     assert_eq!(judge(&lines).unwrap().through, 2);
+}
+
+#[test]
+fn behind_a_failure_only_what_was_true_before_it_is_acknowledged() {
+    let with = |at: usize, fault: &str, failed: usize| {
+        let mut lines = RIGHT.to_vec();
+        lines.insert(at, fault);
+        let trace: String = lines.iter().map(|line| format!("1  {line}\n")).collect();
+        acks::check(&parse(&trace).unwrap(), Path::new("/l"), Some(failed))
+    };
+    let manifest = "fdatasync(6</l/MANIFEST>) = -1 EIO (Input/output error) (INJECTED)";
+    // Lines are counted from 1: the receipt is on line 8, and the fault where it is put in.
+    let late = with(6, manifest, 7).expect("the watermark had passed it");
+    assert_eq!((late.receipts, late.late), (1, 1));
+    for at in 2..6 {
+        let refused = with(at, manifest, at + 1).expect_err("a sync behind the failure");
+        assert!(refused.contains(&format!("before the failure at line {}", at + 1)), "{refused}");
+    }
+    // Of another thread, and in two lines: it returned at the second.
+    let trace = |before: &[&str], behind: &[&str]| {
+        let of_one = |lines: &[&str]| lines.iter().map(|line| format!("1  {line}\n")).collect::<String>();
+        let begin = "2  fsync(3</l> <unfinished ...>\n";
+        let end = "2  <... fsync resumed>) = -1 EIO (Input/output error) (INJECTED)\n";
+        let text = format!("{}{begin}{}{end}{}", of_one(&RIGHT[..4]), of_one(before), of_one(behind));
+        let calls = parse(&text).unwrap();
+        let failed = calls.iter().find(|call| call.injected).and_then(|call| call.end);
+        acks::check(&calls, Path::new("/l"), failed)
+    };
+    assert_eq!(trace(&RIGHT[4..6], &RIGHT[6..]).map(|checked| checked.late), Ok(1));
+    assert!(trace(&RIGHT[4..5], &RIGHT[5..]).is_err());
+    // The same for a write that goes through.
+    let open = RIGHT[0].replace("O_RDWR", "O_RDWR|O_DSYNC");
+    let through = [&open, RIGHT[1], RIGHT[2], RIGHT[3], RIGHT[4], manifest, RIGHT[6]];
+    for (at, right) in [(5, true), (4, false)] {
+        let mut lines = through.to_vec();
+        let fault = lines.remove(5);
+        lines.insert(at, fault);
+        let trace: String = lines.iter().map(|line| format!("1  {line}\n")).collect();
+        let checked = acks::check(&parse(&trace).unwrap(), Path::new("/l"), Some(at + 1));
+        assert_eq!(checked.is_ok(), right, "{checked:?}");
+    }
 }

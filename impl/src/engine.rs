@@ -8,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::commit::Commit;
 use crate::error::{Error, ReadOnlyWhy, Result};
 use crate::event::Event;
-use crate::front::Put;
+use crate::front::{Front, Put};
 use crate::group_commit::{Driven, GroupCommit, Marks};
 use crate::home::Home;
 use crate::house::{House, Unwinding};
@@ -133,13 +133,13 @@ impl Engine {
         let old = |since: Duration, age: Duration| now.saturating_sub(since) >= age;
         let (due, wants_segment) = self.kernel.with(|front| {
             let due = front.waiting_since().is_some_and(|since| old(since, self.options.max_delay));
-            (due, front.wants_segment())
+            (due, front.wants_segment(now))
         })?;
         if due {
             progress.committed = self.kernel.lead_once()?;
         }
         if wants_segment {
-            progress.prepared = self.prepare_ahead()?;
+            progress.prepared = self.prepare_ahead(now)?;
         }
         let quiet = self.kernel.peek(|front, work| {
             front.waiting_since().is_none()
@@ -152,11 +152,15 @@ impl Engine {
         Ok(progress)
     }
 
-    /// Prepares a segment before anybody needs it. That there is no space for it hurts nobody yet.
-    fn prepare_ahead(&self) -> Result<bool> {
+    /// Prepares a segment before anybody needs it. That there is no space for it hurts nobody yet; but each try makes
+    /// a file and removes it, so that the next one waits.
+    fn prepare_ahead(&self, now: Duration) -> Result<bool> {
         match self.prepare(0) {
             Ok(()) => Ok(true),
-            Err(error) => self.kernel.failure().map_or(Ok(false), |_| Err(error)),
+            Err(error) => match self.kernel.with(|front| front.ahead_refused(now)) {
+                Ok(()) => Ok(false),
+                Err(_) => Err(error),
+            },
         }
     }
 
@@ -207,6 +211,10 @@ impl Engine {
             self.catalog.lock().trim(before, floor);
         }
         let segments = guard.end(&self.home, result)?;
+        if segments > 0 {
+            // That the log fails meanwhile changes nothing for this trim.
+            let _ = self.kernel.with(Front::space_freed);
+        }
         Ok(Trimmed { before, segments })
     }
 

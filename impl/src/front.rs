@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::batch::{BatchBuilder, FRAME_HEADER, TABLE_ROW, padded_len};
 use crate::codec::as_u64;
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ pub(crate) struct Front {
     active: Option<Active>,
     entering: Option<Segment>,
     ready: Option<Segment>,
+    /// When the next segment may be prepared ahead of need, after that has failed.
+    ahead: Backoff,
     power: bool,
     /// When the open batch got its first record.
     since: Duration,
@@ -84,6 +87,7 @@ impl Front {
             active: None,
             entering: None,
             ready: None,
+            ahead: Backoff::default(),
             power: false,
             since: Duration::ZERO,
             mark: false,
@@ -191,14 +195,28 @@ impl Front {
     /// Offers a prepared segment. One that waits already but is smaller is given up: it stays empty, and the
     /// next open removes it.
     pub(crate) fn offer(&mut self, segment: Segment) {
+        self.ahead.reset();
         if !self.is_ready(segment.capacity) {
             self.ready = Some(segment);
         }
     }
 
-    /// Whether the next segment should be prepared ahead: more than half of the active one is used.
-    pub(crate) fn wants_segment(&self) -> bool {
-        self.ready.is_none() && self.active.is_some_and(|active| active.end > active.capacity / 2)
+    /// Whether the next segment should be prepared ahead: more than half of the active one is used, and it was not
+    /// just refused.
+    pub(crate) fn wants_segment(&self, now: Duration) -> bool {
+        self.ready.is_none()
+            && self.active.is_some_and(|active| active.end > active.capacity / 2)
+            && self.ahead.is_due(now)
+    }
+
+    /// There was no space to prepare the next segment ahead of need: not again at once.
+    pub(crate) fn ahead_refused(&mut self, now: Duration) {
+        self.ahead.failed(now);
+    }
+
+    /// Space was freed: the next segment may be prepared at once.
+    pub(crate) fn space_freed(&mut self) {
+        self.ahead.reset();
     }
 
     /// Hands the open batch over, by exchanging it for `spare`. `None` when there is nothing to commit.

@@ -178,16 +178,18 @@ impl<W: Work> GroupCommit<W> {
         }
     }
 
-    /// Sleeps until roused, or for the time that `plan` names.
+    /// Sleeps until roused, or for the time that `plan` names, which is told whether a commit is in flight. Whoever
+    /// naps is roused when that ends.
     ///
     /// # Errors
     /// The failure, if the kernel has failed.
-    pub fn nap(&self, plan: impl FnOnce(&mut W::Front) -> Option<Duration>) -> Result<(), W::Failure> {
+    pub fn nap(&self, plan: impl FnOnce(&mut W::Front, bool) -> Option<Duration>) -> Result<(), W::Failure> {
         let mut state = self.state.lock();
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
-        match plan(&mut state.front) {
+        let in_flight = state.work.is_none();
+        match plan(&mut state.front, in_flight) {
             Some(Duration::ZERO) => {}
             Some(time) => drop(self.roused.wait_timeout(state, time)),
             None => drop(self.roused.wait(state)),
@@ -367,8 +369,30 @@ mod tests {
         assert_eq!(put(&kernel), Err("asked to"));
         assert_eq!(kernel.make_room(|_| false), Err("asked to"));
         assert_eq!(kernel.watch(|_| false, Duration::from_secs(60)), Err("asked to"));
-        assert_eq!(kernel.nap(|_| None), Err("asked to"));
+        assert_eq!(kernel.nap(|_, _| None), Err("asked to"));
         assert_eq!(resolve(&kernel, first), Ok(Driven::Done));
+    }
+
+    #[test]
+    fn a_watch_ends_with_its_time_however_often_it_is_woken() {
+        let kernel = GroupCommit::new(0, Counter::default(), Marks::default());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let began = std::time::Instant::now();
+        let took = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Far more often than the time is long; but not for ever, or a watch without end would be no failure.
+                while !over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(10) {
+                    kernel.wake();
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+            let held = kernel.watch(|_| false, Duration::from_millis(300));
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(held, Ok(false));
+            began.elapsed()
+        });
+        assert!(took >= Duration::from_millis(300), "not before its time: {took:?}");
+        assert!(took < Duration::from_secs(8), "each wake-up began the time anew: {took:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Damage, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
-use crate::lsn::{Lsn, LsnRange};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::manifest::SegmentEntry;
 use crate::options::Options;
 use crate::os;
@@ -39,6 +39,7 @@ pub struct Inspection {
     next: Lsn,
     vouched: Lsn,
     torn_bytes: u64,
+    quarantined: Vec<SegmentNo>,
 }
 
 /// As [`inspect_in`], in the real surroundings.
@@ -87,6 +88,7 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
         next: found.next,
         vouched: found.vouched,
         torn_bytes: found.torn_bytes,
+        quarantined: found.quarantined,
     })
 }
 
@@ -150,6 +152,13 @@ impl Inspection {
     #[must_use]
     pub const fn torn_bytes(&self) -> u64 {
         self.torn_bytes
+    }
+
+    /// The segments that could not be read and that accept-loss put aside, ascending: the files
+    /// [`Name::Quarantined`](crate::Name::Quarantined). They are not part of the log.
+    #[must_use]
+    pub fn quarantined(&self) -> &[SegmentNo] {
+        &self.quarantined
     }
 
     /// The record at `lsn`. [`Entry::vouched`] says whether it counts as acknowledged.

@@ -9,6 +9,7 @@
 //! synchronisation goes through one facade, so that the harness can mount these sources over loom and over
 //! shuttle.
 
+mod backoff;
 mod batch;
 mod block;
 mod catalog;

@@ -36,11 +36,13 @@ impl Worker {
 fn round(engine: &Engine) -> Result<bool> {
     let next = engine.step()?.next;
     let mut stopping = false;
-    engine.kernel.nap(|front| {
+    engine.kernel.nap(|front, in_flight| {
         stopping = front.stopping;
         front.worker_sleeps = true;
         match (stopping, front.waiting_since()) {
             (true, _) => Some(std::time::Duration::ZERO),
+            // Nothing can be led before its end, however old a record is by then.
+            (false, _) if in_flight => None,
             // Something came in between.
             (false, Some(_)) => Some(next.unwrap_or(engine.options.max_delay)),
             (false, None) => next,

@@ -25,7 +25,7 @@ pub(crate) use world::{after_power, damaged, plan};
 
 use crate::fabric::SimFs;
 use crate::oracle::Ended;
-use crate::subject::{Ack, Place, Refusal, Sent, Setup, Subject, Watch};
+use crate::subject::{Ack, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
 use duty::Duties;
 
 /// A log, its disk, and what happened so far.
@@ -257,12 +257,19 @@ impl<S: Subject> Drop for Driver<S> {
     }
 }
 
-/// Opens a log and reads all of it, by the iterator and one by one.
+/// Opens a log and reads all of it.
 pub(crate) fn recover<S: Subject>(place: &Place, watch: Watch) -> (Option<S>, Ended) {
-    let (log, opened) = match S::open(place, watch) {
-        Ok(opened) => opened,
-        Err(refusal) => return (None, Ended::Refused(refusal)),
-    };
+    match S::open(place, watch) {
+        Ok((log, opened)) => {
+            let ended = read_all(&log, opened);
+            (Some(log), ended)
+        }
+        Err(refusal) => (None, Ended::Refused(refusal)),
+    }
+}
+
+/// Reads all of a log that was just opened, by the iterator and one by one.
+pub(crate) fn read_all<S: Subject>(log: &S, opened: Opened) -> Ended {
     let (mut records, mut unread) = split(log.read(opened.first));
     if unread.iter().any(|refusal| refusal.kind == Failure::Io) {
         // A call that failed says nothing about the bytes: the reader is entitled to ask again.
@@ -286,7 +293,7 @@ pub(crate) fn recover<S: Subject>(place: &Place, watch: Watch) -> (Option<S>, En
     };
     // What is named as damaged is not expected to be read.
     unread.retain(|refusal| refusal.lsns.is_none_or(|lsns| !opened.damage.contains(&lsns)));
-    (Some(log), Ended::Opened { state, unread })
+    Ended::Opened { state, unread }
 }
 
 fn split(read: Vec<Result<Record, Refusal>>) -> (Vec<Record>, Vec<Refusal>) {

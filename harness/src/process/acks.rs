@@ -4,6 +4,9 @@
 //! the writes of its frame; for each of them a sync of that file which began after it, or the write itself went
 //! through; the rename that gave the segment its name; and a sync of the directory that began after that. A sync
 //! says nothing any more once a sync or a write of the same file has failed.
+//!
+//! Behind a failed call that poisons the handle all of it must have ended well before that call returned: then the
+//! receipt is of a record at or below the watermark, and may come late.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,8 @@ pub struct Checked {
     pub through: u64,
     /// Segments that receipts name.
     pub segments: u64,
+    /// Receipts that were printed after the failed call, if there was one.
+    pub late: u64,
 }
 
 /// The fields of a receipt that say where its record is.
@@ -64,11 +69,12 @@ struct History {
 const FRAME_HEADER: u64 = 32;
 
 /// Holds every receipt that `calls` print on standard output against the calls before it. `dir` is the log's
-/// directory, absolute and without symbolic links.
+/// directory, absolute and without symbolic links. `failed` is the line at which a call returned whose failure
+/// poisons the handle: what ends behind it makes no receipt true.
 ///
 /// # Errors
 /// What is wrong, with the line of the trace at which the receipt was printed.
-pub fn check(calls: &[Syscall], dir: &Path) -> Result<Checked, String> {
+pub fn check(calls: &[Syscall], dir: &Path, failed: Option<usize>) -> Result<Checked, String> {
     let mut histories: HashMap<PathBuf, History> = HashMap::new();
     let mut through: HashMap<i32, bool> = HashMap::new();
     let mut checked = Checked::default();
@@ -82,8 +88,14 @@ pub fn check(calls: &[Syscall], dir: &Path) -> Result<Checked, String> {
                 let path = dir.join(format!("segment-{:010}", place.segment));
                 let complain =
                     |why: String| format!("line {}: receipt for LSN {}: {why}", call.begin, place.lsn);
-                judge(&place, call.begin, histories.get(&path), histories.get(dir), &mut checked)
+                // What counts is what had ended by then.
+                let by = failed.unwrap_or(usize::MAX).min(call.begin);
+                judge(&place, by, histories.get(&path), histories.get(dir), &mut checked)
+                    .map_err(|why| {
+                        if by < call.begin { format!("{why} before the failure at line {by}") } else { why }
+                    })
                     .map_err(complain)?;
+                checked.late += u64::from(by < call.begin);
                 segments.insert(place.segment);
             }
         } else {
@@ -166,10 +178,10 @@ impl History {
     }
 }
 
-/// Holds one receipt, printed from line `at` on, against what happened to its segment and its directory.
+/// Holds one receipt against what had happened to its segment and its directory by line `by`.
 fn judge(
     place: &Place,
-    at: usize,
+    by: usize,
     segment: Option<&History>,
     dir: Option<&History>,
     checked: &mut Checked,
@@ -180,7 +192,8 @@ fn judge(
         segment.writes.iter().filter(|write| write.from < to && from < write.to).collect();
     let mut reached = from;
     for write in &touching {
-        if !write.through && !segment.synced(write.ended, at) {
+        let covered = if write.through { write.ended < by } else { segment.synced(write.ended, by) };
+        if !covered {
             return Err(format!("no sync covers the write of {}..{}", write.from, write.to));
         }
         checked.writes += 1;
@@ -194,7 +207,7 @@ fn judge(
     }
     let Some(named) = segment.named else { return Err("its segment was never given its name".into()) };
     match dir {
-        Some(dir) if dir.synced(named, at) => {}
+        Some(dir) if dir.synced(named, by) => {}
         _ => return Err("its directory was not synced after the segment was named".into()),
     }
     checked.receipts += 1;

@@ -1,14 +1,16 @@
 //! The program with calls that fail, by `strace --inject`: it says so, acknowledges nothing after it, and the log
 //! that it leaves keeps every receipt that it printed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use crate::progress::Progress;
 use crate::report::Report;
 
+use super::acks::Checked;
 use super::lines::{Lines, Source};
-use super::program::{Append, Program};
+use super::program::{Append, Desk, Program};
 use super::strace::Syscall;
 use super::traced::{self, Traced};
 use super::{Trouble, acks, need_strace};
@@ -51,11 +53,16 @@ pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) 
         format!("{} lines, 1 writer, call 1 to {} of: {rows}; seed {}", scope.lines, scope.most, scope.seed);
     let mut report = Report::new("strace --inject", words);
     progress.expect(ROWS.len() as u64);
+    let mut victims = BTreeSet::new();
     for row in ROWS {
-        if let Err(trouble) = run_row(program, scope, row, dir, &mut report) {
+        if let Err(trouble) = run_row(program, scope, row, dir, &mut victims, &mut report) {
             trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
         }
         progress.advance(1);
+    }
+    // Each kind poisons in a way of its own.
+    for kind in [DIRECTORY, MANIFEST, SEGMENT].into_iter().filter(|kind| !victims.contains(kind)) {
+        report.incomplete(format!("no fault was {kind}"));
     }
     report
 }
@@ -65,6 +72,7 @@ fn run_row(
     scope: &Scope,
     row: Row,
     dir: &Path,
+    victims: &mut BTreeSet<&'static str>,
     report: &mut Report,
 ) -> Result<(), Trouble> {
     need_strace()?;
@@ -79,13 +87,19 @@ fn run_row(
                 format!("{} of {} number {nth} ({}): {says}", row.error, row.call, row.sync),
             )
         };
-        let Some(printed) = run_one(program, scope, row, nth, &place, &wrong)? else {
+        let Some(ran) = run_one(program, scope, row, nth, &place, &wrong)? else {
             fs::remove_dir_all(&place).map_err(Trouble::io(&place))?;
             break;
         };
-        with_receipts += u64::from(printed > 0);
+        with_receipts += u64::from(ran.checked.receipts > 0);
         report.count("faults fired", 1);
-        report.count("receipts kept", printed);
+        report.count(ran.victim, 1);
+        victims.insert(ran.victim);
+        report.count("receipts kept", ran.checked.receipts);
+        // Whether a thread is that late is chance: none is no fault of the run.
+        if ran.checked.late > 0 {
+            report.count("of them printed behind a fault", ran.checked.late);
+        }
         fs::remove_dir_all(&place).map_err(Trouble::io(&place))?;
     }
     if with_receipts == 0 {
@@ -95,7 +109,13 @@ fn run_row(
     Ok(())
 }
 
-/// One run with one fault. Returns how many receipts were printed; `None` when the fault found no call.
+/// What came of one run.
+struct Ran {
+    checked: Checked,
+    victim: &'static str,
+}
+
+/// One run with one fault; `None` when the fault found no call.
 fn run_one(
     program: &Program,
     scope: &Scope,
@@ -103,66 +123,100 @@ fn run_one(
     nth: u32,
     place: &Path,
     wrong: &dyn Fn(&'static str, String) -> Trouble,
-) -> Result<Option<u64>, Trouble> {
-    let (log, input, receipts) = (place.join("log"), place.join("input"), place.join("receipts"));
+) -> Result<Option<Ran>, Trouble> {
+    let desk = Desk::new(place);
+    let (log, append) = (&desk.log, desk.append(1));
     let lines = Lines::get(Source::Made, scope.lines * row.lengthen, scope.seed);
-    lines.save(&input)?;
-    program.create(&log, &["--sync", row.sync, "--max-batch-bytes", "4096", "--segment-size", "131072"])?;
-    let append =
-        Append { dir: &log, input: &input, receipts: &receipts, writers: 1, durability: "power-loss" };
+    lines.save(&desk.input)?;
+    program.create(log, &["--sync", row.sync, "--max-batch-bytes", "4096", "--segment-size", "131072"])?;
     let inject = ["-e".to_owned(), format!("inject={}:error={}:when={nth}", row.call, row.error)];
     let traced = traced::run_append(program, &append, &place.join("trace"), &inject)?;
     if !traced.calls.iter().any(|call| call.injected) {
         return Ok(None);
     }
     judge_end(&traced, &append, wrong)?;
-    let checked = acks::check(&traced.calls, &log).map_err(|why| wrong("no-ack-after-failed-sync", why))?;
+    let checked = judge_receipts(&traced, log, wrong)?;
+    let victim = poisoning(&traced).map_or("of them discarded", |fault| victim(fault, log));
     // The log opens again, keeps what was promised, and takes the rest.
     let again =
         program.append(&mut program.command(), &append)?.status().map_err(Trouble::io(program.path()))?;
     if !again.success() {
         return Err(wrong("recovery-converges", format!("the log does not go on: {}", append.complaint())));
     }
-    program.verify(&log, &receipts)?;
-    program.compare(&log, &lines, 1, true)?;
-    Ok(Some(checked.receipts))
+    program.verify(log, &desk.receipts)?;
+    program.compare(log, &lines, 1, true)?;
+    Ok(Some(Ran { checked, victim }))
 }
 
-/// The program must end by itself, with an error and a code; and print no receipt after the fault. Only where every
-/// fault went away with the file it hit may the program go on to its end.
+/// The program must end by itself, with an error and a code. Only where every fault went away with the file it hit may
+/// it go on to its end.
 fn judge_end(
     traced: &Traced,
     append: &Append<'_>,
     wrong: &dyn Fn(&'static str, String) -> Trouble,
 ) -> Result<(), Trouble> {
     let complaint = append.complaint();
-    let fault = traced.calls.iter().find(|call| call.injected && !discarded(traced, call));
-    match (traced.exit, fault) {
-        (Some(0), None) => return Ok(()),
-        (Some(0), Some(_)) => return Err(wrong("append-resolves", "append exited with 0".into())),
+    match (traced.exit, poisoning(traced)) {
+        (Some(0), None) => Ok(()),
+        (Some(0), Some(_)) => Err(wrong("append-resolves", "append exited with 0".into())),
         (Some(101) | None, _) => {
-            return Err(wrong("append-resolves", format!("append did not end by itself: {complaint}")));
+            Err(wrong("append-resolves", format!("append did not end by itself: {complaint}")))
         }
         (Some(_), _) if !complaint.contains("TL-") => {
-            return Err(wrong("append-resolves", format!("the complaint has no code: {complaint}")));
+            Err(wrong("append-resolves", format!("the complaint has no code: {complaint}")))
         }
-        (Some(_), _) => {}
+        (Some(_), _) => Ok(()),
     }
-    let Some((fault, end)) = fault.and_then(|fault| Some((fault, fault.end?))) else { return Ok(()) };
-    // The thread that met the fault prints nothing more. Another one may be about to print what had become true
-    // before; the receipts are held against the calls for that.
-    let late = |call: &&Syscall| {
-        call.name == "write"
-            && call.descriptor(0) == Some(1)
-            && call.thread == fault.thread
-            && call.begin > end
-    };
-    match traced.calls.iter().find(late) {
-        Some(call) => Err(wrong(
-            "no-ack-after-failed-sync",
-            format!("the fault ended at line {end}, but a receipt is printed at line {}", call.begin),
-        )),
-        None => Ok(()),
+}
+
+/// No thread prints a receipt behind the fault, unless all that makes it true had ended well before the failed call
+/// returned; and the thread that met the fault prints none at all. A call that strace shows in two lines returned at
+/// the second.
+///
+/// Any failed write or sync of a segment, of the manifest or of the directory poisons, ENOSPC included, and is held so.
+/// Not so a fault under a temporary name: the file is given up, nothing rests on it, and the log goes on. If there is
+/// no space for it, only records that have no place yet are refused, so receipts of all others are right.
+fn judge_receipts(
+    traced: &Traced,
+    log: &Path,
+    wrong: &dyn Fn(&'static str, String) -> Trouble,
+) -> Result<Checked, Trouble> {
+    let fault = poisoning(traced).and_then(|fault| Some((fault, fault.end?)));
+    if let Some((fault, end)) = fault {
+        let late = |call: &&Syscall| {
+            call.name == "write"
+                && call.descriptor(0) == Some(1)
+                && call.thread == fault.thread
+                && call.begin > end
+        };
+        if let Some(call) = traced.calls.iter().find(late) {
+            let says = format!(
+                "line {end} ended in the fault, and that thread prints a receipt at line {}",
+                call.begin
+            );
+            return Err(wrong("no-ack-after-failed-sync", says));
+        }
+    }
+    acks::check(&traced.calls, log, fault.map(|(_, end)| end))
+        .map_err(|why| wrong("no-ack-after-failed-sync", why))
+}
+
+/// The first injected fault that must poison the handle.
+fn poisoning(traced: &Traced) -> Option<&Syscall> {
+    traced.calls.iter().filter(|call| call.injected && !discarded(traced, call)).min_by_key(|call| call.end)
+}
+
+const DIRECTORY: &str = "of them on the directory";
+const MANIFEST: &str = "of them on the manifest";
+const SEGMENT: &str = "of them on segments";
+
+/// What kind of file the fault hit.
+fn victim(fault: &Syscall, log: &Path) -> &'static str {
+    match fault.file(0) {
+        Some(path) if path == log => DIRECTORY,
+        Some(path) if path.ends_with("MANIFEST") => MANIFEST,
+        Some(path) if path.parent() == Some(log) => SEGMENT,
+        _ => "of them elsewhere",
     }
 }
 

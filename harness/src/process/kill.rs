@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::report::Report;
 
 use super::lines::{Lines, Source};
-use super::program::{Append, Program};
+use super::program::{Append, Desk, Program};
 use super::{Random, Trouble};
 
 /// What is appended, and how often it is killed.
@@ -75,9 +75,9 @@ fn run(
     report: &mut Report,
 ) -> Result<(), Trouble> {
     progress.expect(scope.kills + 2);
-    let (log, input, receipts) = (dir.join("log"), dir.join("input"), dir.join("receipts"));
+    let desk = Desk::new(dir);
     let lines = Lines::get(scope.source, scope.lines, scope.seed);
-    lines.save(&input)?;
+    lines.save(&desk.input)?;
     if scope.source == Source::Real {
         report.note(format!(
             "{} lines are real text, {} were made",
@@ -85,14 +85,8 @@ fn run(
             lines.len() - lines.real()
         ));
     }
-    program.create(&log, &[])?;
-    let mut append = Append {
-        dir: &log,
-        input: &input,
-        receipts: &receipts,
-        writers: scope.writers,
-        durability: "power-loss",
-    };
+    program.create(&desk.log, &[])?;
+    let mut append = desk.append(scope.writers);
     let mut random = Random::new(scope.seed);
     let (mut killed, mut runs) = (0, 0);
     while killed < scope.kills {

@@ -8,7 +8,7 @@ use crate::report::Report;
 
 use super::Trouble;
 use super::lines::{Lines, Source};
-use super::program::{Append, Program};
+use super::program::{Desk, Program, SMALL};
 
 /// Where the build put the shim; empty when there was no compiler for it.
 const SHIM: &str = env!("TRUELOG_SHORT_SHIM");
@@ -49,8 +49,7 @@ fn one(program: &Program, scope: &Scope, seed: u64, dir: &Path, report: &mut Rep
         return Err(Trouble::Missing("the preload shim was not built: no C compiler".into()));
     }
     fs::create_dir(dir).map_err(Trouble::io(dir))?;
-    let (log, input, receipts, counts) =
-        (dir.join("log"), dir.join("input"), dir.join("receipts"), dir.join("counts"));
+    let (desk, counts) = (Desk::new(dir), dir.join("counts"));
     let program = program
         .clone()
         .with_env("LD_PRELOAD", SHIM)
@@ -60,16 +59,10 @@ fn one(program: &Program, scope: &Scope, seed: u64, dir: &Path, report: &mut Rep
     // First a part of the input, then all of it.
     let half = Lines::get(Source::Made, scope.lines / 2, seed);
     let sync = if seed.is_multiple_of(2) { "data-sync" } else { "write-through" };
-    program.create(&log, &["--sync", sync, "--segment-size", "262144", "--max-batch-bytes", "16384"])?;
-    let append = Append {
-        dir: &log,
-        input: &input,
-        receipts: &receipts,
-        writers: scope.writers,
-        durability: "power-loss",
-    };
+    program.create(&desk.log, &[&["--sync", sync], &SMALL[..]].concat())?;
+    let append = desk.append(scope.writers);
     for part in [&half, &lines] {
-        part.save(&input)?;
+        part.save(&desk.input)?;
         let status =
             program.append(&mut program.command(), &append)?.status().map_err(Trouble::io(program.path()))?;
         if !status.success() {
@@ -78,12 +71,12 @@ fn one(program: &Program, scope: &Scope, seed: u64, dir: &Path, report: &mut Rep
             return Err(Trouble::violated("append-resolves", says));
         }
     }
-    let verified = program.verify(&log, &receipts)?.receipts;
+    let verified = program.verify(&desk.log, &desk.receipts)?.receipts;
     if verified.verified + verified.unvouched != lines.len() as u64 {
         let says = format!("seed {seed}: {} lines, but {verified:?}", lines.len());
         return Err(Trouble::violated("append-resolves", says));
     }
-    program.compare(&log, &lines, scope.writers, true)?;
+    program.compare(&desk.log, &lines, scope.writers, true)?;
     let text = fs::read_to_string(&counts).map_err(Trouble::io(&counts))?;
     let mut sums = [0; 3];
     for (index, word) in text.lines().flat_map(|line| line.split(' ').enumerate()) {

@@ -9,7 +9,7 @@ use crate::report::Report;
 
 use super::acks;
 use super::lines::{Lines, Source};
-use super::program::{Append, Program};
+use super::program::{Append, Desk, Program, SMALL};
 use super::strace::{self, Syscall};
 use super::{Trouble, need_strace};
 
@@ -86,23 +86,16 @@ fn one(program: &Program, scope: &Scope, sync: &str, dir: &Path, report: &mut Re
     fs::create_dir(dir).map_err(Trouble::io(dir))?;
     // Strace shows descriptors with their real paths.
     let dir: PathBuf = dir.canonicalize().map_err(Trouble::io(dir))?;
-    let (log, input) = (dir.join("log"), dir.join("input"));
+    let desk = Desk::new(&dir);
     let lines = Lines::get(Source::Made, scope.lines, scope.seed);
-    lines.save(&input)?;
-    program.create(&log, &["--sync", sync, "--segment-size", "262144", "--max-batch-bytes", "16384"])?;
-    let receipts = dir.join("receipts");
-    let append = Append {
-        dir: &log,
-        input: &input,
-        receipts: &receipts,
-        writers: scope.writers,
-        durability: "power-loss",
-    };
+    lines.save(&desk.input)?;
+    program.create(&desk.log, &[&["--sync", sync], &SMALL[..]].concat())?;
+    let append = desk.append(scope.writers);
     let traced = run_append(program, &append, &dir.join("trace"), &[])?;
     if !traced.success {
         return Err(Trouble::violated("append-resolves", format!("append failed: {}", append.complaint())));
     }
-    let checked = acks::check(&traced.calls, &log)
+    let checked = acks::check(&traced.calls, &desk.log, None)
         .map_err(|why| Trouble::violated("claim-has-artifact", format!("{sync}: {why}")))?;
     if checked.receipts != lines.len() as u64 {
         let says = format!("{} lines, but {} receipts were printed", lines.len(), checked.receipts);
@@ -112,8 +105,8 @@ fn one(program: &Program, scope: &Scope, sync: &str, dir: &Path, report: &mut Re
         let says = format!("{sync}: {} of {} writes went through", checked.through, checked.writes);
         return Err(Trouble::violated("claim-has-artifact", says));
     }
-    program.verify(&log, &receipts)?;
-    program.compare(&log, &lines, scope.writers, true)?;
+    program.verify(&desk.log, &desk.receipts)?;
+    program.compare(&desk.log, &lines, scope.writers, true)?;
     report.count("calls traced", traced.calls.len() as u64);
     report.count("receipts held against calls", checked.receipts);
     report.count("segments", checked.segments);

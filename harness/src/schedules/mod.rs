@@ -8,6 +8,7 @@
 
 pub mod canary;
 mod judge;
+mod life;
 mod play;
 pub mod runner;
 pub mod scene;
@@ -21,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 use truelog_spec::Invariant;
 
 pub use judge::Judged;
-pub use runner::Strategy;
+pub use runner::{Ended, Strategy};
 pub use scene::{LYING, SCENES, Scene};
 pub use tape::Tape;
 
@@ -73,6 +74,8 @@ pub struct Explored {
     pub acks: u64,
     /// How many faults fired, over all schedules.
     pub faults: u64,
+    /// How many writes to segments the log's own thread made, over all schedules.
+    pub worked: u64,
     /// How many steps of the engine were found to be a path of the mechanism, over all schedules.
     pub steps: u64,
     /// What was found; the run stops there.
@@ -90,13 +93,14 @@ pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64
     let body = move || play::<UnderShuttle>(scene, &filled);
     let ended =
         runner::run(strategy, seed, limit, body, move |tape| kept.borrow_mut().schedule(&tray.take(), tape));
-    let Tally { judge, acks, faults, steps, mut found } = tally.replace(Tally::new(scene));
-    if let Some((says, tape)) = ended.failure {
+    let Tally { judge, acks, faults, worked, steps, mut found } = tally.replace(Tally::new(scene));
+    if let Some((says, tape)) = ended.failure.clone() {
         // A call that never returns, or takes the whole process down, resolves nothing.
         found = Some(Found { invariant: Invariant::AppendResolves, says, tape });
     }
     let Judge { judged, .. } = judge;
-    Explored { schedules: ended.schedules, exhausted: ended.exhausted, judged, acks, faults, steps, found }
+    let Ended { schedules, exhausted, .. } = ended;
+    Explored { schedules, exhausted, judged, acks, faults, worked, steps, found }
 }
 
 /// What the schedules of a run came to so far.
@@ -104,19 +108,21 @@ struct Tally {
     judge: Judge,
     acks: u64,
     faults: u64,
+    worked: u64,
     steps: u64,
     found: Option<Found>,
 }
 
 impl Tally {
     fn new(scene: &Scene) -> Self {
-        Self { judge: Judge::new(scene.setup), acks: 0, faults: 0, steps: 0, found: None }
+        Self { judge: Judge::new(scene.setup), acks: 0, faults: 0, worked: 0, steps: 0, found: None }
     }
 
     /// Takes in what one schedule left; whether to go on.
     fn schedule(&mut self, played: &play::Played, tape: &Tape) -> bool {
         self.acks += played.acks;
         self.faults += played.faults;
+        self.worked += played.worked;
         let found = self.verdict(played);
         self.found = found.map(|(invariant, says)| Found { invariant, says, tape: tape.clone() });
         self.found.is_none()
@@ -227,6 +233,7 @@ fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, report: &mut Rep
     report.count("acknowledgements", explored.acks);
     report.count("steps in order", explored.steps);
     report.count("faults fired", explored.faults);
+    report.count("writes of the log's own thread", explored.worked);
     if *strategy == Strategy::DepthFirst {
         report.count("scenes exhausted depth-first", u64::from(explored.exhausted));
     }
@@ -243,5 +250,8 @@ fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, report: &mut Rep
             format!("{}: the fault never fired", scene.name),
             "cargo verify --only schedules",
         );
+    } else if scene.worked && explored.worked == 0 {
+        let says = format!("{}: the log's own thread never wrote a batch", scene.name);
+        report.find("harness", says, "cargo verify --only schedules");
     }
 }

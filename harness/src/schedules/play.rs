@@ -11,11 +11,12 @@ use truelog_spec::step::{CrashKind, Durability, Lsns, Write, Writer};
 use truelog_spec::{ClientStep, Invariant, Outcome};
 
 use super::disk_point;
+use super::life::{self, Hasty, Workers};
 use super::scene::{Act, Scene};
 use crate::fabric::LOG_DIR;
 use crate::fabric::{Call, Edge, Fault, Plan, Profile, Reads, Role, SimFs, Snapshot};
 use crate::order::{Journal, Seen, Tap};
-use crate::subject::{Ack, Claimed, Place, Refusal, Sent, Subject};
+use crate::subject::{Ack, Claimed, Place, Refusal, Sent, Setup, Subject, Watch, Worked};
 
 /// A moment at which a crash may come.
 #[derive(Debug, Clone)]
@@ -39,7 +40,12 @@ pub(super) struct Played {
     pub acks: u64,
     /// How many faults fired.
     pub faults: u64,
-    /// What was seen of the run, for the order check.
+    /// How many writes to segments the log's own thread made.
+    pub worked: u64,
+    /// What was seen of the first life, for the order check. What a second life finds vouched for cannot be told from
+    /// the calls of the first: beside a commit the engine names a segment with the watermark as it was when it began to
+    /// prepare it, and the mechanism with the watermark of that moment. The engine then vouches for less, and writes
+    /// more again. Crash images and the contract judge that life.
     pub run: Vec<Seen>,
 }
 
@@ -55,37 +61,115 @@ impl Tray {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is known of the run. Only touched between two switching points, so shuttle never sees the lock.
 #[derive(Debug)]
-struct Known {
-    contract: Contract,
+pub(super) struct Known {
+    pub(super) contract: Contract,
     played: Played,
     /// All that was claimed to survive a loss of power.
     claimed: u64,
     next_index: Vec<u64>,
     /// Off while the log is being made, which the single-threaded checks explore.
     recording: bool,
-    changed: bool,
+    pub(super) changed: bool,
+    workers: Workers,
+}
+
+impl Known {
+    /// A call begins, perhaps one of the log's own thread.
+    fn worker(&mut self, call: &Call) {
+        match self.workers.calls(call) {
+            Some(Ok(writes)) => self.played.worked += u64::from(writes),
+            Some(Err(violation)) => self.played.violations.push(violation),
+            None => {}
+        }
+    }
 }
 
 #[derive(Debug)]
-struct Stage {
-    disk: Arc<SimFs>,
-    journal: Journal,
+pub(super) struct Stage {
+    pub(super) disk: Arc<SimFs>,
+    setup: Setup,
+    /// Everything is due by the next look at the clock.
+    hasty: bool,
+    /// One of each life.
+    pub(super) journals: Mutex<Vec<Journal>>,
     known: Mutex<Known>,
 }
 
 impl Stage {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn new(scene: &Scene) -> Arc<Self> {
+        let known = Known {
+            contract: Contract::new(),
+            played: Played::default(),
+            claimed: 0,
+            next_index: vec![0; scene.clients.len() + 1],
+            recording: false,
+            changed: true,
+            workers: Workers::default(),
+        };
+        Arc::new(Self {
+            disk: Arc::new(SimFs::new(Profile::W.sector(128))),
+            setup: scene.setup,
+            hasty: scene.worked,
+            journals: Mutex::new(vec![Journal::default()]),
+            known: Mutex::new(known),
+        })
+    }
+
+    /// The surroundings of a life that `journal` is kept of.
+    pub(super) fn place(&self, journal: &Journal) -> Place {
+        let mut env = self.disk.env();
+        env.fs = Arc::new(Tap::new(env.fs, self.disk.log_dir(), journal.clone()));
+        if self.hasty {
+            env.clock = Arc::new(Hasty(SimFs::clone(&self.disk)));
+        }
+        Place { env, dir: PathBuf::from(LOG_DIR), setup: self.setup }
+    }
+
+    /// The journal of the life that goes on.
+    pub(super) fn journal(&self) -> Journal {
+        locked(&self.journals).last().cloned().unwrap_or_default()
+    }
+
+    /// Takes down each claim of a life in its journal.
+    pub(super) fn watch(self: &Arc<Self>, journal: &Journal) -> Watch {
+        let (weak, journal) = (Arc::downgrade(self), journal.clone());
+        Arc::new(move |claimed| with(&weak, |stage| stage.claim(&journal, claimed)))
+    }
+
+    /// Hooks the disk, and makes it lie and fail as the scene wants.
+    fn prepare_disk(self: &Arc<Self>, scene: &Scene) {
+        let weak = Arc::downgrade(self);
+        let hook = move |call: &Call, edge| with(&weak, |stage| stage.edge(call, edge));
+        self.disk.set_hook(Some(Arc::new(hook)));
+        if let Some((role, op)) = scene.lies {
+            self.disk.ignore_sync(role, op);
+        }
+        if let Some((role, op, nth)) = scene.fails {
+            let fault = Fault::FailSync { kind: IoKind::Device, reads: Reads::New };
+            self.disk.faults().schedule(Plan { role, op, nth, fault });
+        }
+    }
+
+    /// All that was seen.
+    fn played(&self) -> Played {
+        let mut played = std::mem::take(&mut self.known().played);
+        played.faults = self.disk.faults().fired().len() as u64;
+        played.run = locked(&self.journals).first().map(Journal::entries).unwrap_or_default();
+        played
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         locked(&self.known)
     }
 
     /// A crash may come now.
-    fn moment(&self) {
+    pub(super) fn moment(&self) {
         let disk = self.disk.snapshot();
         let mut known = self.known();
         if known.recording && std::mem::take(&mut known.changed) {
@@ -102,11 +186,13 @@ impl Stage {
         match edge {
             Edge::Begin => {
                 disk_point();
+                self.known().worker(call);
                 // Only a write in flight may leave what neither the moment before nor the one after can.
                 self.known().changed |= call.op == Op::Write;
             }
             Edge::End(result) => {
                 let mut known = self.known();
+                known.workers.locked(call, result.is_ok());
                 known.changed |= changes;
                 if let Err(error) = result
                     && error.kind != IoKind::Interrupted
@@ -124,8 +210,8 @@ impl Stage {
         }
     }
 
-    fn claim(&self, claimed: Claimed) {
-        self.journal.push(Seen::Claim(claimed.durability, claimed.last));
+    fn claim(&self, journal: &Journal, claimed: Claimed) {
+        journal.push(Seen::Claim(claimed.durability, claimed.last));
         if claimed.durability == Durability::PowerLoss {
             let mut known = self.known();
             known.claimed = known.claimed.max(claimed.last);
@@ -135,7 +221,7 @@ impl Stage {
         self.moment();
     }
 
-    fn breaks(&self, result: Result<(), Violation>) {
+    pub(super) fn breaks(&self, result: Result<(), Violation>) {
         if let Err(violation) = result {
             self.known().played.violations.push(violation);
         }
@@ -145,14 +231,16 @@ impl Stage {
     fn told(&self, step: &ClientStep, outcome: &Outcome) {
         match (step, outcome) {
             (ClientStep::Append(write) | ClientStep::Batch(write), Outcome::Acked { lsns, .. }) => {
-                self.journal.push(Seen::Ack(*lsns, write.durability));
+                self.journal().push(Seen::Ack(*lsns, write.durability));
             }
             // Only what need survive a loss of power is handed in with a ticket.
             (ClientStep::Wait { .. }, Outcome::Acked { lsns, .. }) => {
-                self.journal.push(Seen::Ack(*lsns, Durability::PowerLoss));
+                self.journal().push(Seen::Ack(*lsns, Durability::PowerLoss));
             }
-            (_, Outcome::Failed(kind)) if !kind.refuses() => self.journal.push(Seen::Poisoned),
-            (ClientStep::Trim { .. }, Outcome::Trimmed(before)) => self.journal.push(Seen::Trimmed(*before)),
+            (_, Outcome::Failed(kind)) if !kind.refuses() => self.journal().push(Seen::Poisoned),
+            (ClientStep::Trim { .. }, Outcome::Trimmed(before)) => {
+                self.journal().push(Seen::Trimmed(*before))
+            }
             _ => {}
         }
     }
@@ -184,44 +272,19 @@ impl Stage {
 }
 
 /// Plays a scene once. Call it inside of shuttle; what it leaves is in `tray` when it returns, or panics.
-pub(super) fn play<S: Subject>(scene: &'static Scene, tray: &Tray) {
-    let disk = Arc::new(SimFs::new(Profile::W.sector(128)));
-    let known = Known {
-        contract: Contract::new(),
-        played: Played::default(),
-        claimed: 0,
-        next_index: vec![0; scene.clients.len() + 1],
-        recording: false,
-        changed: true,
-    };
-    let journal = Journal::default();
-    let stage =
-        Arc::new(Stage { disk: Arc::clone(&disk), journal: journal.clone(), known: Mutex::new(known) });
-    let mut env = disk.env();
-    env.fs = Arc::new(Tap::new(env.fs, disk.log_dir(), journal.clone()));
-    let place = Place { env, dir: PathBuf::from(LOG_DIR), setup: scene.setup };
-    let log = match S::create(&place) {
+pub(super) fn play<S: Worked>(scene: &'static Scene, tray: &Tray) {
+    let stage = Stage::new(scene);
+    let place = stage.place(&stage.journal());
+    let created = if scene.worked { S::create_worked(&place) } else { S::create(&place) };
+    let log = match created {
         Ok(log) => Arc::new(log),
         Err(refusal) => panic!("the log cannot be created: {}", refusal.says),
     };
-    journal.push(Seen::Ready(1, false));
+    stage.journal().push(Seen::Ready(1, false));
     let created = stage.known().contract.apply(&ClientStep::Create, &Outcome::Done);
     stage.breaks(created);
-    let weak = Arc::downgrade(&stage);
-    log.watch(Arc::new(move |claimed| with(&weak, |stage| stage.claim(claimed))));
-    let weak = Arc::downgrade(&stage);
-    disk.set_hook(Some(Arc::new(move |call: &Call, edge| with(&weak, |stage| stage.edge(call, edge)))));
-    if let Some((role, op)) = scene.lies {
-        disk.ignore_sync(role, op);
-    }
-    if let Some((role, op, nth)) = scene.fails {
-        disk.faults().schedule(Plan {
-            role,
-            op,
-            nth,
-            fault: Fault::FailSync { kind: IoKind::Device, reads: Reads::New },
-        });
-    }
+    log.watch(stage.watch(&stage.journal()));
+    stage.prepare_disk(scene);
     let main = Writer::try_from(scene.clients.len()).unwrap_or(Writer::MAX);
     client(&stage, &*log, main, scene.before);
     stage.known().recording = true;
@@ -240,11 +303,10 @@ pub(super) fn play<S: Subject>(scene: &'static Scene, tray: &Tray) {
     client(&stage, &*log, main, scene.after);
     let quiet = stage.known().contract.quiescent();
     stage.breaks(quiet);
-    disk.set_hook(None);
-    let mut played = std::mem::take(&mut stage.known().played);
-    played.faults = disk.faults().fired().len() as u64;
-    played.run = journal.entries();
-    *locked(&tray.0) = played;
+    let Some(log) = Arc::into_inner(log) else { panic!("a client still holds the log") };
+    life::end(&stage, scene, main, log);
+    stage.disk.set_hook(None);
+    *locked(&tray.0) = stage.played();
 }
 
 fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
@@ -253,7 +315,7 @@ fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
     }
 }
 
-fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
+pub(super) fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
     let mut tickets = Vec::new();
     for (number, act) in (0_u64..).zip(acts) {
         if let Some(write) = act.write(writer) {

@@ -63,6 +63,10 @@ pub struct Scene {
     pub fails: Option<(RolePattern, Op, u32)>,
     /// Data syncs of segments that the disk says it does, and does not: for the canary.
     pub lies: Option<(RolePattern, SyncOp)>,
+    /// The log has its own thread, as an operator's has. Its clock is one on which everything is due by the next look.
+    pub worked: bool,
+    /// The handle is dropped while another thread opens the log again; then that thread does this.
+    pub again: Option<&'static [Act]>,
     /// So small that all schedules can be run.
     pub tiny: bool,
 }
@@ -79,6 +83,8 @@ const PLAIN: Scene = Scene {
     after: &[],
     fails: None,
     lies: None,
+    worked: false,
+    again: None,
     tiny: false,
 };
 
@@ -144,6 +150,21 @@ pub const SCENES: &[Scene] = &[
         says: "the directory sync of a new segment fails while the other writer commits",
         clients: &[&[Act::Append(200), Act::Append(200)], &[Act::Append(200), Act::Step]],
         fails: Some((RolePattern::Is(crate::fabric::Role::LogDir), Op::SyncDir, 2)),
+        ..PLAIN
+    },
+    Scene {
+        name: "own-thread",
+        says: "two writers leave records to the log's own thread, which commits them beside others",
+        clients: &[&[Act::Leave(8), Act::Accept(8)], &[Act::Leave(200), Act::Leave(8)]],
+        worked: true,
+        ..PLAIN
+    },
+    Scene {
+        name: "second-life",
+        says: "the handle is dropped while its thread commits, and another thread opens the log at once",
+        clients: &[&[Act::Append(8), Act::Leave(8)], &[Act::Leave(8)]],
+        worked: true,
+        again: Some(&[Act::Leave(8), Act::Append(8)]),
         ..PLAIN
     },
     Scene {

@@ -7,7 +7,7 @@ use truelog_spec::Failure;
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
-use super::{Ack, Claimed, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
+use super::{Ack, Claimed, Opened, Place, Refusal, Sent, Setup, Subject, Watch, Worked};
 
 macro_rules! subject {
     ($(#[$meta:meta])* $name:ident, $module:ident, $engine:ident) => {
@@ -59,6 +59,23 @@ macro_rules! subject {
                     background: false,
                     ..$engine::Options::default()
                 }
+            }
+
+            /// The same, with the log's own thread.
+            pub(super) fn worked(setup: &Setup) -> $engine::Options {
+                $engine::Options { background: true, ..options(setup) }
+            }
+
+            pub(super) fn open(
+                place: &Place,
+                options: &$engine::Options,
+                watch: Watch,
+            ) -> Result<($name, Opened), Refusal> {
+                let watchers = [watcher(watch)];
+                let (log, found) = $engine::Log::open_observed_in(&place.env, &place.dir, options, &watchers)
+                    .map_err(refusal)?;
+                let opened = opened(&found);
+                Ok(($name(log), opened))
             }
 
             pub(super) fn durability(durability: Durability) -> $engine::Durability {
@@ -149,12 +166,7 @@ macro_rules! subject {
             }
 
             fn open(place: &Place, watch: Watch) -> Result<(Self, Opened), Refusal> {
-                let options = $module::options(&place.setup);
-                let watchers = [$module::watcher(watch)];
-                let (log, found) = $engine::Log::open_observed_in(&place.env, &place.dir, &options, &watchers)
-                    .map_err($module::refusal)?;
-                let opened = $module::opened(&found);
-                Ok((Self(log), opened))
+                $module::open(place, &$module::options(&place.setup), watch)
             }
 
             fn inspect(place: &Place) -> Result<Vec<Result<Record, Refusal>>, Refusal> {
@@ -222,6 +234,17 @@ macro_rules! subject {
 
             fn durable(&self) -> u64 {
                 self.0.stat().durable.get()
+            }
+        }
+
+        impl Worked for $name {
+            fn create_worked(place: &Place) -> Result<Self, Refusal> {
+                let log = $engine::Log::create_in(&place.env, &place.dir, &$module::worked(&place.setup));
+                log.map(Self).map_err($module::refusal)
+            }
+
+            fn open_worked(place: &Place, watch: Watch) -> Result<(Self, Opened), Refusal> {
+                $module::open(place, &$module::worked(&place.setup), watch)
             }
         }
     };

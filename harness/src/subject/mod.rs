@@ -208,3 +208,18 @@ pub trait Subject: Sized + Send + Sync + 'static {
     /// The durable watermark: the highest LSN that survives a loss of power; 0 for none.
     fn durable(&self) -> u64;
 }
+
+/// A log under test that can have a thread of its own, as an operator's has.
+pub trait Worked: Subject {
+    /// As [`Subject::create`], with the log's own thread, which does the background work.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn create_worked(place: &Place) -> Result<Self, Refusal>;
+
+    /// As [`Subject::open`], with the log's own thread, which does the background work.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn open_worked(place: &Place, watch: Watch) -> Result<(Self, Opened), Refusal>;
+}

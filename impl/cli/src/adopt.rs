@@ -134,13 +134,7 @@ fn tell_options(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failu
 
 /// Says what was put aside, by this run or an earlier one.
 fn tell_kept(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let failed = |source| Failure::File { path: dir.to_owned(), source };
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if !matches!(Name::parse(&name), Some(Name::Quarantined(_))) {
-            continue;
-        }
-        let kept = dir.join(name).display().to_string();
+    for kept in open::quarantined(dir, &open::readable(dir)?) {
         if json {
             output::json(out, &Kept { kept })?;
         } else {

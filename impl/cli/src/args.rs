@@ -90,7 +90,8 @@ Examples:
     /// Check every checksum and link of the log; with --receipts, hold every receipt against it.
     #[command(after_help = "\
 It works beside a writer and on a read-only disk. Records that are valid but that nothing durable vouches for yet
-are accepted, and counted apart.
+are accepted, and counted apart. With --receipts it exits with 3 unless every line was a receipt of this log: a file
+without any receipt verifies nothing. A last line that was cut was never a receipt; it is counted as torn.
 
 Examples:
   truelog verify /srv/orders
@@ -107,7 +108,8 @@ Example:
     /// Accept that damaged records are lost, so that appends can go on. The loss is recorded for good.
     #[command(after_help = "\
 The options are stored only if the manifest cannot be read, and are printed then: give those that the log was created
-with. A segment that cannot be read is kept as quarantined-segment-N.
+with. A segment that cannot be read is kept as quarantined-segment-N: it is named here and by
+`truelog stat`, and no log reads it or removes it.
 
 Example:
   truelog verify /srv/orders; truelog accept-loss /srv/orders")]

@@ -96,7 +96,7 @@ static OWN: [Explained; 11] = [
         code: INCOMPLETE,
         what: "Some of what was to be verified could not be looked at.",
         next: "Read on standard output what was skipped; check that the receipts are of this log, one JSON object a line.",
-        more: "Lines that are not receipts, and receipts of other logs, are neither verified nor violated. A last line \
+        more: "A file without a single receipt verifies nothing, and so is no success. Lines that are not receipts, and receipts of other logs, are neither verified nor violated. A last line \
                that was cut, by a killed append for instance, was never a receipt; it is counted as torn, and is no \
                reason for this code.",
     },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use truelog::{Inspection, Log, Recovered};
+use truelog::{Inspection, Log, Name, Recovered};
 
 use crate::failure::Failure;
 
@@ -27,4 +27,10 @@ pub(crate) fn writable(dir: &Path) -> Result<(Log, Recovered), Failure> {
 /// Whatever the log reports.
 pub(crate) fn readable(dir: &Path) -> Result<Inspection, Failure> {
     truelog::inspect(dir).map_err(Failure::log(dir))
+}
+
+/// The segments that accept-loss put aside, by path: no log reads them or removes them.
+pub(crate) fn quarantined(dir: &Path, view: &Inspection) -> Vec<String> {
+    let path = |number| dir.join(Name::Quarantined(number).to_string()).display().to_string();
+    view.quarantined().iter().copied().map(path).collect()
 }

@@ -27,6 +27,8 @@ struct Shown {
     segments: Vec<Segment>,
     options: Stored,
     losses: Vec<(u64, u64)>,
+    /// The segments that accept-loss put aside, by path.
+    quarantined: Vec<String>,
     damage: Vec<String>,
 }
 
@@ -101,6 +103,7 @@ fn gather(args: &Place, view: &Inspection) -> Shown {
             durability: options.durability.to_string(),
         },
         losses: view.losses().iter().map(|loss| (loss.first.get(), loss.last.get())).collect(),
+        quarantined: open::quarantined(&args.dir, view),
         damage: view.damage().iter().map(|damage| damage.error.to_string()).collect(),
     }
 }
@@ -137,6 +140,9 @@ fn table(shown: &Shown) -> Table {
     let lost: Vec<_> = shown.losses.iter().map(|(first, last)| format!("{first}..={last}")).collect();
     if !lost.is_empty() {
         row("given up", lost.join(", "));
+    }
+    if !shown.quarantined.is_empty() {
+        row("quarantined", shown.quarantined.join("\n"));
     }
     table
 }

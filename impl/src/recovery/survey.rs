@@ -40,6 +40,8 @@ pub(crate) struct Survey {
     /// Names that can be removed once a checkpoint without them is durable.
     pub(crate) orphans: Vec<Name>,
     pub(crate) probes: Vec<Probe>,
+    /// The segments that were put aside, ascending.
+    pub(crate) quarantined: Vec<SegmentNo>,
     /// No segment file above this number has ever been seen.
     pub(crate) highest: SegmentNo,
 }
@@ -104,6 +106,7 @@ pub(crate) fn survey(home: &Home) -> Result<Survey> {
         damage,
         torn_bytes: found.torn_bytes,
         orphans,
+        quarantined: quarantined(&names),
         highest: highest(&state, &names),
         state,
         probes,
@@ -114,6 +117,16 @@ pub(crate) fn survey(home: &Home) -> Result<Survey> {
 fn list(home: &Home) -> Result<Vec<Name>> {
     let names = home.env.fs.read_dir(&home.dir).map_err(|source| Error::io(&home.dir, source))?;
     Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
+}
+
+fn quarantined(names: &[Name]) -> Vec<SegmentNo> {
+    let number = |name: &Name| match name {
+        Name::Quarantined(number) => Some(*number),
+        _ => None,
+    };
+    let mut numbers: Vec<_> = names.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 fn manifest_row(read: &ManifestRead) -> Row {
