@@ -2,8 +2,9 @@
 //!
 //! Client and world steps are done; engine steps are watched for, and give the position of what comes next: a crash
 //! falls when the line before it has happened, and a client that comes while another one's call is under way
-//! hands its records in from inside that call. What the code does beyond the trace is let pass, except at the
-//! line that the trace says is refused: there, the first thing that the code does decides.
+//! hands its records in from inside that call, or trims. What the code does beyond the trace is let pass, except at
+//! the line that the trace says is refused: there, the first thing that the code does decides. A trace of clients
+//! and the world only is done call by call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,6 +72,7 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
         waiting: Vec::new(),
         queued: Vec::new(),
         besides: None,
+        undisturbed: !trace.lines.iter().any(|line| matches!(line.step, Step::Engine(_))),
         contract: Contract::new(),
         indices: BTreeMap::new(),
     };
@@ -190,8 +192,9 @@ impl Stage {
         let (call, log, sent) = {
             let mut state = self.state();
             let closes = *step == ClientStep::Close;
-            let undisturbed = matches!(step, ClientStep::Create | ClientStep::Open)
-                && !matches!(state.lines.get(state.due), Some(Step::Engine(_)));
+            let opens = matches!(step, ClientStep::Create | ClientStep::Open);
+            let shown = matches!(state.lines.get(state.due), Some(Step::Engine(_)));
+            let undisturbed = state.undisturbed || opens && !shown;
             state.watching = !undisturbed;
             let sent = state.sent(step);
             let log = if closes { state.log.take() } else { state.log.clone() };
@@ -297,7 +300,7 @@ impl Stage {
                     }
                 }
             }
-            ClientStep::Submit { .. } => self.client(step),
+            ClientStep::Submit { .. } | ClientStep::Trim { .. } => self.client(step),
             other => {
                 let mut state = self.state();
                 let line = state.due;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use truelog_spec::contract::{Call, Contract, Violation, payload};
 use truelog_spec::step::{CrashKind, EngineStep, Role, TicketNo, Write};
@@ -10,7 +9,7 @@ use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
 
 use super::production::LeftPath;
 use super::{End, place};
-use crate::driver::{Impossible, Units, after_power, damaged, plan};
+use crate::driver::{Impossible, Units, carry_out};
 use crate::fabric::{Image, SimFs};
 use crate::subject::{Plain, Sent, Subject};
 
@@ -38,8 +37,10 @@ pub(super) struct State {
     pub(super) waiting: Vec<(ClientStep, Call, <Plain as Subject>::Ticket)>,
     /// Such calls for whose records it is too early: space is being made, and they would wait for that.
     pub(super) queued: Vec<ClientStep>,
-    /// The first step that the code took and the trace does not.
+    /// The first step of the call under way that the code took and the trace does not.
     pub(super) besides: Option<EngineStep>,
+    /// Clients and the world only: each call runs to its end before the next line.
+    pub(super) undisturbed: bool,
     pub(super) contract: Contract,
     pub(super) indices: BTreeMap<u32, u64>,
 }
@@ -63,7 +64,7 @@ impl State {
             let refused = self.refused == Some(self.due);
             let Some(due) = self.lines.get(self.due).cloned() else { return Next::Nothing };
             match due {
-                Step::Client(step) if hands_in(&step) => {
+                Step::Client(step) if waits_for_space(&step) => {
                     self.due += 1;
                     self.queued.push(step);
                 }
@@ -83,9 +84,10 @@ impl State {
                     self.due += 1;
                     return self.follows(step);
                 }
-                Step::Engine(_) if refused => {
-                    self.verdict = Some(Verdict::End(End::Refused { line: self.due + 1 }));
-                }
+                // How an open decides is seen by what it returns: it runs to its end, and is judged.
+                Step::Engine(EngineStep::Recover(..)) if refused => self.watching = false,
+                Step::Engine(due) if refused && place::shows_taken(&due, step) => self.took(self.due),
+                Step::Engine(_) if refused => self.refuse(Some(*step)),
                 Step::Engine(due) if place::unseen(&due) => self.due += 1,
                 Step::Engine(_) => {
                     // A file may be filled by more than one write; anything else is a step more than the trace has.
@@ -99,14 +101,19 @@ impl State {
         Next::Nothing
     }
 
-    /// The code does what the line says. That is the refused step only if nothing came before it that the trace
-    /// leaves out: a guard asks for just such a step.
-    pub(super) fn took(&mut self, line: usize) {
+    /// The code does what the line says. That is the refused step only if nothing came before it, in the same call,
+    /// that the trace leaves out: a guard asks for just such a step.
+    fn took(&mut self, line: usize) {
         let line = line + 1;
         self.verdict = Some(Verdict::End(match self.besides {
-            Some(_) => End::Refused { line },
+            Some(step) => End::Refused { line, instead: Some(step) },
             None => End::Took { line },
         }));
+    }
+
+    /// Something else than the line that is due and refused.
+    fn refuse(&mut self, instead: Option<EngineStep>) {
+        self.verdict = Some(Verdict::End(End::Refused { line: self.due + 1, instead }));
     }
 
     /// A call that was put off, once a commit is under way: it waits for no space then.
@@ -121,12 +128,18 @@ impl State {
 
     /// What the trace puts right behind a line that has happened.
     pub(super) fn follows(&mut self, step: &EngineStep) -> Next {
+        // Taking records in makes no call: what the world does right behind it must not wait for the next one.
+        let taken_in = |step: &&Step| matches!(step, Step::Engine(EngineStep::Encode(..)));
+        let skipped = self.lines[self.due..].iter().take_while(taken_in).count();
+        if matches!(self.lines.get(self.due + skipped), Some(Step::World(_))) {
+            self.due += skipped;
+        }
         match self.lines.get(self.due).cloned() {
             Some(Step::World(step)) => {
                 self.due += 1;
                 Next::World(step)
             }
-            Some(Step::Client(client)) if hands_in(&client) => {
+            Some(Step::Client(client)) if waits_for_space(&client) => {
                 self.due += 1;
                 self.queued.push(client);
                 self.queued(step)
@@ -137,20 +150,21 @@ impl State {
 
     /// What comes next while no call is under way.
     pub(super) fn at_rest(&mut self) -> Next {
+        self.besides = None;
         if !self.queued.is_empty() {
             return Next::Client(self.queued.remove(0));
         }
         loop {
             let refused = self.refused == Some(self.due);
             let Some(due) = self.lines.get(self.due).cloned() else { return Next::Nothing };
+            if refused {
+                self.refuse(None);
+                return Next::Nothing;
+            }
             self.due += 1;
             match due {
                 Step::Client(step) => return Next::Client(step),
                 Step::World(step) => return Next::World(step),
-                Step::Engine(_) if refused => {
-                    self.verdict = Some(Verdict::End(End::Refused { line: self.due }));
-                    return Next::Nothing;
-                }
                 Step::Engine(due) if place::unseen(&due) => {}
                 Step::Engine(due) => {
                     let due = Box::new(Step::Engine(due));
@@ -174,6 +188,13 @@ impl State {
                         self.took(line);
                     }
                     self.due = line + 1;
+                    return;
+                }
+                // Acknowledged without anything else: by then the claim was made.
+                Step::Engine(EngineStep::Publish(_, upto))
+                    if self.refused == Some(line) && lsns.last >= *upto =>
+                {
+                    self.took(line);
                     return;
                 }
                 Step::Engine(due) if place::unseen(due) && self.refused != Some(line) => {}
@@ -207,23 +228,11 @@ impl State {
     }
 
     pub(super) fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
-        match step {
-            WorldStep::CrashProcess => {
-                let image = self.disk.snapshot().process_crash();
-                self.crash(CrashKind::Process, image);
-            }
-            WorldStep::CrashPower { keep, garbage } => {
-                let image = after_power(&self.units, &self.disk.snapshot(), keep, garbage)?;
-                self.crash(CrashKind::Power, image);
-            }
-            WorldStep::Fault(fault) => {
-                self.disk.faults().schedule(plan(fault)?);
-            }
-            WorldStep::Damage { unit, kind } => {
-                let image = damaged(&self.units, &self.disk.snapshot(), *unit, *kind)?;
-                self.crash(CrashKind::Process, image);
-            }
-            WorldStep::Clock { ms } => self.disk.advance(Duration::from_millis(*ms)),
+        if let WorldStep::Damage { unit, .. } = step {
+            self.contract.damage(&place::damage(&self.lines[..self.due], *unit));
+        }
+        if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
+            self.crash(kind, image);
         }
         Ok(())
     }
@@ -247,7 +256,10 @@ impl State {
     }
 }
 
-/// Whether a call hands records in.
-const fn hands_in(step: &ClientStep) -> bool {
-    matches!(step, ClientStep::Append(_) | ClientStep::Batch(_) | ClientStep::Submit { .. })
+/// Whether a call waits while space is being made for another one.
+const fn waits_for_space(step: &ClientStep) -> bool {
+    matches!(
+        step,
+        ClientStep::Append(_) | ClientStep::Batch(_) | ClientStep::Submit { .. } | ClientStep::Trim { .. }
+    )
 }
