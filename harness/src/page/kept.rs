@@ -41,7 +41,8 @@ pub const KEPT: &[Kept] = &[
         says: "The write of the idle mark fails, and its bytes are in the page cache all the same. The next open \
                reads the mark, and the first batch of its new segment says that the old one ends behind it. The \
                power fails, and the mark was never on the device: the old segment ends before the place that its \
-               successor names, and an intact log is called damaged.",
+               successor names. What recovery returned rests on a batch that is not there, and a real loss at that \
+               place could no longer be told from it.",
         minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
                   without the loss of power the mark is still read.",
         passing: "Only what is proven to be durable is continued: a mark at the very end is not.",

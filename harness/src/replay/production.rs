@@ -15,7 +15,7 @@ use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
 
 use super::state::{Next, State, Verdict};
 use super::{End, place};
-use crate::driver::{Impossible, Units, recover};
+use crate::driver::{Impossible, Units, files, recover};
 use crate::oracle;
 use crate::order::mapper::Mapper;
 use crate::order::seen::Seen;
@@ -72,6 +72,7 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
         waiting: Vec::new(),
         queued: Vec::new(),
         besides: None,
+        owed: None,
         undisturbed: !trace.lines.iter().any(|line| matches!(line.step, Step::Engine(_))),
         contract: Contract::new(),
         indices: BTreeMap::new(),
@@ -266,11 +267,23 @@ impl Stage {
         log.close().map(|()| Outcome::Done)
     }
 
-    /// Opens, reads everything, and holds it against what is owed.
+    /// Opens, reads everything, and holds it against what is owed: what was returned, and what the disk holds.
     fn open(self: &Arc<Self>) -> Result<Outcome, Refusal> {
-        match recover::<Plain>(&self.place(), Arc::new(|_| {})) {
+        let (disk, owed) = {
+            let mut state = self.state();
+            (state.disk.clone(), state.owed.take())
+        };
+        let before = oracle::Reading::of(&files(&disk.snapshot().process_crash()));
+        let (log, ended) = recover::<Plain>(&self.place(), Arc::new(|_| {}));
+        let sure = disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default();
+        let after = oracle::Reading::of(&sure);
+        let mut state = self.state();
+        if let Some(owed) = owed.filter(|_| state.next_life.is_none()) {
+            let case = oracle::Case { owed: &owed, before: &before, ended: &ended, after: &after };
+            state.broken(oracle::judge(&case));
+        }
+        match (log, ended) {
             (Some(log), oracle::Ended::Opened { state: found, .. }) => {
-                let mut state = self.state();
                 state.log = Some(Arc::new(log));
                 let judged = state.contract.opened(&found);
                 state.broken(judged);

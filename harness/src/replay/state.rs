@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use truelog_spec::contract::{Call, Contract, Violation, payload};
+use truelog_spec::contract::{Call, Contract, Obligations, Violation, payload};
 use truelog_spec::step::{CrashKind, EngineStep, Role, TicketNo, Write};
 use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
 
@@ -42,6 +42,8 @@ pub(super) struct State {
     /// Clients and the world only: each call runs to its end before the next line.
     pub(super) undisturbed: bool,
     pub(super) contract: Contract,
+    /// After a crash on a disk that did not lie: what the next open is judged by.
+    pub(super) owed: Option<Obligations>,
     pub(super) indices: BTreeMap<u32, u64>,
 }
 
@@ -228,11 +230,12 @@ impl State {
     }
 
     pub(super) fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
-        if let WorldStep::Damage { unit, .. } = step {
-            self.contract.damage(&place::damage(&self.lines[..self.due], *unit));
-        }
         if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
             self.crash(kind, image);
+        }
+        if let WorldStep::Damage { unit, .. } = step {
+            self.contract.damage(&place::damage(&self.lines[..self.due], *unit));
+            self.owed = None;
         }
         Ok(())
     }
@@ -240,6 +243,7 @@ impl State {
     /// The old life is over: each of its later calls fails, and what it does is void.
     pub(super) fn crash(&mut self, kind: CrashKind, image: Image) {
         self.disk.power_off();
+        self.owed = Some(self.contract.obligations(kind));
         self.contract.crash(kind);
         self.next_life = Some(image);
     }

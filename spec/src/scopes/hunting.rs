@@ -96,6 +96,38 @@ fn two_batches() -> Vec<Step> {
     )
 }
 
+/// Two durable records, and a second segment that the manifest is about to name.
+fn edit_in_flight() -> Vec<Step> {
+    let two = then(prepared(write(0, Durability::PowerLoss, 2)), COMMITTED_TOGETHER);
+    let mut steps = second_segment(two, one(1));
+    steps.pop();
+    steps
+}
+
+/// A durable record in each of two segments.
+fn two_segments() -> Vec<Step> {
+    then(second_segment(then(prepared(one(0)), COMMITTED), one(1)), COMMITTED_BEHIND)
+}
+
+/// A record is accepted, and one is to survive a loss of power.
+fn both_durabilities() -> Vec<Step> {
+    let mut steps = accepted();
+    steps.push(Step::Client(ClientStep::Append(one(1))));
+    steps
+}
+
+/// A record is accepted, and the next one goes to a second segment.
+fn rotating() -> Vec<Step> {
+    then(second_segment(accepted(), one(1)), &["engine encode 2 writer=1"])
+}
+
+/// A record is handed in, and nobody waits for it yet: a handle can be closed.
+fn handed_in() -> Vec<Step> {
+    let mut steps = prepared(one(0));
+    steps[1] = Step::Client(ClientStep::Submit { ticket: 1, write: one(0) });
+    steps
+}
+
 /// The name, the way to the start, and what may happen.
 fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
     let ready = prepared(one(0));
@@ -122,15 +154,9 @@ fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
         | Switch::ManifestBeforeName
         | Switch::RenameBeforeSync
         | Switch::BatchIntoUnnamedSegment => ("prepare", asked(one(0)), Menu::power(limits(1, 1, 2, 2))),
-        Switch::TwoEditsInFlight => {
-            let two = then(prepared(write(0, Durability::PowerLoss, 2)), COMMITTED_TOGETHER);
-            let mut naming = second_segment(two, one(1));
-            naming.pop();
-            ("trim", naming, Menu::power(limits(2, 1, 2, 2)).trimming())
-        }
+        Switch::TwoEditsInFlight => ("trim", edit_in_flight(), Menu::power(limits(2, 1, 2, 2)).trimming()),
         Switch::UnlinkBeforeTrimDurable => {
-            let two = then(second_segment(then(ready, COMMITTED), one(1)), COMMITTED_BEHIND);
-            ("trim", two, Menu::calm(limits(2, 0, 2, 3)).trimming())
+            ("trim", two_segments(), Menu::calm(limits(2, 0, 2, 3)).trimming())
         }
         Switch::CheckpointWithoutDirSync => {
             let menu = Menu { checkpoint: true, ..Menu::power(limits(1, 1, 2, 2)) };
@@ -151,17 +177,14 @@ fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
             ("faults", ready, menu.faulty(Call::SyncData, FaultKind::Eio))
         }
         Switch::WatermarkPassesHole => {
-            let mut both = accepted();
-            both.push(Step::Client(ClientStep::Append(one(1))));
-            ("durabilities", both, Menu { through: true, ..Menu::power(limits(2, 1, 2, 3)) })
+            ("durabilities", both_durabilities(), Menu { through: true, ..Menu::power(limits(2, 1, 2, 3)) })
         }
         Switch::RotateWithoutSync => {
             let menu = Menu { writes: vec![soft(1)], ..Menu::power(limits(2, 1, 3, 4)).rotating() };
             ("rotation", prepared(soft(0)), menu)
         }
         Switch::PathCheckBeforeSync => {
-            let rotating = then(second_segment(accepted(), one(1)), &["engine encode 2 writer=1"]);
-            ("rotation", rotating, Menu::calm(limits(2, 0, 2, 3)).damaged(DamageKind::Missing))
+            ("rotation", rotating(), Menu::calm(limits(2, 0, 2, 3)).damaged(DamageKind::Missing))
         }
         Switch::NoPathCheck => ("path", ready, Menu::calm(limits(1, 0, 1, 2)).damaged(DamageKind::Missing)),
         Switch::NoIdentityInChecksum => {
@@ -171,9 +194,7 @@ fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
             ("damage", two_batches(), Menu::calm(limits(2, 1, 2, 3)).damaged(DamageKind::Flip))
         }
         Switch::CloseForgetsWaiting => {
-            let mut handed_in = ready;
-            handed_in[1] = Step::Client(ClientStep::Submit { ticket: 1, write: one(0) });
-            ("close", handed_in, Menu { close: true, ..Menu::calm(limits(1, 0, 1, 2)) })
+            ("close", handed_in(), Menu { close: true, ..Menu::calm(limits(1, 0, 1, 2)) })
         }
     }
 }
