@@ -195,9 +195,10 @@ fn heads(trace: &Trace) -> String {
             "The production code takes each step, and the invariant holds.".to_owned()
         }
     };
+    let only = if *trace.code() == Head::Reached { "is it broken" } else { "is the path open" };
     let mutant = trace
         .mutant
         .as_deref()
-        .map_or_else(String::new, |mutant| format!(" Only with the mutant `{mutant}` is the path open."));
+        .map_or_else(String::new, |mutant| format!(" Only with the mutant `{mutant}` {only}."));
     format!("{mechanism} {code}{mutant}")
 }
