@@ -60,6 +60,7 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
     let (disk, sector) = place::disk(trace);
     let state = State {
         lines: trace.lines.iter().map(|line| line.step.clone()).collect(),
+        outcomes: trace.lines.iter().map(|line| line.outcome.clone().filter(|_| !line.violates)).collect(),
         due: 0,
         refused: refused.map(|line| line - 1),
         verdict: None,
@@ -223,6 +224,7 @@ impl Stage {
         let outcome = result.unwrap_or_else(|refusal| Outcome::Failed(refusal.kind));
         let judged = if state.next_life.is_some() { Ok(()) } else { state.contract.finish(call, &outcome) };
         state.broken(judged);
+        state.ended(step, &outcome);
         state.answered(&outcome);
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Verdict {
 
 pub(super) struct State {
     pub(super) lines: Vec<Step>,
+    /// How each line is said to end; the line that violates ends otherwise today.
+    pub(super) outcomes: Vec<Option<Outcome>>,
     /// The line that is due, from 0.
     pub(super) due: usize,
     pub(super) refused: Option<usize>,
@@ -202,6 +204,17 @@ impl State {
                 Step::Engine(due) if place::unseen(due) && self.refused != Some(line) => {}
                 _ => return,
             }
+        }
+    }
+
+    /// A call that ran alone must end as its line says. (What an open has found is judged by the contract.)
+    pub(super) fn ended(&mut self, step: &ClientStep, outcome: &Outcome) {
+        let line = self.due;
+        let stated = line.checked_sub(1).and_then(|at| self.outcomes.get(at)).and_then(Option::as_ref);
+        let other = stated.is_some_and(|stated| stated != outcome) && *step != ClientStep::Open;
+        if self.undisturbed && other && self.verdict.is_none() {
+            let says = format!("`{step}` ends otherwise: {outcome}");
+            self.verdict = Some(Verdict::Left(LeftPath::Call { line, says }));
         }
     }
 

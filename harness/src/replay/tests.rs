@@ -70,3 +70,9 @@ fn what_the_mechanism_leaves_out_is_in_the_table_and_the_code_must_get_there() {
         Wrong::Production { .. }
     ));
 }
+
+#[test]
+fn a_call_that_ran_alone_ends_as_its_line_says() {
+    let other = wrong(FOUND, "-> acked 2 seq=1", "-> acked 2 seq=7");
+    assert!(matches!(other, Wrong::Left(LeftPath::Call { line: 3, .. })), "{other}");
+}
