@@ -9,6 +9,7 @@ use truelog_harness::order::seen::{Call, Result as Ended, Seen};
 use truelog_harness::order::{judge, table};
 use truelog_harness::replay::{check_one, corpus, read, traces};
 use truelog_harness::schedules::{SCENES, Strategy, explore};
+use truelog_spec::trace::Head;
 
 #[test]
 fn loom_explores_the_kernel_and_finds_its_canaries() {
@@ -139,14 +140,17 @@ fn a_run_in_another_order_is_refused_by_the_guard_that_says_so() {
 #[test]
 fn every_trace_of_the_corpus_ends_as_it_states() {
     let found = traces(&corpus()).expect("the corpus can be read");
-    assert!(!found.is_empty(), "a corpus without a trace shows nothing");
-    let mut followed = 0;
+    assert!(found.len() > 30, "a corpus of {} traces has lost some", found.len());
+    let mut early = Vec::new();
     for path in &found {
-        match read(path).and_then(|trace| check_one(&trace)) {
-            Ok(replayed) => followed += usize::from(replayed.left.is_none()),
-            Err(wrong) => panic!("{}: {wrong}", path.display()),
+        let trace = read(path).unwrap_or_else(|wrong| panic!("{}: {wrong}", path.display()));
+        if let Err(wrong) = check_one(&trace) {
+            panic!("{}: {wrong}", path.display());
+        }
+        if matches!(trace.code, Some(Head::Refused { .. })) {
+            early.extend(trace.mutant);
         }
     }
-    println!("{} traces, {followed} of them followed by the code to the stated line", found.len());
-    assert!(followed * 2 > found.len(), "the code follows only {followed} of {} traces", found.len());
+    // One more needs a reason in the table of practices.
+    assert_eq!(early, ["watermark-passes-hole"], "the code leaves these before the mechanism does");
 }

@@ -1,5 +1,6 @@
-//! Bugs of ours that the harness found, each as the shortest case that shows it. A case replays with
-//! `cargo verify case "…"`, which prints every step.
+//! Bugs of ours that the harness found, each as the case that found it, where that goes further than its trace in
+//! corpus/: through every moment of the life, or under other options. A case replays with `cargo verify case "…"`,
+//! which prints every step.
 
 use truelog_harness::explore::Case;
 use truelog_harness::subject::Plain;

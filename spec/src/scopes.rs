@@ -7,9 +7,7 @@ mod tests;
 pub use hunting::hunting_ground;
 
 use crate::mechanism::{Ending, Limits, Mark, Mechanism, Menu, Past, State, walk};
-use crate::step::{
-    Call, ClientStep, DamageKind, Durability, Ended, EngineStep, FaultKind, RecordSpec, Role, Step, Write,
-};
+use crate::step::{Call, ClientStep, DamageKind, Durability, FaultKind, RecordSpec, Step, Write};
 
 /// A small world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +67,16 @@ fn asked(write: Write) -> Vec<Step> {
     vec![Step::Client(ClientStep::Create), Step::Client(ask)]
 }
 
+/// What comes after: steps that are known to be well-formed, as their texts.
+fn then(mut steps: Vec<Step>, texts: &[&str]) -> Vec<Step> {
+    steps.extend(texts.iter().filter_map(|line| line.parse::<Step>().ok()));
+    steps
+}
+
 /// A log is created, a first append waits, and its segment is ready.
 fn prepared(write: Write) -> Vec<Step> {
-    let made = EngineStep::Create(Role::SegmentTmp(1), Ended::Done);
     let text = [
+        "engine create seg-1.tmp",
         "engine fill seg-1.tmp",
         "engine sync-all seg-1.tmp",
         "engine rename seg-1.tmp seg-1",
@@ -80,23 +84,34 @@ fn prepared(write: Write) -> Vec<Step> {
         "engine write edit:3 add-segment seg-1",
         "engine sync-data manifest",
     ];
-    let mut steps = asked(write);
-    steps.push(Step::Engine(made));
-    steps.extend(text.iter().filter_map(|line| line.parse::<Step>().ok()));
-    steps
+    then(asked(write), &text)
 }
 
 /// A log is created, and a first append is accepted: it survives a crash of the process, and is not synced.
 fn accepted() -> Vec<Step> {
-    let mut steps = prepared(accepted_write(0));
     let text = [
         "engine encode 1 writer=0 process-crash",
         "engine write batch:1 seg-1 lsns=1",
+        "engine check seg-1 same",
         "engine publish process-crash=1",
         "engine ack 1 process-crash",
     ];
-    steps.extend(text.iter().filter_map(|line| line.parse::<Step>().ok()));
-    steps
+    then(prepared(accepted_write(0)), &text)
+}
+
+/// One append more waits, and a second segment is ready for it.
+fn second_segment(mut steps: Vec<Step>, write: Write) -> Vec<Step> {
+    steps.push(Step::Client(ClientStep::Append(write)));
+    let text = [
+        "engine create seg-2.tmp",
+        "engine fill seg-2.tmp",
+        "engine sync-all seg-2.tmp",
+        "engine rename seg-2.tmp seg-2",
+        "engine sync-dir dir",
+        "engine write edit:4 add-segment seg-2",
+        "engine sync-data manifest",
+    ];
+    then(steps, &text)
 }
 
 /// The calls of the segment and the manifest that may fail.

@@ -45,6 +45,8 @@ words! {
         WatermarkPassesHole = "watermark-passes-hole",
         /// The path is never looked at.
         NoPathCheck = "no-path-check",
+        /// The path is looked at once, before the sync.
+        PathCheckBeforeSync = "path-check-before-sync",
         /// A failed sync is tried again.
         RetryFailedSync = "retry-failed-sync",
         /// The next commit forgets the failure.
@@ -103,6 +105,7 @@ impl Switch {
             Self::ClaimBeforeSync => &[Guard::PublishNeedsSync],
             Self::WatermarkPassesHole => &[Guard::WatermarkHasNoHole],
             Self::NoPathCheck => &[Guard::PublishNeedsPathCheck],
+            Self::PathCheckBeforeSync => &[Guard::CheckFollowsSync],
             Self::RetryFailedSync => &[Guard::FailedSyncIsFinal],
             Self::SyncFailureForgotten => &[Guard::FailurePoisons],
             Self::LeaderFailsFollowersOk => &[Guard::FailedBatchFailsAll],
@@ -140,9 +143,10 @@ impl Switch {
             | Self::TwoCommitsInFlight
             | Self::ShortWriteFinishedLater
             | Self::TwoEditsInFlight => Invariant::AckedIsDurable,
-            Self::ClaimBeforeSync | Self::WatermarkPassesHole | Self::NoPathCheck => {
-                Invariant::ClaimHasArtifact
-            }
+            Self::ClaimBeforeSync
+            | Self::WatermarkPassesHole
+            | Self::NoPathCheck
+            | Self::PathCheckBeforeSync => Invariant::ClaimHasArtifact,
             Self::RetryFailedSync | Self::SyncFailureForgotten | Self::LeaderFailsFollowersOk => {
                 Invariant::NoAckAfterFailedSync
             }
@@ -165,6 +169,12 @@ impl Switch {
     #[must_use]
     pub fn mechanism(self) -> Mechanism {
         Mechanism::without(self.guards())
+    }
+
+    /// Where the corpus keeps its trace, from the root of the repository.
+    #[must_use]
+    pub fn path(self) -> String {
+        format!("corpus/{}/{self}.trace", self.invariant())
     }
 
     /// The world in which the path is looked for.
@@ -192,7 +202,7 @@ pub enum NoTrace {
     },
 }
 
-/// The shortest counterexample of a switch, as the corpus holds it.
+/// The shortest counterexample of a switch, as the corpus holds it, but for what the corpus says of other code.
 ///
 /// # Errors
 /// [`NoTrace`], if there is none.
@@ -210,6 +220,7 @@ pub fn counterexample(switch: Switch) -> Result<Trace, NoTrace> {
         found_by: format!("stateright scope={}", scope.name),
         mutant: Some(switch.to_string()),
         head: Head::Reached,
+        code: None,
         with: Vec::new(),
         lines,
     };
@@ -254,18 +265,6 @@ fn shorten(mechanism: Mechanism, mut steps: Vec<Step>) -> Vec<Step> {
         }
     }
     steps
-}
-
-/// The corpus's traces of all switches: the path from the root of the repository, and the trace.
-///
-/// # Errors
-/// [`NoTrace`], if one of them has none.
-pub fn corpus() -> Result<Vec<(String, Trace)>, NoTrace> {
-    let one = |switch: &Switch| {
-        let trace = counterexample(*switch)?;
-        Ok((format!("corpus/{}/{switch}.trace", trace.invariant), trace))
-    };
-    Switch::ALL.iter().map(one).collect()
 }
 
 #[cfg(test)]

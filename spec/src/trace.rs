@@ -5,6 +5,7 @@
 //! found-by: switch acknowledge-on-write, mechanism, breadth-first
 //! mutant: acknowledge-on-write
 //! head: refused at 4 by ack-needs-sync
+//! code: refused at 3 by one-sync-method
 //! with: block=256 sector=128
 //! 1 client append stream=0 len=8
 //! 2 engine encode 1 writer=0
@@ -14,7 +15,9 @@
 //! 6 client open -> recovered 0 next=1  # violates
 //! ```
 //!
-//! `mutant` and `with` may be missing; the lines are numbered from 1; exactly one line violates.
+//! `head` is how the path ends on the mechanism, `code` how it ends on other code that is held against it. Without
+//! `code` the path ends there at the same line. `mutant` and `with` may be missing, too; the lines are numbered from
+//! 1; exactly one line violates.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +29,7 @@ use crate::text::{ParseError, Words};
 
 const VIOLATES: &str = "# violates";
 
-/// How the path ends on the code of today, without the mutant.
+/// How the path ends today, without the mutant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Head {
     /// Each step can be taken, and the invariant holds nevertheless. Text: `reached`.
@@ -38,6 +41,11 @@ pub enum Head {
         /// What prevents it: a name of one word.
         guard: String,
     },
+    /// It cannot be told there: that leaves out something that the path is about. Text: `unmodelled stream-tables`.
+    Unmodelled {
+        /// What is left out: a name of one word.
+        part: String,
+    },
 }
 
 impl fmt::Display for Head {
@@ -45,6 +53,7 @@ impl fmt::Display for Head {
         match self {
             Self::Reached => f.write_str("reached"),
             Self::Refused { line, guard } => write!(f, "refused at {line} by {guard}"),
+            Self::Unmodelled { part } => write!(f, "unmodelled {part}"),
         }
     }
 }
@@ -59,9 +68,11 @@ impl FromStr for Head {
             ["refused", "at", line, "by", guard] => {
                 line.parse().ok().map(|line| Self::Refused { line, guard: guard.to_owned() })
             }
+            ["unmodelled", part] => Some(Self::Unmodelled { part: part.to_owned() }),
             _ => None,
         };
-        head.ok_or_else(|| ParseError::new(text, "`reached` or `refused at LINE by GUARD`"))
+        let expected = "`reached`, `refused at LINE by GUARD` or `unmodelled PART`";
+        head.ok_or_else(|| ParseError::new(text, expected))
     }
 }
 
@@ -118,8 +129,10 @@ pub struct Trace {
     pub found_by: String,
     /// The mutant patch or mechanism switch without which the path cannot be taken, by its slug.
     pub mutant: Option<String>,
-    /// How the path ends today.
+    /// How the path ends on the mechanism.
     pub head: Head,
+    /// How it ends on other code, where that is not at the same line.
+    pub code: Option<Head>,
     /// What it was found with, as `key=value`: sizes, a profile, a scope. A replay sets these.
     pub with: Vec<(String, String)>,
     /// The path.
@@ -148,6 +161,9 @@ pub enum TraceError {
     /// Exactly one step violates.
     #[error("{0} steps are marked `# violates`, expected exactly one")]
     Violations(usize),
+    /// What the mechanism cannot tell, the code must.
+    #[error("`{0}` needs a line `code: reached` or `code: refused …`")]
+    NoCode(Head),
     /// The head's line is no line of the trace.
     #[error("the head refuses step {line}, and the trace has {steps} steps")]
     HeadLine {
@@ -175,8 +191,14 @@ impl Trace {
     pub fn pivot(&self) -> Option<(usize, &Line)> {
         match self.head {
             Head::Refused { line, .. } => self.numbered().find(|(number, _)| *number == line),
-            Head::Reached => self.violation(),
+            Head::Reached | Head::Unmodelled { .. } => self.violation(),
         }
+    }
+
+    /// How the path ends on other code than the mechanism.
+    #[must_use]
+    pub fn code(&self) -> &Head {
+        self.code.as_ref().unwrap_or(&self.head)
     }
 
     /// What a setting of `with` says.
@@ -188,17 +210,23 @@ impl Trace {
     /// Whether the parts fit each other, as they do in any trace that was read from text.
     ///
     /// # Errors
-    /// [`TraceError::Violations`] and [`TraceError::HeadLine`].
+    /// [`TraceError::Violations`], [`TraceError::NoCode`] and [`TraceError::HeadLine`].
     pub fn check(&self) -> Result<(), TraceError> {
         let violations = self.lines.iter().filter(|line| line.violates).count();
         if violations != 1 {
             return Err(TraceError::Violations(violations));
         }
-        match self.head {
-            Head::Refused { line, .. } if line == 0 || line > self.lines.len() => {
-                Err(TraceError::HeadLine { line, steps: self.lines.len() })
-            }
-            _ => Ok(()),
+        if let Head::Unmodelled { .. } = self.code() {
+            return Err(TraceError::NoCode(self.code().clone()));
+        }
+        let line = |head: &Head| match head {
+            Head::Refused { line, .. } => Some(*line),
+            Head::Reached | Head::Unmodelled { .. } => None,
+        };
+        let lines = [&self.head, self.code()].into_iter().filter_map(line);
+        match lines.into_iter().find(|line| *line == 0 || *line > self.lines.len()) {
+            Some(line) => Err(TraceError::HeadLine { line, steps: self.lines.len() }),
+            None => Ok(()),
         }
     }
 }
@@ -211,6 +239,9 @@ impl fmt::Display for Trace {
             writeln!(f, "mutant: {mutant}")?;
         }
         writeln!(f, "head: {}", self.head)?;
+        if let Some(code) = &self.code {
+            writeln!(f, "code: {code}")?;
+        }
         if !self.with.is_empty() {
             let settings: Vec<String> =
                 self.with.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -226,6 +257,7 @@ struct Header {
     found_by: Option<String>,
     mutant: Option<String>,
     head: Option<Head>,
+    code: Option<Head>,
     with: Vec<(String, String)>,
 }
 
@@ -236,6 +268,7 @@ impl Header {
             "found-by" => self.found_by = Some(value.to_owned()),
             "mutant" => self.mutant = Some(value.to_owned()),
             "head" => self.head = Some(value.parse()?),
+            "code" => self.code = Some(value.parse()?),
             "with" => {
                 let setting = |word: &str| {
                     let (key, value) = word.split_once('=')?;
@@ -246,7 +279,7 @@ impl Header {
                     settings.ok_or_else(|| ParseError::new(value, "KEY=VALUE, with blanks between"))?;
             }
             _ => {
-                let expected = "a header (invariant, found-by, mutant, head, with) or a numbered step";
+                let expected = "a header (invariant, found-by, mutant, head, code, with) or a numbered step";
                 return Err(ParseError::new(key, expected));
             }
         }
@@ -278,6 +311,7 @@ impl FromStr for Trace {
             found_by: header.found_by.ok_or(missing("found-by"))?,
             mutant: header.mutant,
             head: header.head.ok_or(missing("head"))?,
+            code: header.code,
             with: header.with,
             lines,
         };
@@ -304,12 +338,21 @@ mod tests {
             let (count, violating, refused) = (lines.len(), usize::arbitrary(g), usize::arbitrary(g));
             lines[violating % count].violates = true;
             let refused = Head::Refused { line: refused % count + 1, guard: "ack-needs-sync".to_owned() };
+            let earlier = Head::Refused { line: 1, guard: "one-sync-method".to_owned() };
+            let (head, code) = match u8::arbitrary(g) % 5 {
+                0 => (Head::Reached, None),
+                1 => (Head::Reached, Some(earlier)),
+                2 => (refused, None),
+                3 => (refused, Some(earlier)),
+                _ => (Head::Unmodelled { part: "stream-tables".to_owned() }, Some(Head::Reached)),
+            };
             let setting = ("block".to_owned(), "256".to_owned());
             Self {
                 invariant: *g.choose(Invariant::ALL).expect("there are invariants"),
                 found_by: "exhaustive depth=3: commit=abc".to_owned(),
                 mutant: bool::arbitrary(g).then(|| "ack-before-sync".to_owned()),
-                head: if bool::arbitrary(g) { Head::Reached } else { refused },
+                head,
+                code,
                 with: if bool::arbitrary(g) { vec![setting] } else { Vec::new() },
                 lines,
             }
@@ -346,6 +389,8 @@ head: refused at 2 by ack-needs-sync
             ("  # violates", "", "0 steps are marked"),
             ("ack 1", "ack 1  # violates", "2 steps are marked"),
             ("at 2", "at 4", "the head refuses step 4, and the trace has 3 steps"),
+            ("-sync\n", "-sync\ncode: refused at 9 by x\n", "the head refuses step 9"),
+            ("refused at 2 by ack-needs-sync", "unmodelled x", "`unmodelled x` needs a line `code: reached`"),
             ("found-by: shuttle seed=1\n", "", "the header has no line `found-by:`"),
             ("found-by", "found-in", "line 2, word 1: found \"found-in\", expected a header"),
             ("ack 1", "ack 1 -> done", "line 5, word 4: found \"->\", expected the end of the line"),

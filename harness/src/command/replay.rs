@@ -19,10 +19,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match read(&arguments.trace).and_then(|trace| check_one(&trace).map(|replayed| (trace, replayed))) {
         Ok((trace, replayed)) => {
             let with = if replayed.violates { "; with its switch off it breaks " } else { "; it is about " };
-            println!("ends as stated ({}){with}{}", trace.head, trace.invariant);
-            if let Some(left) = replayed.left {
-                println!("the code takes another path before that line: {left}");
-            }
+            println!("ends as stated{with}{}", trace.invariant);
+            println!("mechanism: {}", trace.head);
+            println!("code: {}", trace.code());
             ExitCode::SUCCESS
         }
         Err(wrong @ (Wrong::Unreadable(_) | Wrong::Folder(_))) => {

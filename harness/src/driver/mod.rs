@@ -21,7 +21,7 @@ pub use duty::Duty;
 pub use moment::{Moment, Powers, files};
 pub use units::Units;
 pub use world::Impossible;
-pub(crate) use world::{after_power, damaged, plan};
+pub(crate) use world::carry_out;
 
 use crate::fabric::SimFs;
 use crate::oracle::Ended;

@@ -36,20 +36,8 @@ impl<S: Subject> Driver<S> {
     /// # Errors
     /// When the step cannot happen here.
     pub fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
-        match step {
-            WorldStep::CrashProcess => self.crash(CrashKind::Process, self.disk.snapshot().process_crash()),
-            WorldStep::CrashPower { keep, garbage } => {
-                let image = after_power(&self.units, &self.disk.snapshot(), keep, garbage)?;
-                self.crash(CrashKind::Power, image);
-            }
-            WorldStep::Fault(fault) => {
-                self.disk.faults().schedule(plan(fault)?);
-            }
-            WorldStep::Damage { unit, kind } => {
-                let image = damaged(&self.units, &self.disk.snapshot(), *unit, *kind)?;
-                self.crash(CrashKind::Process, image);
-            }
-            WorldStep::Clock { ms } => self.disk.advance(Duration::from_millis(*ms)),
+        if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
+            self.crash(kind, image);
         }
         Ok(())
     }
@@ -65,20 +53,52 @@ impl<S: Subject> Driver<S> {
     }
 }
 
-/// What a loss of power leaves that keeps these units, and garbles those.
-pub(crate) fn after_power(
+/// Does to a disk what a step of the world says. `open`: a log on it is open. Where the step ends a life, says how,
+/// and what the next one finds.
+///
+/// # Errors
+/// When the step cannot happen here.
+pub(crate) fn carry_out(
+    step: &WorldStep,
     units: &Units,
-    snapshot: &Snapshot,
-    keep: &Keep,
-    garbage: &Keep,
-) -> Result<Image, Impossible> {
+    disk: &SimFs,
+    open: bool,
+) -> Result<Option<(CrashKind, Image)>, Impossible> {
+    match step {
+        WorldStep::CrashProcess => {
+            return Ok(Some((CrashKind::Process, disk.snapshot().process_crash())));
+        }
+        WorldStep::CrashPower { keep, garbage } => {
+            let image = after_power(units, &disk.snapshot(), keep, garbage)?;
+            return Ok(Some((CrashKind::Power, image)));
+        }
+        WorldStep::Fault(fault) => {
+            disk.faults().schedule(plan(fault)?);
+        }
+        // Somebody else removes the name, and the log goes on writing to the file.
+        WorldStep::Damage { unit: unit @ SpecUnit::Name(role), kind: DamageKind::Missing } if open => {
+            let name = file_name(*role).ok_or(Impossible::NoSuchDamage(*unit))?;
+            let removed = disk.env().fs.unlink(&std::path::Path::new(LOG_DIR).join(name));
+            removed.map_err(|error| Impossible::Disk(error.to_string()))?;
+        }
+        WorldStep::Damage { unit, kind } => {
+            let image = damaged(units, &disk.snapshot(), *unit, *kind)?;
+            return Ok(Some((CrashKind::Process, image)));
+        }
+        WorldStep::Clock { ms } => disk.advance(Duration::from_millis(*ms)),
+    }
+    Ok(None)
+}
+
+/// What a loss of power leaves that keeps these units, and garbles those.
+fn after_power(units: &Units, snapshot: &Snapshot, keep: &Keep, garbage: &Keep) -> Result<Image, Impossible> {
     let mut kept = units.resolve(keep, &snapshot.pending())?;
     kept.extend(units.resolve(garbage, &snapshot.pending())?.into_iter().map(garbled));
     snapshot.image(&kept).map_err(|error| Impossible::Disk(error.to_string()))
 }
 
 /// What the end of the process leaves, with a unit damaged.
-pub(crate) fn damaged(
+fn damaged(
     units: &Units,
     snapshot: &Snapshot,
     unit: SpecUnit,
@@ -92,7 +112,7 @@ pub(crate) fn damaged(
         DamageKind::Flip => Damage::Flip { bit: offset * 8 },
         DamageKind::Zero => Damage::Zero { offset, len },
         DamageKind::Missing => Damage::Remove,
-        DamageKind::Misdirected => Damage::Misplace { from: offset, to: offset.saturating_sub(len), len },
+        DamageKind::Misdirected => Damage::Misplace { from: offset.saturating_sub(len), to: offset, len },
         DamageKind::Stale | DamageKind::Unreadable | DamageKind::Replaced | DamageKind::Copied => {
             return Err(unfit());
         }
@@ -166,7 +186,7 @@ const fn op(call: CallName) -> Op {
 
 /// A fault of the spec as the disk schedules it. What a failed sync keeps is not chosen here: each crash behind
 /// it is judged with every choice.
-pub(crate) fn plan(fault: &Fault) -> Result<Plan, Impossible> {
+fn plan(fault: &Fault) -> Result<Plan, Impossible> {
     let op = op(fault.call);
     let syncs = matches!(op, Op::SyncData | Op::SyncAll | Op::SyncDir);
     let fails = |kind: IoKind| {

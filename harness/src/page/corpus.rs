@@ -1,13 +1,17 @@
-//! The part of the corpus that follows from the specification: each switch's trace, with its page.
+//! The corpus's files: each switch's trace, which follows from the specification, and the page of each trace.
 //!
-//! These files are made, not written. A test holds them against what makes them.
+//! These files are made, not written, but for the traces of the engine's own bugs. A test holds them against what
+//! makes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use truelog_spec::Trace;
 use truelog_spec::switches::{NoTrace, Switch, counterexample};
 
+use super::kept::{KEPT, Kept};
 use super::{Facts, PageError, render};
+use crate::replay::practice::completed;
 
 /// The corpus's own page, from the root of the repository.
 pub const INDEX: &str = "corpus/README.md";
@@ -15,14 +19,14 @@ pub const INDEX: &str = "corpus/README.md";
 const ABOUT: &str = "# The corpus
 
 Every counterexample that must never come back. Each is a trace, which `cargo test` and `cargo verify --only corpus`
-replay on the mechanism and on the production code with the ending that it states, and a page for its reader.
-`mutants/` holds real bugs as patches of the engine: `cargo verify mutants` builds and kills them. Bugs of the engine
-itself that the simulator found are in `harness/tests/regressions.rs`.
+replay on the mechanism and on the production code with the endings that it states, and a page for its reader.
+`mutants/` holds real bugs as patches of the engine: `cargo verify mutants` builds and kills them.
 
-The traces, their pages and this page are made by `cargo verify corpus`; a test holds them equal to what makes them.
+The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
+equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
 
-| breaks | what goes wrong | found by | the design as it is |
-|---|---|---|---|
+| breaks | what goes wrong | found by | the mechanism as it is | the code as it is |
+|---|---|---|---|---|
 ";
 
 /// A trace and its page.
@@ -36,15 +40,18 @@ pub struct Entry {
     pub page: String,
 }
 
-/// Why a switch's files cannot be made.
+/// Why the files cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
     /// It has no trace.
     #[error(transparent)]
     Trace(#[from] NoTrace),
-    /// Its trace has no page.
-    #[error("switch {0}: {1}")]
-    Page(Switch, PageError),
+    /// A trace has no page.
+    #[error("{0}: {1}")]
+    Page(String, PageError),
+    /// A trace that is kept cannot be read.
+    #[error("{0}: {1}")]
+    Unreadable(&'static str, String),
     /// A file cannot be written.
     #[error("{path}: {source}")]
     Write {
@@ -60,24 +67,47 @@ pub enum CorpusError {
 /// # Errors
 /// [`CorpusError::Trace`] and [`CorpusError::Page`].
 pub fn entry(switch: Switch) -> Result<Entry, CorpusError> {
-    let trace = counterexample(switch)?;
+    let trace = completed(switch, counterexample(switch)?);
     let facts = Facts::of_switch(switch, &trace);
-    let page = render(&trace, &facts).map_err(|error| CorpusError::Page(switch, error))?;
+    with_page(&trace, facts)
+}
+
+/// Reads a trace that is kept under `root`, and makes its page.
+///
+/// # Errors
+/// [`CorpusError::Unreadable`] and [`CorpusError::Page`].
+pub fn kept(root: &Path, kept: &Kept) -> Result<Entry, CorpusError> {
+    let unreadable = |error: &dyn std::fmt::Display| CorpusError::Unreadable(kept.path, error.to_string());
+    let text = fs::read_to_string(root.join(kept.path)).map_err(|error| unreadable(&error))?;
+    let trace: Trace = text.parse().map_err(|error: truelog_spec::trace::TraceError| unreadable(&error))?;
+    let facts = Facts::of_kept(kept, &trace);
+    with_page(&trace, facts)
+}
+
+fn with_page(trace: &Trace, facts: Facts) -> Result<Entry, CorpusError> {
+    let page = render(trace, &facts).map_err(|error| CorpusError::Page(facts.path.clone(), error))?;
     Ok(Entry { path: PathBuf::from(facts.path), trace: trace.to_string(), page })
 }
 
-/// Makes the files of all switches, under the root of the repository. Returns how many traces it wrote.
+/// All entries: those of the switches, and those that are kept under `root`.
 ///
 /// # Errors
-/// The first switch whose files cannot be made; those of the switches before it are written.
+/// The first that cannot be made.
+pub fn entries(root: &Path) -> Result<Vec<Entry>, CorpusError> {
+    let made = Switch::ALL.iter().map(|switch| entry(*switch));
+    made.chain(KEPT.iter().map(|one| kept(root, one))).collect()
+}
+
+/// Makes the files of all entries, under the root of the repository. Returns how many traces it wrote.
+///
+/// # Errors
+/// The first entry that cannot be made; nothing is written then. Or the first file that cannot be written.
 pub fn write(root: &Path) -> Result<usize, CorpusError> {
-    let mut made = Vec::new();
-    for switch in Switch::ALL {
-        let one = entry(*switch)?;
+    let made = entries(root)?;
+    for one in &made {
         let path = root.join(&one.path);
         put(&path, &one.trace)?;
         put(&path.with_extension("md"), &one.page)?;
-        made.push(one);
     }
     put(&root.join(INDEX), &index(&made))?;
     Ok(made.len())
@@ -94,12 +124,13 @@ pub fn index(entries: &[Entry]) -> String {
         let field =
             |name: &str| entry.trace.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         let title = entry.page.lines().next().unwrap_or_default().trim_start_matches("# ");
+        let code = Some(field("code: ")).filter(|code| !code.is_empty()).unwrap_or("at the same step");
         text.push_str(&format!(
-            "| {} | [{title}]({}) | {} | {} |\n",
+            "| {} | [{title}]({}) | {} | {} | {code} |\n",
             field("invariant: "),
             page.display(),
             field("found-by: "),
-            field("head: ").replace('`', "")
+            field("head: "),
         ));
     }
     text
@@ -122,17 +153,21 @@ mod tests {
     const AGAIN: &str = "make it again: cargo verify corpus";
 
     #[test]
-    fn the_corpus_is_what_the_switches_give() {
-        let mut all = Vec::new();
-        for switch in Switch::ALL {
-            let made = entry(*switch).unwrap_or_else(|error| panic!("{error}"));
+    fn the_corpus_is_what_makes_it_and_nothing_else() {
+        let all = entries(&root()).unwrap_or_else(|error| panic!("{error}"));
+        for made in &all {
             let path = root().join(&made.path);
             for (path, text) in [(path.clone(), &made.trace), (path.with_extension("md"), &made.page)] {
                 let kept = fs::read_to_string(&path).unwrap_or_default();
-                assert!(kept == *text, "{} is not what its switch gives; {AGAIN}", path.display());
+                assert!(kept == *text, "{} is not what makes it; {AGAIN}", path.display());
             }
-            all.push(made);
         }
+        let found = crate::replay::traces(&crate::replay::corpus()).unwrap_or_default();
+        assert_eq!(
+            found.len(),
+            all.len(),
+            "a trace is in the corpus that nothing makes, and that is not kept"
+        );
         let kept = fs::read_to_string(root().join(INDEX)).unwrap_or_default();
         assert!(kept == index(&all), "{INDEX} is stale; {AGAIN}");
     }

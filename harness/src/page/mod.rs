@@ -5,6 +5,7 @@
 
 pub mod corpus;
 mod diagram;
+pub mod kept;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,13 @@ use truelog_spec::trace::Head;
 
 pub use rows::{MAX_CLIENT_AND_WORLD, MAX_ENGINE};
 
+use crate::replay::practice;
+
 /// The longest diagram that is shown, in characters.
 pub const MAX_DIAGRAM: usize = 5_000;
+
+/// Why a real file system does not replay a crash.
+const NO_CHOICE: &str = "nobody can choose there what a crash keeps";
 
 /// Where a trace was replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,9 +91,9 @@ impl Facts {
     #[must_use]
     pub fn of_switch(switch: Switch, trace: &Trace) -> Self {
         let story = switch.story();
-        let production = match &trace.head {
+        let production = match trace.code() {
             Head::Refused { line, guard } => format!("the code never takes step {line} (`{guard}`)"),
-            Head::Reached => "the invariant holds there".to_owned(),
+            Head::Reached | Head::Unmodelled { .. } => "the invariant holds there".to_owned(),
         };
         Self {
             title: format!("{}.", story.title),
@@ -95,16 +101,13 @@ impl Facts {
             replayed: vec![
                 (Place::Mechanism, Replayed::Violates),
                 (Place::Simulator, Replayed::Cannot(production)),
-                (
-                    Place::RealFileSystem,
-                    Replayed::NotTried("nobody can choose there what a crash keeps".to_owned()),
-                ),
+                (Place::RealFileSystem, Replayed::NotTried(NO_CHOICE.to_owned())),
             ],
             minimal:
                 "The search went breadth first: no shorter path from its starting point breaks the invariant."
                     .to_owned(),
             passing: story.passing.to_owned(),
-            path: format!("corpus/{}/{switch}.trace", trace.invariant),
+            path: switch.path(),
         }
     }
 }
@@ -144,7 +147,7 @@ pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     let link = format!("[{invariant}](../../docs/INVARIANTS.md#{invariant})");
     section(&mut page, &format!("**Breaks** {link}: {}", invariant.says()));
     section(&mut page, &reproduces(facts));
-    section(&mut page, &format!("**On the code as it is:** {}", head(trace)));
+    section(&mut page, &format!("**As it is:** {}", heads(trace)));
     section(&mut page, &format!("**Each step is needed.** {}", facts.minimal));
     page.push_str(&rows::table(trace, &rows));
     page.push('\n');
@@ -170,13 +173,32 @@ fn reproduces(facts: &Facts) -> String {
     format!("**Reproduces** on {}.", places.join("; "))
 }
 
-fn head(trace: &Trace) -> String {
+/// How the path ends today, on the mechanism and on the production code.
+fn heads(trace: &Trace) -> String {
+    let mechanism = match &trace.head {
+        Head::Reached => "the mechanism takes each step, and the invariant holds.".to_owned(),
+        Head::Refused { line, guard } => format!("the mechanism refuses step {line} by `{guard}`."),
+        Head::Unmodelled { part } => {
+            let what = practice::left_out(part).unwrap_or(part);
+            format!("the mechanism has no such path (`{part}`): it leaves out {what}.")
+        }
+    };
+    let code = match trace.code() {
+        Head::Refused { line, .. } if trace.code.is_none() => {
+            format!("The production code does not take step {line} either.")
+        }
+        Head::Refused { line, guard } => {
+            let why = practice::practice(guard).map_or("it has a rule of its own", |one| one.says);
+            format!("The production code never comes so far: step {line} is refused by `{guard}`, for {why}.")
+        }
+        Head::Reached | Head::Unmodelled { .. } => {
+            "The production code takes each step, and the invariant holds.".to_owned()
+        }
+    };
+    let only = if *trace.code() == Head::Reached { "is it broken" } else { "is the path open" };
     let mutant = trace
         .mutant
         .as_deref()
-        .map_or_else(String::new, |mutant| format!(" Only with the mutant `{mutant}` is the path open."));
-    match &trace.head {
-        Head::Reached => format!("each step can be taken, and the invariant holds.{mutant}"),
-        Head::Refused { line, guard } => format!("step {line} is refused by `{guard}`.{mutant}"),
-    }
+        .map_or_else(String::new, |mutant| format!(" Only with the mutant `{mutant}` {only}."));
+    format!("{mechanism} {code}{mutant}")
 }

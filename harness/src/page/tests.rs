@@ -136,6 +136,19 @@ fn a_switch_has_a_page() {
 }
 
 #[test]
+fn a_page_tells_both_endings() {
+    let head = "head: refused at 9 by ack-needs-sync";
+    let early = format!("{head}\ncode: refused at 8 by one-sync-method");
+    let told = page(&ACK_TOO_EARLY.replace(head, &early)).unwrap();
+    assert!(told.contains("the mechanism refuses step 9 by `ack-needs-sync`."), "{told}");
+    assert!(told.contains("step 8 is refused by `one-sync-method`, for a handle writes each"), "{told}");
+    let unmodelled = "head: unmodelled stream-tables\ncode: reached";
+    let other = page(&ACK_TOO_EARLY.replace(head, unmodelled)).unwrap();
+    assert!(other.contains("no such path (`stream-tables`): it leaves out the numbers"), "{other}");
+    assert!(other.contains("The production code takes each step, and the invariant holds."), "{other}");
+}
+
+#[test]
 fn every_invariant_can_be_linked_to() {
     let document = include_str!("../../../docs/INVARIANTS.md");
     for invariant in Invariant::ALL {

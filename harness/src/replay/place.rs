@@ -1,8 +1,9 @@
 //! What a replay on the production code needs to know of traces: sizes, and which steps are the same.
 
 use truelog_env::Op;
-use truelog_spec::step::{BatchSpec, EngineStep, Lsns};
-use truelog_spec::{Failure, Trace};
+use truelog_spec::contract::Damaged;
+use truelog_spec::step::{BatchSpec, Durability, EngineStep, Lsns, Unit};
+use truelog_spec::{Failure, Step, Trace};
 
 use crate::fabric::{Profile, SimFs};
 use crate::order::mapper::name;
@@ -17,7 +18,12 @@ pub(super) fn setup(trace: &Trace) -> Setup {
     let number = |key: &str| trace.setting(key).and_then(|value| value.parse::<u64>().ok());
     let small = |key: &str| number(key).and_then(|value| u32::try_from(value).ok());
     let tiny = Setup::TINY;
-    let through = trace.lines.iter().any(|line| line.step.to_string().contains(" through"));
+    // One way for the whole log: that of the first batch.
+    let first = trace.lines.iter().find_map(|line| match line.step {
+        Step::Engine(EngineStep::WriteBatch(batch, _)) => Some(batch),
+        _ => None,
+    });
+    let through = first.is_some_and(|batch| batch.through);
     let allocate = trace.lines.iter().any(|line| line.step.to_string().contains("engine allocate"));
     Setup {
         block: small("block").unwrap_or(tiny.block),
@@ -74,6 +80,35 @@ pub(super) const fn unseen(step: &EngineStep) -> bool {
 pub(super) fn sync_start(call: &Call) -> Option<EngineStep> {
     let syncs = matches!(call.op, Op::SyncData | Op::SyncAll | Op::SyncDir);
     name(call.role).filter(|_| syncs).map(EngineStep::SyncStart)
+}
+
+/// What damage to a unit may cost: `before` is the path up to it. A batch is vouched for when its records were
+/// claimed to be durable, and a later batch says so.
+pub(super) fn damage(before: &[Step], unit: Unit) -> Vec<Damaged> {
+    let Unit::Batch(number, _) = unit else { return Vec::new() };
+    let hit = before.iter().find_map(|step| match step {
+        Step::Engine(EngineStep::WriteBatch(batch, _)) if batch.batch == number => batch.lsns,
+        _ => None,
+    });
+    let Some(lsns) = hit else { return Vec::new() };
+    let claimed = before.iter().position(|step| {
+        matches!(step, Step::Engine(EngineStep::Publish(Durability::PowerLoss, upto)) if *upto >= lsns.last)
+    });
+    let later = before[claimed.unwrap_or(before.len())..].iter();
+    let vouched = later.into_iter().any(|step| matches!(step, Step::Engine(EngineStep::WriteBatch(..))));
+    vec![Damaged { lsns, vouched }]
+}
+
+/// Whether an unseen step that is refused was taken after all, as what the code does next shows.
+pub(super) const fn shows_taken(refused: &EngineStep, next: &EngineStep) -> bool {
+    match (refused, next) {
+        // A batch says how far the log was durable: a claim of what is before it was made by then.
+        (
+            EngineStep::Publish(Durability::PowerLoss, upto),
+            EngineStep::WriteBatch(BatchSpec { lsns: Some(lsns), .. }, _),
+        ) => lsns.first > *upto,
+        _ => false,
+    }
 }
 
 /// The run of LSNs, if it is one.

@@ -2,8 +2,9 @@
 //!
 //! Client and world steps are done; engine steps are watched for, and give the position of what comes next: a crash
 //! falls when the line before it has happened, and a client that comes while another one's call is under way
-//! hands its records in from inside that call. What the code does beyond the trace is let pass, except at the
-//! line that the trace says is refused: there, the first thing that the code does decides.
+//! hands its records in from inside that call, or trims. What the code does beyond the trace is let pass, except at
+//! the line that the trace says is refused: there, the first thing that the code does decides. A trace of clients
+//! and the world only is done call by call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
 
 use super::state::{Next, State, Verdict};
 use super::{End, place};
-use crate::driver::{Impossible, Units, recover};
+use crate::driver::{Impossible, Units, files, recover};
 use crate::oracle;
 use crate::order::mapper::Mapper;
 use crate::order::seen::Seen;
@@ -59,6 +60,7 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
     let (disk, sector) = place::disk(trace);
     let state = State {
         lines: trace.lines.iter().map(|line| line.step.clone()).collect(),
+        outcomes: trace.lines.iter().map(|line| line.outcome.clone().filter(|_| !line.violates)).collect(),
         due: 0,
         refused: refused.map(|line| line - 1),
         verdict: None,
@@ -71,6 +73,8 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
         waiting: Vec::new(),
         queued: Vec::new(),
         besides: None,
+        owed: None,
+        undisturbed: !trace.lines.iter().any(|line| matches!(line.step, Step::Engine(_))),
         contract: Contract::new(),
         indices: BTreeMap::new(),
     };
@@ -190,8 +194,9 @@ impl Stage {
         let (call, log, sent) = {
             let mut state = self.state();
             let closes = *step == ClientStep::Close;
-            let undisturbed = matches!(step, ClientStep::Create | ClientStep::Open)
-                && !matches!(state.lines.get(state.due), Some(Step::Engine(_)));
+            let opens = matches!(step, ClientStep::Create | ClientStep::Open);
+            let shown = matches!(state.lines.get(state.due), Some(Step::Engine(_)));
+            let undisturbed = state.undisturbed || opens && !shown;
             state.watching = !undisturbed;
             let sent = state.sent(step);
             let log = if closes { state.log.take() } else { state.log.clone() };
@@ -219,6 +224,7 @@ impl Stage {
         let outcome = result.unwrap_or_else(|refusal| Outcome::Failed(refusal.kind));
         let judged = if state.next_life.is_some() { Ok(()) } else { state.contract.finish(call, &outcome) };
         state.broken(judged);
+        state.ended(step, &outcome);
         state.answered(&outcome);
     }
 
@@ -263,11 +269,23 @@ impl Stage {
         log.close().map(|()| Outcome::Done)
     }
 
-    /// Opens, reads everything, and holds it against what is owed.
+    /// Opens, reads everything, and holds it against what is owed: what was returned, and what the disk holds.
     fn open(self: &Arc<Self>) -> Result<Outcome, Refusal> {
-        match recover::<Plain>(&self.place(), Arc::new(|_| {})) {
+        let (disk, owed) = {
+            let mut state = self.state();
+            (state.disk.clone(), state.owed.take())
+        };
+        let before = oracle::Reading::of(&files(&disk.snapshot().process_crash()));
+        let (log, ended) = recover::<Plain>(&self.place(), Arc::new(|_| {}));
+        let sure = disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default();
+        let after = oracle::Reading::of(&sure);
+        let mut state = self.state();
+        if let Some(owed) = owed.filter(|_| state.next_life.is_none()) {
+            let case = oracle::Case { owed: &owed, before: &before, ended: &ended, after: &after };
+            state.broken(oracle::judge(&case));
+        }
+        match (log, ended) {
             (Some(log), oracle::Ended::Opened { state: found, .. }) => {
-                let mut state = self.state();
                 state.log = Some(Arc::new(log));
                 let judged = state.contract.opened(&found);
                 state.broken(judged);
@@ -297,7 +315,7 @@ impl Stage {
                     }
                 }
             }
-            ClientStep::Submit { .. } => self.client(step),
+            ClientStep::Submit { .. } | ClientStep::Trim { .. } => self.client(step),
             other => {
                 let mut state = self.state();
                 let line = state.due;

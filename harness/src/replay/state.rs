@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use truelog_spec::contract::{Call, Contract, Violation, payload};
+use truelog_spec::contract::{Call, Contract, Obligations, Violation, payload};
 use truelog_spec::step::{CrashKind, EngineStep, Role, TicketNo, Write};
 use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
 
 use super::production::LeftPath;
 use super::{End, place};
-use crate::driver::{Impossible, Units, after_power, damaged, plan};
+use crate::driver::{Impossible, Units, carry_out};
 use crate::fabric::{Image, SimFs};
 use crate::subject::{Plain, Sent, Subject};
 
@@ -22,6 +21,8 @@ pub(super) enum Verdict {
 
 pub(super) struct State {
     pub(super) lines: Vec<Step>,
+    /// How each line is said to end; the line that violates ends otherwise today.
+    pub(super) outcomes: Vec<Option<Outcome>>,
     /// The line that is due, from 0.
     pub(super) due: usize,
     pub(super) refused: Option<usize>,
@@ -38,9 +39,13 @@ pub(super) struct State {
     pub(super) waiting: Vec<(ClientStep, Call, <Plain as Subject>::Ticket)>,
     /// Such calls for whose records it is too early: space is being made, and they would wait for that.
     pub(super) queued: Vec<ClientStep>,
-    /// The first step that the code took and the trace does not.
+    /// The first step of the call under way that the code took and the trace does not.
     pub(super) besides: Option<EngineStep>,
+    /// Clients and the world only: each call runs to its end before the next line.
+    pub(super) undisturbed: bool,
     pub(super) contract: Contract,
+    /// After a crash on a disk that did not lie: what the next open is judged by.
+    pub(super) owed: Option<Obligations>,
     pub(super) indices: BTreeMap<u32, u64>,
 }
 
@@ -63,7 +68,7 @@ impl State {
             let refused = self.refused == Some(self.due);
             let Some(due) = self.lines.get(self.due).cloned() else { return Next::Nothing };
             match due {
-                Step::Client(step) if hands_in(&step) => {
+                Step::Client(step) if waits_for_space(&step) => {
                     self.due += 1;
                     self.queued.push(step);
                 }
@@ -83,9 +88,10 @@ impl State {
                     self.due += 1;
                     return self.follows(step);
                 }
-                Step::Engine(_) if refused => {
-                    self.verdict = Some(Verdict::End(End::Refused { line: self.due + 1 }));
-                }
+                // How an open decides is seen by what it returns: it runs to its end, and is judged.
+                Step::Engine(EngineStep::Recover(..)) if refused => self.watching = false,
+                Step::Engine(due) if refused && place::shows_taken(&due, step) => self.took(self.due),
+                Step::Engine(_) if refused => self.refuse(Some(*step)),
                 Step::Engine(due) if place::unseen(&due) => self.due += 1,
                 Step::Engine(_) => {
                     // A file may be filled by more than one write; anything else is a step more than the trace has.
@@ -99,14 +105,19 @@ impl State {
         Next::Nothing
     }
 
-    /// The code does what the line says. That is the refused step only if nothing came before it that the trace
-    /// leaves out: a guard asks for just such a step.
-    pub(super) fn took(&mut self, line: usize) {
+    /// The code does what the line says. That is the refused step only if nothing came before it, in the same call,
+    /// that the trace leaves out: a guard asks for just such a step.
+    fn took(&mut self, line: usize) {
         let line = line + 1;
         self.verdict = Some(Verdict::End(match self.besides {
-            Some(_) => End::Refused { line },
+            Some(step) => End::Refused { line, instead: Some(step) },
             None => End::Took { line },
         }));
+    }
+
+    /// Something else than the line that is due and refused.
+    fn refuse(&mut self, instead: Option<EngineStep>) {
+        self.verdict = Some(Verdict::End(End::Refused { line: self.due + 1, instead }));
     }
 
     /// A call that was put off, once a commit is under way: it waits for no space then.
@@ -121,12 +132,18 @@ impl State {
 
     /// What the trace puts right behind a line that has happened.
     pub(super) fn follows(&mut self, step: &EngineStep) -> Next {
+        // Taking records in makes no call: what the world does right behind it must not wait for the next one.
+        let taken_in = |step: &&Step| matches!(step, Step::Engine(EngineStep::Encode(..)));
+        let skipped = self.lines[self.due..].iter().take_while(taken_in).count();
+        if matches!(self.lines.get(self.due + skipped), Some(Step::World(_))) {
+            self.due += skipped;
+        }
         match self.lines.get(self.due).cloned() {
             Some(Step::World(step)) => {
                 self.due += 1;
                 Next::World(step)
             }
-            Some(Step::Client(client)) if hands_in(&client) => {
+            Some(Step::Client(client)) if waits_for_space(&client) => {
                 self.due += 1;
                 self.queued.push(client);
                 self.queued(step)
@@ -137,20 +154,21 @@ impl State {
 
     /// What comes next while no call is under way.
     pub(super) fn at_rest(&mut self) -> Next {
+        self.besides = None;
         if !self.queued.is_empty() {
             return Next::Client(self.queued.remove(0));
         }
         loop {
             let refused = self.refused == Some(self.due);
             let Some(due) = self.lines.get(self.due).cloned() else { return Next::Nothing };
+            if refused {
+                self.refuse(None);
+                return Next::Nothing;
+            }
             self.due += 1;
             match due {
                 Step::Client(step) => return Next::Client(step),
                 Step::World(step) => return Next::World(step),
-                Step::Engine(_) if refused => {
-                    self.verdict = Some(Verdict::End(End::Refused { line: self.due }));
-                    return Next::Nothing;
-                }
                 Step::Engine(due) if place::unseen(&due) => {}
                 Step::Engine(due) => {
                     let due = Box::new(Step::Engine(due));
@@ -176,9 +194,27 @@ impl State {
                     self.due = line + 1;
                     return;
                 }
+                // Acknowledged without anything else: by then the claim was made.
+                Step::Engine(EngineStep::Publish(_, upto))
+                    if self.refused == Some(line) && lsns.last >= *upto =>
+                {
+                    self.took(line);
+                    return;
+                }
                 Step::Engine(due) if place::unseen(due) && self.refused != Some(line) => {}
                 _ => return,
             }
+        }
+    }
+
+    /// A call that ran alone must end as its line says. (What an open has found is judged by the contract.)
+    pub(super) fn ended(&mut self, step: &ClientStep, outcome: &Outcome) {
+        let line = self.due;
+        let stated = line.checked_sub(1).and_then(|at| self.outcomes.get(at)).and_then(Option::as_ref);
+        let other = stated.is_some_and(|stated| stated != outcome) && *step != ClientStep::Open;
+        if self.undisturbed && other && self.verdict.is_none() {
+            let says = format!("`{step}` ends otherwise: {outcome}");
+            self.verdict = Some(Verdict::Left(LeftPath::Call { line, says }));
         }
     }
 
@@ -207,23 +243,12 @@ impl State {
     }
 
     pub(super) fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
-        match step {
-            WorldStep::CrashProcess => {
-                let image = self.disk.snapshot().process_crash();
-                self.crash(CrashKind::Process, image);
-            }
-            WorldStep::CrashPower { keep, garbage } => {
-                let image = after_power(&self.units, &self.disk.snapshot(), keep, garbage)?;
-                self.crash(CrashKind::Power, image);
-            }
-            WorldStep::Fault(fault) => {
-                self.disk.faults().schedule(plan(fault)?);
-            }
-            WorldStep::Damage { unit, kind } => {
-                let image = damaged(&self.units, &self.disk.snapshot(), *unit, *kind)?;
-                self.crash(CrashKind::Process, image);
-            }
-            WorldStep::Clock { ms } => self.disk.advance(Duration::from_millis(*ms)),
+        if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
+            self.crash(kind, image);
+        }
+        if let WorldStep::Damage { unit, .. } = step {
+            self.contract.damage(&place::damage(&self.lines[..self.due], *unit));
+            self.owed = None;
         }
         Ok(())
     }
@@ -231,6 +256,7 @@ impl State {
     /// The old life is over: each of its later calls fails, and what it does is void.
     pub(super) fn crash(&mut self, kind: CrashKind, image: Image) {
         self.disk.power_off();
+        self.owed = Some(self.contract.obligations(kind));
         self.contract.crash(kind);
         self.next_life = Some(image);
     }
@@ -247,7 +273,10 @@ impl State {
     }
 }
 
-/// Whether a call hands records in.
-const fn hands_in(step: &ClientStep) -> bool {
-    matches!(step, ClientStep::Append(_) | ClientStep::Batch(_) | ClientStep::Submit { .. })
+/// Whether a call waits while space is being made for another one.
+const fn waits_for_space(step: &ClientStep) -> bool {
+    matches!(
+        step,
+        ClientStep::Append(_) | ClientStep::Batch(_) | ClientStep::Submit { .. } | ClientStep::Trim { .. }
+    )
 }

@@ -143,6 +143,7 @@ impl Mechanism {
                 whole: done,
                 synced: done && spec.through,
                 failed: ended == Ended::Failed,
+                looked: false,
                 checked: false,
             });
         }
@@ -233,6 +234,7 @@ impl Mechanism {
         if found == PathCheck::Same {
             for flight in &mut engine.flights {
                 let here = disk.batch(flight.batch).is_some_and(|batch| batch.segment == segment);
+                flight.looked |= here && !flight.synced;
                 flight.checked |= here && flight.synced;
             }
         } else {
@@ -259,7 +261,9 @@ impl Mechanism {
         self.guard(Guard::PublishNeedsSync, newest)?;
         let older = covered.iter().filter(|flight| last(flight) < lsn).all(|flight| flight.synced);
         self.guard(Guard::WatermarkHasNoHole, older)?;
-        self.guard(Guard::PublishNeedsPathCheck, covered.iter().all(|f| f.checked || !f.synced))?;
+        let synced = || covered.iter().filter(|flight| flight.synced && !flight.checked);
+        self.guard(Guard::PublishNeedsPathCheck, synced().all(|flight| flight.looked))?;
+        self.guard(Guard::CheckFollowsSync, synced().all(|flight| !flight.looked))?;
         state.judge_claim(lsn);
         state.claimed = state.claimed.max(lsn);
         let State { disk, engine, .. } = state;

@@ -16,6 +16,8 @@ words! {
         PublishNeedsSync = "publish-needs-sync",
         /// The watermark follows the look at the path.
         PublishNeedsPathCheck = "publish-needs-path-check",
+        /// A look at the path before the sync is none.
+        CheckFollowsSync = "check-follows-sync",
         /// The watermark passes nothing that is not durable.
         WatermarkHasNoHole = "watermark-has-no-hole",
         /// A sync that failed is not tried again.
@@ -90,6 +92,9 @@ impl Guard {
             Self::PublishNeedsSync => "the durable watermark moves only over batches that a sync has covered",
             Self::PublishNeedsPathCheck => {
                 "the durable watermark moves only after the path was seen to lead to the synced file"
+            }
+            Self::CheckFollowsSync => {
+                "the durable watermark moves only after a look at the path that came behind the sync"
             }
             Self::WatermarkHasNoHole => "the durable watermark moves only if every batch below it is synced",
             Self::FailedSyncIsFinal => "a sync that failed is never tried again on the same bytes",

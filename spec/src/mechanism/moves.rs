@@ -175,7 +175,7 @@ impl Mechanism {
         self.writing(state, engine, menu, offers);
         let lazy = state.requests.iter().any(|r| r.durability == Durability::ProcessCrash);
         settle_flights(state, engine, lazy, offers);
-        publishing(state, engine, offers);
+        publishing(state, engine, self.is_off(Guard::CheckFollowsSync), offers);
         trimming(state, engine, offers);
         let work = state.has_work() || engine.next > engine.written + 1;
         let spare = menu.rotate && state.past.faults == 0 && usable;
@@ -379,13 +379,14 @@ fn settle_flights(state: &State, engine: &Engine, lazy: bool, offers: &mut Vec<E
     }
 }
 
-fn publishing(state: &State, engine: &Engine, offers: &mut Vec<EngineStep>) {
+/// The claims. `early`: of batches too whose records nobody asked to survive a loss of power, as a rotation makes.
+fn publishing(state: &State, engine: &Engine, early: bool, offers: &mut Vec<EngineStep>) {
     for flight in &engine.flights {
         let Some(batch) = state.disk.batch(flight.batch).filter(|batch| !batch.records.is_empty()) else {
             continue;
         };
         let last = batch.last();
-        if last > engine.durable && state.must_sync(flight.batch) {
+        if last > engine.durable && (early || state.must_sync(flight.batch)) {
             offers.push(EngineStep::Publish(Durability::PowerLoss, last));
         }
         let accepts = state.requests.iter().any(|request| {

@@ -319,6 +319,8 @@ pub struct Flight {
     pub synced: bool,
     /// A sync of it failed.
     pub failed: bool,
+    /// Its path was looked at before that, and was right then.
+    pub looked: bool,
     /// Its path was looked at after that, and was right.
     pub checked: bool,
 }

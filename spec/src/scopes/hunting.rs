@@ -1,8 +1,10 @@
 //! The worlds in which the counterexamples of the switches are looked for: as little as each path needs.
 
-use super::{Scope, accepted_write as soft, asked, limits, one, prepared, write};
+use super::{
+    Scope, accepted, accepted_write as soft, asked, limits, one, prepared, second_segment, then, write,
+};
 use crate::mechanism::{Limits, Menu};
-use crate::step::{Call, DamageKind, Durability, FaultKind, Step};
+use crate::step::{Call, ClientStep, DamageKind, Durability, FaultKind, Step};
 use crate::switches::Switch;
 
 /// The ground on which a switch's counterexample is looked for.
@@ -51,6 +53,81 @@ impl Menu {
     }
 }
 
+/// The first record is committed.
+const COMMITTED: &[&str] = &[
+    "engine encode 1 writer=0",
+    "engine write batch:1 seg-1 lsns=1",
+    "engine sync-data seg-1",
+    "engine check seg-1 same",
+    "engine publish power-loss=1",
+    "engine ack 1",
+];
+/// Two records are committed at once.
+const COMMITTED_TOGETHER: &[&str] = &[
+    "engine encode 1..2 writer=0",
+    "engine write batch:1 seg-1 lsns=1..2",
+    "engine sync-data seg-1",
+    "engine check seg-1 same",
+    "engine publish power-loss=2",
+    "engine ack 1..2",
+];
+/// The second one, in the second segment.
+const COMMITTED_BEHIND: &[&str] = &[
+    "engine encode 2 writer=1",
+    "engine write batch:2 seg-2 lsns=2",
+    "engine sync-data seg-2",
+    "engine check seg-2 same",
+    "engine publish power-loss=2",
+    "engine ack 2",
+];
+
+/// Two batches in one segment, the second one synced and not yet claimed; then the process died.
+fn two_batches() -> Vec<Step> {
+    let mut steps = then(prepared(one(0)), COMMITTED);
+    steps.push(Step::Client(ClientStep::Append(one(1))));
+    then(
+        steps,
+        &[
+            "engine encode 2 writer=1",
+            "engine write batch:2 seg-1 lsns=2",
+            "engine sync-data seg-1",
+            "world crash process",
+        ],
+    )
+}
+
+/// Two durable records, and a second segment that the manifest is about to name.
+fn edit_in_flight() -> Vec<Step> {
+    let two = then(prepared(write(0, Durability::PowerLoss, 2)), COMMITTED_TOGETHER);
+    let mut steps = second_segment(two, one(1));
+    steps.pop();
+    steps
+}
+
+/// A durable record in each of two segments.
+fn two_segments() -> Vec<Step> {
+    then(second_segment(then(prepared(one(0)), COMMITTED), one(1)), COMMITTED_BEHIND)
+}
+
+/// A record is accepted, and one is to survive a loss of power.
+fn both_durabilities() -> Vec<Step> {
+    let mut steps = accepted();
+    steps.push(Step::Client(ClientStep::Append(one(1))));
+    steps
+}
+
+/// A record is accepted, and the next one goes to a second segment.
+fn rotating() -> Vec<Step> {
+    then(second_segment(accepted(), one(1)), &["engine encode 2 writer=1"])
+}
+
+/// A record is handed in, and nobody waits for it yet: a handle can be closed.
+fn handed_in() -> Vec<Step> {
+    let mut steps = prepared(one(0));
+    steps[1] = Step::Client(ClientStep::Submit { ticket: 1, write: one(0) });
+    steps
+}
+
 /// The name, the way to the start, and what may happen.
 fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
     let ready = prepared(one(0));
@@ -77,11 +154,9 @@ fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
         | Switch::ManifestBeforeName
         | Switch::RenameBeforeSync
         | Switch::BatchIntoUnnamedSegment => ("prepare", asked(one(0)), Menu::power(limits(1, 1, 2, 2))),
-        Switch::TwoEditsInFlight => {
-            ("trim", ready, Menu::power(limits(2, 1, 2, 2)).pair().rotating().trimming())
-        }
+        Switch::TwoEditsInFlight => ("trim", edit_in_flight(), Menu::power(limits(2, 1, 2, 2)).trimming()),
         Switch::UnlinkBeforeTrimDurable => {
-            ("trim", ready, Menu::calm(limits(2, 0, 2, 3)).pair().rotating().trimming())
+            ("trim", two_segments(), Menu::calm(limits(2, 0, 2, 3)).trimming())
         }
         Switch::CheckpointWithoutDirSync => {
             let menu = Menu { checkpoint: true, ..Menu::power(limits(1, 1, 2, 2)) };
@@ -102,24 +177,24 @@ fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
             ("faults", ready, menu.faulty(Call::SyncData, FaultKind::Eio))
         }
         Switch::WatermarkPassesHole => {
-            let menu = Menu { through: true, ..Menu::power(limits(2, 1, 2, 3)).pair() };
-            ("durabilities", prepared(soft(0)), menu)
+            ("durabilities", both_durabilities(), Menu { through: true, ..Menu::power(limits(2, 1, 2, 3)) })
         }
         Switch::RotateWithoutSync => {
             let menu = Menu { writes: vec![soft(1)], ..Menu::power(limits(2, 1, 3, 4)).rotating() };
             ("rotation", prepared(soft(0)), menu)
         }
+        Switch::PathCheckBeforeSync => {
+            ("rotation", rotating(), Menu::calm(limits(2, 0, 2, 3)).damaged(DamageKind::Missing))
+        }
         Switch::NoPathCheck => ("path", ready, Menu::calm(limits(1, 0, 1, 2)).damaged(DamageKind::Missing)),
         Switch::NoIdentityInChecksum => {
-            let menu = Menu::calm(limits(2, 1, 2, 3)).pair().process();
-            ("damage", ready, menu.damaged(DamageKind::Misdirected))
+            ("damage", two_batches(), Menu::calm(limits(2, 1, 2, 3)).damaged(DamageKind::Misdirected))
         }
         Switch::DamageIsTornTail => {
-            let menu = Menu::calm(limits(2, 1, 2, 3)).pair().process();
-            ("damage", ready, menu.damaged(DamageKind::Flip))
+            ("damage", two_batches(), Menu::calm(limits(2, 1, 2, 3)).damaged(DamageKind::Flip))
         }
         Switch::CloseForgetsWaiting => {
-            ("close", ready, Menu { close: true, ..Menu::calm(limits(1, 0, 1, 2)) })
+            ("close", handed_in(), Menu { close: true, ..Menu::calm(limits(1, 0, 1, 2)) })
         }
     }
 }

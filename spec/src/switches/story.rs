@@ -111,6 +111,13 @@ const STORIES: &[(Switch, Story)] = &[
                 again.",
         passing: "After the sync the path is looked at: it must lead to the same file.",
     }),
+    (Switch::PathCheckBeforeSync, Story {
+        title: "The path is looked at before the sync, and not again behind it",
+        says: "A batch that nobody asked to be durable is written, and its path is looked at. Then \
+                somebody removes the segment's name. Before the log rotates it syncs the old segment, \
+                and claims that all of it is durable: synced it is, and nothing leads to it.",
+        passing: "Each sync is followed by a look at the path of its own, the one at a rotation too.",
+    }),
     (Switch::RetryFailedSync, Story {
         title: "A failed sync is tried again, and succeeds",
         says: "The kernel reports a write-back error once and marks the pages clean. The second \

@@ -8,24 +8,26 @@ use crate::invariant::Status;
 
 #[test]
 fn each_switch_breaks_the_invariant_that_it_protects_and_the_corpus_holds_its_path() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let traces = corpus().expect("each switch has its path");
-    assert_eq!(traces.len(), Switch::ALL.len());
-    for (path, trace) in traces {
-        let text = trace.to_string();
-        assert_eq!(text.parse().as_ref(), Ok(&trace), "{path}");
-        let kept = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
-        assert_eq!(kept, text, "{path} is not what the checker finds");
+    for switch in Switch::ALL {
+        let trace = counterexample(*switch).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(trace.to_string().parse().as_ref(), Ok(&trace), "{switch}");
+        // What the corpus says of other code than the mechanism is not the checker's to find.
+        let kept = Trace { code: None, with: Vec::new(), ..kept(*switch) };
+        assert_eq!(kept, trace, "{} is not what the checker finds", switch.path());
     }
+}
+
+fn kept(switch: Switch) -> Trace {
+    let path = switch.path();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
+    text.parse().unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[test]
 fn the_corpus_ends_as_it_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for switch in Switch::ALL {
-        let path = format!("corpus/{}/{switch}.trace", switch.invariant());
-        let text = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
-        let trace: Trace = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (path, trace) = (switch.path(), kept(*switch));
         let steps: Vec<Step> = trace.lines.iter().map(|line| line.step.clone()).collect();
         let (line, _) = trace.violation().expect("a trace violates");
         let broken = Ending::Violated { line, invariant: trace.invariant };

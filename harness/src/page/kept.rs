@@ -1,0 +1,73 @@
+//! The traces of the corpus that no switch gives: bugs of the engine that the harness found on the engine itself.
+//! A mutant brings each of them back. The trace is written by hand; its page is made from it and from the story here.
+
+use truelog_spec::Trace;
+use truelog_spec::trace::Head;
+
+use super::{Facts, Place, Replayed};
+use crate::replay::practice;
+
+/// A bug, told to a reader who knows storage and not Truelog.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// The trace's path, from the root of the repository.
+    pub path: &'static str,
+    /// What broke, in one sentence, with its full stop.
+    title: &'static str,
+    /// How it comes about, and what it costs.
+    says: &'static str,
+    /// Why no step can be left out.
+    minimal: &'static str,
+    /// The nearest path that passes.
+    passing: &'static str,
+}
+
+/// All of them, in the order of their paths.
+pub const KEPT: &[Kept] = &[
+    Kept {
+        path: "corpus/nothing-invented/trim-takes-the-stream-table.trace",
+        title: "A trim removes the only durable table of the streams.",
+        says: "A segment's first batch says how many records each stream has had. Record 1 is durable; record 2, in \
+               the next segment, is only written. A trim below record 2 removes the first segment. The power fails, \
+               the second segment's one batch is gone, and with it the last table: the stream's numbers begin again \
+               at 0, and what was number 0 once is so a second time.",
+        minimal: "Without the second append no other segment stays; without the trim, or the loss of power, a table \
+                  does; and without the last append nobody sees the number.",
+        passing: "The segment of the last durable record stays, whatever is trimmed: its table is on the device.",
+    },
+    Kept {
+        path: "corpus/recovery-converges/mark-continued-from-the-cache.trace",
+        title: "The next segment continues an idle mark that only the page cache holds.",
+        says: "The write of the idle mark fails, and its bytes are in the page cache all the same. The next open \
+               reads the mark, and the first batch of its new segment says that the old one ends behind it. The \
+               power fails, and the mark was never on the device: the old segment ends before the place that its \
+               successor names. What recovery returned rests on a batch that is not there, and a real loss at that \
+               place could no longer be told from it.",
+        minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
+                  without the loss of power the mark is still read.",
+        passing: "Only what is proven to be durable is continued: a mark at the very end is not.",
+    },
+];
+
+impl Facts {
+    /// What is known about a bug of the engine.
+    #[must_use]
+    pub fn of_kept(kept: &Kept, trace: &Trace) -> Self {
+        let unmodelled = match &trace.head {
+            Head::Unmodelled { part } => practice::left_out(part).unwrap_or(part),
+            Head::Reached | Head::Refused { .. } => "nothing",
+        };
+        Self {
+            title: kept.title.to_owned(),
+            explanation: kept.says.to_owned(),
+            replayed: vec![
+                (Place::Simulator, Replayed::Violates),
+                (Place::Mechanism, Replayed::NotTried(format!("it leaves out {unmodelled}"))),
+                (Place::RealFileSystem, Replayed::NotTried(super::NO_CHOICE.to_owned())),
+            ],
+            minimal: kept.minimal.to_owned(),
+            passing: kept.passing.to_owned(),
+            path: kept.path.to_owned(),
+        }
+    }
+}
