@@ -37,7 +37,8 @@ impl Doubt {
             return Err(Error::InDoubt { dir: dir.into() });
         }
         let old = names.iter().filter(|name| matches!(name, Name::InDoubt(_)));
-        let marks: Vec<_> = std::iter::once(&mark).chain(old).map(|name| dir.join(name.to_string())).collect();
+        let marks: Vec<_> =
+            std::iter::once(&mark).chain(old).map(|name| dir.join(name.to_string())).collect();
         let path = &marks[0];
         match env.fs.open(path, OpenMode::CREATE) {
             Ok(_) => Ok(Self { marks }),

@@ -48,6 +48,9 @@ impl<S: Subject> Driver<S> {
             WorldStep::Damage { unit, kind } => {
                 let image = damaged(&self.units, &self.disk.snapshot(), *unit, *kind)?;
                 self.crash(CrashKind::Process, image);
+                if *kind == DamageKind::Copied {
+                    self.diary.note(Deed::Copied);
+                }
             }
             WorldStep::Clock { ms } => self.disk.advance(Duration::from_millis(*ms)),
         }
@@ -86,6 +89,9 @@ pub(crate) fn damaged(
 ) -> Result<Image, Impossible> {
     let image = snapshot.process_crash();
     let unfit = || Impossible::NoSuchDamage(unit);
+    if (unit, kind) == (SpecUnit::Name(SpecRole::Dir), DamageKind::Copied) {
+        return image.copied().ok_or_else(unfit);
+    }
     let (role, offset, len) = units.place(unit).ok_or_else(unfit)?;
     let path = std::path::Path::new(LOG_DIR).join(file_name(role).ok_or_else(unfit)?);
     let damage = match kind {
