@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod conformance;
+mod doubt;
 mod explore;
 mod fabric;
 mod house;

@@ -36,7 +36,7 @@ impl Doubt {
         if names.contains(&mark) {
             return Err(Error::InDoubt { dir: dir.into() });
         }
-        let old = names.iter().filter(|name| matches!(name, Name::InDoubt(_)));
+        let old = names.iter().filter(|name| matches!(name, Name::InDoubt(other) if *other != boot));
         let marks: Vec<_> =
             std::iter::once(&mark).chain(old).map(|name| dir.join(name.to_string())).collect();
         let path = &marks[0];

@@ -296,6 +296,19 @@ impl Disk {
         self.name(&home, Self::version(None, order))
     }
 
+    /// Removes a directory with its files.
+    pub(super) fn remove_dir_all(&mut self, path: &Path) -> Result<(), Refused> {
+        let (home, inode) = (self.split(path)?, self.find(path)?);
+        let slots = self.dir(inode)?.slots.iter();
+        let names: Vec<_> =
+            slots.filter(|(_, slot)| slot.now().is_some()).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.unlink(&path.join(&*name))?;
+        }
+        let order = self.next_order();
+        self.name(&home, Self::version(None, order))
+    }
+
     /// The bytes that a write would have to find room for.
     pub(super) fn room_needed(&self, inode: u64, offset: u64, len: u64) -> Result<u64, Refused> {
         let file = self.file(inode)?;
