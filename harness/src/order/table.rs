@@ -80,8 +80,9 @@ pub enum Deed {
     Unlink,
     /// `check`: the look at a segment's path.
     Check,
-    /// No step: the mechanism has no second create or adopt after a failed sync, so it has no name that forbids one. That
-    /// the name is there before the first such sync, and is heeded, is for the check `faults` to see.
+    /// No step: the mechanism does not say what a second create or adopt may do after the syncs of the first failed, so
+    /// it has no name that forbids one. That the name comes before the first such sync, and is heeded, is for the check
+    /// `faults` to see.
     Doubt,
 }
 
