@@ -236,7 +236,7 @@ fn a_create_that_was_cut_off_is_in_doubt_until_the_directory_is_new() {
     fs::create_dir_all(dir.path()).expect("a directory");
     doubt(&dir, boot);
     let error = Log::create(dir.path(), &options()).expect_err("in doubt");
-    assert_eq!((error.code(), &error), ("TL-025", &Error::InDoubt { dir: dir.path().into() }));
+    assert_eq!((error.code(), &error), ("TL-025", &Error::InDoubt { dir: dir.path() }));
     assert!(matches!(Log::open(dir.path(), &options()), Err(Error::Unfinished { .. })));
     assert!(matches!(inspect(dir.path()), Err(Error::Unfinished { .. })));
     fs::remove_dir_all(dir.path()).expect("a removal");
@@ -259,7 +259,7 @@ fn an_adopt_that_was_cut_off_is_in_doubt_and_a_log_at_home_opens_all_the_same() 
     adopt(dir.path()).expect("of another boot");
     assert!(!mark.exists());
     doubt(&dir, boot);
-    assert_eq!(adopt(dir.path()), Err(Error::InDoubt { dir: dir.path().into() }));
+    assert_eq!(adopt(dir.path()), Err(Error::InDoubt { dir: dir.path() }));
 }
 
 #[test]
