@@ -45,6 +45,7 @@ pub enum Step {
     Lock { name: &'static str, handle: usize },
     Unlock { handle: usize },
     Volume { name: &'static str },
+    Boot,
 }
 
 /// What a call gave, without what may differ from disk to disk (inode numbers, a directory's length).
@@ -112,11 +113,12 @@ struct Run<'a> {
     place: &'a Place<'a>,
     files: [Option<Box<dyn File>>; HANDLES],
     locks: [Option<Box<dyn DirLock>>; HANDLES],
+    boot: Option<u128>,
 }
 
 impl<'a> Run<'a> {
     fn new(place: &'a Place<'a>) -> Self {
-        Self { place, files: Default::default(), locks: Default::default() }
+        Self { place, files: Default::default(), locks: Default::default(), boot: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -156,6 +158,12 @@ impl<'a> Run<'a> {
             Step::Volume { name } => {
                 let volume = fs.volume(&self.path(name))?;
                 return Ok(if volume.read_only { Answer::Nothing } else { Answer::Done });
+            }
+            Step::Boot => {
+                // The number differs from machine to machine; that it stays does not.
+                let boot = fs.boot()?;
+                let stays = boot != 0 && *self.boot.get_or_insert(boot) == boot;
+                return Ok(if stays { Answer::Done } else { Answer::Nothing });
             }
             Step::Read { .. }
             | Step::Write { .. }
@@ -307,6 +315,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (dir(), handle()).prop_map(|(name, handle)| Step::Lock { name, handle }),
         1 => handle().prop_map(|handle| Step::Unlock { handle }),
         1 => any().prop_map(|name| Step::Volume { name }),
+        1 => Just(Step::Boot),
     ]
 }
 
@@ -333,16 +342,18 @@ impl Step {
             Self::Lock { .. } => "lock",
             Self::Unlock { .. } => "unlock",
             Self::Volume { .. } => "statvfs",
+            Self::Boot => "get the boot",
         }
     }
 }
 
 /// Every operation's name: a run that leaves one out has not gone through the suite.
-pub const OPERATIONS: [&str; 18] = [
+pub const OPERATIONS: [&str; 19] = [
     "allocate",
     "close",
     "create",
     "create directory",
+    "get the boot",
     "list directory",
     "lock",
     "open",

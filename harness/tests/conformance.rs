@@ -40,6 +40,8 @@ enum Kind {
     LockAlways,
     /// Names come in reverse.
     Unsorted,
+    /// Each call is another boot.
+    RestlessBoot,
 }
 
 impl Fs for Wrong {
@@ -86,6 +88,10 @@ impl Fs for Wrong {
     fn volume(&self, path: &Path) -> Result<Volume, IoError> {
         self.0.volume(path)
     }
+    fn boot(&self) -> Result<u128, IoError> {
+        let boot = self.0.boot()?;
+        Ok(if matches!(self.1, Kind::RestlessBoot) { boot + u128::from(self.0.calls()) } else { boot })
+    }
 }
 
 #[derive(Debug)]
@@ -95,9 +101,13 @@ impl DirLock for NoLock {}
 
 #[test]
 fn a_planted_disagreement_is_found_and_shrunk() {
-    for (kind, most) in
-        [(Kind::RenameCopies, 5), (Kind::OpenCreates, 2), (Kind::LockAlways, 3), (Kind::Unsorted, 5)]
-    {
+    for (kind, most) in [
+        (Kind::RenameCopies, 5),
+        (Kind::OpenCreates, 2),
+        (Kind::LockAlways, 3),
+        (Kind::Unsorted, 5),
+        (Kind::RestlessBoot, 2),
+    ] {
         let wrong = Wrong(SimFs::new(Profile::W), kind);
         let found = check_sim(&wrong, Path::new("/vol"), SEED, 400);
         let found = found.expect_err(&format!("seed {SEED}: {kind:?} was not seen"));

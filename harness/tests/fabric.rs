@@ -436,6 +436,37 @@ fn a_sample_says_so_and_holds_both_extremes() {
 }
 
 #[test]
+fn the_boot_is_another_after_each_loss_of_power_and_only_then() {
+    let sim = sim();
+    let boot = |sim: &SimFs| sim.boot().unwrap();
+    let first = boot(&sim);
+    let process = SimFs::from_image(&sim.snapshot().process_crash());
+    assert_eq!(boot(&process), first);
+    let power = process.snapshot().image(&[]).unwrap();
+    assert_ne!(power, sim.snapshot().process_crash(), "another boot is another future");
+    let second = boot(&SimFs::from_image(&power));
+    let third = boot(&SimFs::from_image(&SimFs::from_image(&power).snapshot().image(&[]).unwrap()));
+    assert_eq!(BTreeSet::from([first, second, third]).len(), 3);
+}
+
+#[test]
+fn a_copy_has_the_bytes_and_nothing_of_it_is_durable() {
+    let sim = sim();
+    let _file = durable(&sim, 2);
+    let before = sim.snapshot().process_crash();
+    let copy = SimFs::from_image(&before.copied().unwrap());
+    let cached = copy.snapshot().process_crash();
+    let path = at("segment-0000000001");
+    assert!(before.read(&path).is_some());
+    assert_eq!(cached.read(&path), before.read(&path));
+    assert_ne!(cached.inode(&path), before.inode(&path));
+    assert_ne!(cached.inode(sim.log_dir()), before.inode(sim.log_dir()));
+    assert!(!copy.snapshot().image(&[]).unwrap().exists(sim.log_dir()));
+    copy.remove_dir_all(sim.log_dir()).unwrap();
+    assert!(!copy.snapshot().process_crash().exists(sim.log_dir()));
+}
+
+#[test]
 fn clock_and_entropy_are_part_of_the_image() {
     let draw = |sim: &SimFs| {
         let mut bytes = [0; 12];

@@ -40,5 +40,5 @@ fn a_trim_keeps_the_segment_of_the_last_durable_record() {
 /// now.
 #[test]
 fn the_next_segment_continues_no_mark_that_only_the_cache_holds() {
-    holds("struck-through: append idle !13:eio-done @ 78 power seg-3.sector:2,seg-3.sector:3");
+    holds("struck-through: append idle !13:eio-done @ 80 power seg-3.sector:2,seg-3.sector:3");
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use truelog_env::{DirLock, Env, IoKind};
 
+use crate::doubt::Doubt;
 use crate::error::{Error, Failure, Result};
 use crate::event::Event;
 use crate::home::{self, Home};
@@ -28,9 +29,9 @@ pub(crate) struct Created {
 ///
 /// # Errors
 /// [`Error::Exists`], [`Error::NotALog`] naming a foreign name, [`Error::BadOption`], [`Error::Unsafe`],
-/// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried again, with
-/// one exception: if a directory above the log could not be synced, remove the log's directory first. Its name may never
-/// reach the disk, whatever a later sync says.
+/// [`Error::Locked`], [`Error::Full`], [`Error::InDoubt`], [`Error::Io`]. After any of them a create may be tried
+/// again; if one failed, or was killed, while it synced the directories above the log, it is [`Error::InDoubt`] until
+/// the directory is made anew or the machine restarts.
 pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created> {
     options.validate()?;
     match env.fs.create_dir(dir) {
@@ -48,7 +49,13 @@ pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created
         return Err(error);
     }
     let volume = home::check_volume(env, dir, options)?;
-    sync_ancestors(env, dir, metadata.device)?;
+    let above = ancestors(env, dir, metadata.device)?;
+    if !above.is_empty() {
+        let doubt = Doubt::begin(env, dir, &names)?;
+        sync_dirs(env, &above)?;
+        // The checkpoint syncs the directory, so that the name is gone for good before there is an identity.
+        doubt.settle(env)?;
+    }
     let mut log = [0; 16];
     env.entropy.fill(&mut log).map_err(|source| Error::io(dir, source))?;
     let home = Home::new(env, dir, LogId(log), options.block_size, volume);
@@ -66,20 +73,23 @@ pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created
     Ok(Created { home, lock })
 }
 
-/// Makes the names durable that lead to `dir`: its own, and those of its ancestors up to the mount point.
-/// Done by every create, resumed or not, since an earlier one may have crashed between making a name and
-/// this.
-pub(crate) fn sync_ancestors(env: &Env, dir: &Path, device: u64) -> Result<()> {
-    let mut ancestor: Option<PathBuf> = dir.parent().map(Path::to_path_buf);
-    while let Some(path) = ancestor {
-        let metadata = env.fs.metadata(&path).map_err(|source| Error::io(&path, source))?;
+/// The directories above `dir`, up to the mount point: syncing them makes the names durable that lead to it. Every
+/// create does, resumed or not, since an earlier one may have crashed between making a name and this.
+pub(crate) fn ancestors(env: &Env, dir: &Path, device: u64) -> Result<Vec<PathBuf>> {
+    let mut above = Vec::new();
+    for path in dir.ancestors().skip(1) {
+        let metadata = env.fs.metadata(path).map_err(|source| Error::io(path, source))?;
         if metadata.device != device {
             break;
         }
-        env.fs.sync_dir(&path).map_err(|source| Error::io(&path, source))?;
-        ancestor = path.parent().map(Path::to_path_buf);
+        above.push(path.into());
     }
-    Ok(())
+    Ok(above)
+}
+
+/// Makes the entries of directories durable. If one fails, no later sync of it proves anything.
+pub(crate) fn sync_dirs(env: &Env, dirs: &[PathBuf]) -> Result<()> {
+    dirs.iter().try_for_each(|dir| env.fs.sync_dir(dir).map_err(|source| Error::io(dir, source)))
 }
 
 #[cfg(test)]

@@ -273,6 +273,12 @@ pub enum Error {
         /// The segment's path.
         path: PathBuf,
     },
+    /// A create or an adopt of this boot had syncs under way and did not end well. No later sync can prove them.
+    #[error("an earlier create or adopt of {} failed, or was killed, while it made names durable", dir.display())]
+    InDoubt {
+        /// The log's directory.
+        dir: PathBuf,
+    },
     /// The ticket belongs to another handle, or is not known.
     #[error("the ticket is not one of this handle")]
     BadTicket,

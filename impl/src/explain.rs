@@ -36,6 +36,7 @@ impl Error {
             Self::Moved { .. } => 22,
             Self::Displaced { .. } => 23,
             Self::BadTicket => 24,
+            Self::InDoubt { .. } => 25,
         };
         &TABLE[number - 1]
     }
@@ -65,7 +66,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.code)
 }
 
-static TABLE: [Row; 24] = [
+static TABLE: [Row; 25] = [
     Row {
         code: "TL-001",
         next: "See what the operating system reports, mend it, and open the log again.",
@@ -255,6 +256,19 @@ file.",
         long: "\
 The ticket was given out by another handle, or was waited for already.",
     },
+    Row {
+        code: "TL-025",
+        next: "Make the directory anew (`truelog explain TL-025` says how), or try again after a restart of the machine.",
+        long: "\
+An earlier create or adopt of this directory began to make names and bytes durable, and did not end: a \
+sync failed, or the process was killed. After a failed sync the operating system may call the next one a \
+success although nothing reached the disk, so trying again would prove nothing, and a log might be \
+acknowledged whose name a loss of power takes. For a create: remove the directory, and any directory above \
+it that was new and could not be synced (the first failure named it), make them again, and create. For an \
+adopt: remove the copy, and copy the log again. After a restart of the machine only what the disk holds can \
+be seen, so there the same command may simply be tried again. The name IN-DOUBT-... in the directory carries \
+the boot that this is about; do not remove it by hand.",
+    },
 ];
 
 #[cfg(test)]
@@ -298,6 +312,7 @@ mod tests {
             Error::Moved { dir, what: "inode", expected: 1, found: 2 },
             Error::Displaced { path },
             Error::BadTicket,
+            Error::InDoubt { dir: "/log".into() },
         ]
     }
 

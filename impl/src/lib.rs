@@ -16,6 +16,7 @@ mod catalog;
 mod codec;
 mod commit;
 mod create;
+mod doubt;
 mod engine;
 mod error;
 pub mod event;

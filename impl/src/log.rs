@@ -49,9 +49,9 @@ impl Log {
     ///
     /// # Errors
     /// [`Error::Exists`], [`Error::NotALog`] naming a foreign name, [`Error::BadOption`], [`Error::Unsafe`],
-    /// [`Error::Locked`], [`Error::Full`], [`Error::Io`]. After any of them a create may be tried
-    /// again, with one exception: if a directory above the log could not be synced, remove the log's directory first. Its
-    /// name may never reach the disk, whatever a later sync says.
+    /// [`Error::Locked`], [`Error::Full`], [`Error::InDoubt`], [`Error::Io`]. After any of them a create may be tried
+    /// again. If one failed, or was killed, while it synced the directories above the log, that is [`Error::InDoubt`]
+    /// until the directory is made anew or the machine restarts: no later sync proves that its name is durable.
     pub fn create_in(env: &Env, dir: &Path, options: &Options) -> Result<Self> {
         let Created { home, lock } = create(env, dir, options)?;
         let opened = recovery::open_fresh(&home, options)?;

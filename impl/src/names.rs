@@ -9,6 +9,9 @@ use crate::lsn::SegmentNo;
 const DIGITS: usize = 10;
 const TMP: &str = ".tmp";
 const QUARANTINED: &str = "quarantined-";
+const IN_DOUBT: &str = "IN-DOUBT-";
+/// How many hexadecimal digits a boot has in a name.
+const BOOT_DIGITS: usize = 32;
 
 /// A name in a log's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +24,8 @@ pub enum Name {
     Manifest,
     /// `MANIFEST.tmp`: the manifest before its rename.
     ManifestTmp,
+    /// `IN-DOUBT-0123456789abcdef0123456789abcdef`: a create or an adopt of this boot has syncs under way. Empty.
+    InDoubt(u128),
     /// `segment-0000000001`: a segment.
     Segment(SegmentNo),
     /// `segment-0000000001.tmp`: a segment being prepared.
@@ -50,6 +55,11 @@ impl Name {
         {
             return Some(Self::Quarantined(number));
         }
+        if let Some(boot) = name.strip_prefix(IN_DOUBT) {
+            let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            let whole = boot.len() == BOOT_DIGITS && boot.bytes().all(hex);
+            return u128::from_str_radix(boot, 16).ok().filter(|_| whole).map(Self::InDoubt);
+        }
         let rest = name.strip_prefix("segment-")?;
         let (digits, tmp) = rest.strip_suffix(TMP).map_or((rest, false), |digits| (digits, true));
         if digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -59,10 +69,10 @@ impl Name {
         Some(if tmp { Self::SegmentTmp(number) } else { Self::Segment(number) })
     }
 
-    /// Whether this name is only ever a file that was not finished.
+    /// Whether this name is only ever left over from what was not finished.
     #[must_use]
     pub const fn is_tmp(self) -> bool {
-        matches!(self, Self::IdentityTmp | Self::ManifestTmp | Self::SegmentTmp(_))
+        matches!(self, Self::IdentityTmp | Self::ManifestTmp | Self::SegmentTmp(_) | Self::InDoubt(_))
     }
 }
 
@@ -73,6 +83,7 @@ impl fmt::Display for Name {
             Self::IdentityTmp => f.write_str("IDENTITY.tmp"),
             Self::Manifest => f.write_str("MANIFEST"),
             Self::ManifestTmp => f.write_str("MANIFEST.tmp"),
+            Self::InDoubt(boot) => write!(f, "{IN_DOUBT}{boot:032x}"),
             Self::Segment(number) => write!(f, "segment-{:010}", number.get()),
             Self::SegmentTmp(number) => write!(f, "segment-{:010}{TMP}", number.get()),
             Self::Quarantined(number) => write!(f, "{QUARANTINED}{}", Self::Segment(*number)),
@@ -92,6 +103,8 @@ mod tests {
             Name::IdentityTmp,
             Name::Manifest,
             Name::ManifestTmp,
+            Name::InDoubt(0),
+            Name::InDoubt(u128::MAX - 1),
             Name::Segment(SegmentNo(1)),
             Name::SegmentTmp(SegmentNo(42)),
             Name::Quarantined(SegmentNo(7)),
@@ -104,6 +117,10 @@ mod tests {
     #[test]
     fn other_names_have_no_role() {
         for name in [
+            "IN-DOUBT-",
+            "IN-DOUBT-0123456789abcdef0123456789abcde",
+            "IN-DOUBT-0123456789ABCDEF0123456789abcdef",
+            "IN-DOUBT-+123456789abcdef0123456789abcdef",
             "segment-1",
             "segment-0000000000",
             "segment-+000000001",

@@ -84,6 +84,9 @@ fn metadata_of(metadata: &fs::Metadata) -> Metadata {
     }
 }
 
+/// Where Linux says which boot this is: a random number, drawn once.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
 #[derive(Debug)]
 struct NativeFs;
 
@@ -145,6 +148,12 @@ impl Fs for NativeFs {
 
     fn volume(&self, path: &Path) -> std::result::Result<Volume, IoError> {
         volume::of(path)
+    }
+
+    fn boot(&self) -> std::result::Result<u128, IoError> {
+        let text = fs::read_to_string(BOOT).map_err(failed(Op::Boot))?;
+        let digits: String = text.trim().chars().filter(|digit| *digit != '-').collect();
+        u128::from_str_radix(&digits, 16).map_err(|_| IoError::new(Op::Boot, IoKind::Unsupported))
     }
 }
 
@@ -266,6 +275,13 @@ mod tests {
         assert_eq!(resolve(&real.join("link")), Ok(real.clone()));
         assert_eq!(resolve(&real.join("link/new")), Ok(real.join("new")));
         assert!(matches!(resolve(&real.join("no/new")), Err(Error::NotALog { why: NotALog::Missing, .. })));
+    }
+
+    #[test]
+    fn the_boot_is_a_number_and_stays() {
+        let boot = native().fs.boot().expect("the boot");
+        assert_ne!(boot, 0);
+        assert_eq!(native().fs.boot(), Ok(boot));
     }
 
     #[test]

@@ -222,6 +222,46 @@ fn a_copy_opens_only_after_it_was_adopted() {
     assert!(Log::open(dir.path(), &options()).is_ok());
 }
 
+/// The name that a create or an adopt of a boot leaves behind when it is cut off.
+fn doubt(dir: &Dir, boot: u128) -> std::path::PathBuf {
+    let path = dir.path().join(truelog::Name::InDoubt(boot).to_string());
+    fs::write(&path, []).expect("a name");
+    path
+}
+
+#[test]
+fn a_create_that_was_cut_off_is_in_doubt_until_the_directory_is_new() {
+    let boot = truelog::os::native().fs.boot().expect("the boot");
+    let dir = Dir::new();
+    fs::create_dir_all(dir.path()).expect("a directory");
+    doubt(&dir, boot);
+    let error = Log::create(dir.path(), &options()).expect_err("in doubt");
+    assert_eq!((error.code(), &error), ("TL-025", &Error::InDoubt { dir: dir.path() }));
+    assert!(matches!(Log::open(dir.path(), &options()), Err(Error::Unfinished { .. })));
+    assert!(matches!(inspect(dir.path()), Err(Error::Unfinished { .. })));
+    fs::remove_dir_all(dir.path()).expect("a removal");
+    Log::create(dir.path(), &options()).expect("a log").close().expect("a close");
+}
+
+#[test]
+fn an_adopt_that_was_cut_off_is_in_doubt_and_a_log_at_home_opens_all_the_same() {
+    let boot = truelog::os::native().fs.boot().expect("the boot");
+    let dir = Dir::new();
+    filled(&dir, 1);
+    for boot in [boot, boot ^ 1] {
+        let mark = doubt(&dir, boot);
+        let (log, found) = Log::open(dir.path(), &options()).expect("it is at home");
+        assert_eq!(found.damage, []);
+        log.close().expect("a close");
+        assert!(!mark.exists(), "an open removes it");
+    }
+    let mark = doubt(&dir, boot ^ 1);
+    adopt(dir.path()).expect("of another boot");
+    assert!(!mark.exists());
+    doubt(&dir, boot);
+    assert_eq!(adopt(dir.path()), Err(Error::InDoubt { dir: dir.path() }));
+}
+
 #[test]
 fn options_that_differ_are_refused_with_both_values() {
     let dir = Dir::new();

@@ -38,7 +38,7 @@ use std::sync::Arc;
 pub use obligations::{Damaged, Group, Obligations, Record, RecoveredState, Wanted};
 
 use crate::invariant::Invariant;
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::step::{ClientStep, CrashKind, Durability, Lsn, Lsns, Seq, Stream, TicketNo, Write, Writer};
 
 /// An invariant is broken: the first row of the list that is.
@@ -115,6 +115,12 @@ pub struct Contract {
     damaged: Vec<Damaged>,
     claimed: Lsn,
     power_failed: bool,
+    /// A create or an adopt of this boot did not end well.
+    doubtful: bool,
+    /// A create or an adopt is in progress.
+    making: bool,
+    /// The directory is a copy that was not adopted yet.
+    away: bool,
     synced_at_failure: Option<Lsn>,
 }
 
@@ -149,6 +155,10 @@ impl Contract {
             }
             ClientStep::AcceptLoss => {
                 self.losses.extend(self.damaged.iter().map(|damaged| damaged.lsns));
+                None
+            }
+            ClientStep::Create | ClientStep::Adopt => {
+                self.making = true;
                 None
             }
             _ => None,
@@ -186,18 +196,18 @@ impl Contract {
             }
             ClientStep::Create => {
                 self.created |= matches!(outcome, Outcome::Done | Outcome::Recovered(_));
-                Ok(())
+                self.made(outcome)
+            }
+            ClientStep::Adopt => {
+                self.away &= *outcome != Outcome::Done;
+                self.made(outcome)
             }
             ClientStep::Open => self.check_summary(outcome),
             ClientStep::AcceptLoss => match outcome {
                 Outcome::Lost(lost) => self.lose(lost),
                 _ => Ok(()),
             },
-            ClientStep::Tick
-            | ClientStep::Close
-            | ClientStep::Read { .. }
-            | ClientStep::Inspect
-            | ClientStep::Adopt => Ok(()),
+            ClientStep::Tick | ClientStep::Close | ClientStep::Read { .. } | ClientStep::Inspect => Ok(()),
         }
     }
 
@@ -227,8 +237,16 @@ impl Contract {
         self.damaged.extend_from_slice(damaged);
     }
 
+    /// The log's directory is a copy from now on, which need not be durable. Until it is adopted, or opens, nothing
+    /// is owed of it but that it is whole if it opens: what it is a copy of still exists.
+    pub const fn copied(&mut self) {
+        self.away = true;
+    }
+
     /// The handle is gone by a crash, or was dropped. What it had promised stands.
     pub fn crash(&mut self, kind: CrashKind) {
+        self.doubtful = kind == CrashKind::Process && (self.doubtful || self.making);
+        self.making = false;
         self.life += 1;
         self.calls.clear();
         self.tickets.clear();
@@ -275,6 +293,7 @@ impl Contract {
             claimed: self.claimed,
             losses: self.losses.clone(),
             damaged: self.damaged.clone(),
+            away: self.away,
         }
     }
 
@@ -306,6 +325,7 @@ impl Contract {
         self.settled = Arc::new(settled);
         self.heads = Arc::new(heads);
         self.created = true;
+        self.away = false;
         self.next = state.next.max(self.settled.last().map_or(1, |last| last.lsn.saturating_add(1)));
         self.appends.clear();
         self.tickets.clear();
@@ -329,6 +349,21 @@ impl Contract {
                 Err(Violation::new(Invariant::AppendResolves, detail))
             }
         }
+    }
+
+    /// A create or an adopt has ended. It may refuse for the sake of an earlier one of this boot, and only then.
+    fn made(&mut self, outcome: &Outcome) -> Result<(), Violation> {
+        self.making = false;
+        match outcome {
+            Outcome::Failed(Failure::InDoubt) if !self.doubtful => {
+                let detail = "it is in doubt, and nothing failed or crashed in this boot".to_owned();
+                return Err(Violation::new(Invariant::TornTailIsNotDamage, detail));
+            }
+            Outcome::Failed(Failure::Exists | Failure::Locked) => {}
+            Outcome::Failed(_) => self.doubtful = true,
+            _ => self.doubtful = false,
+        }
+        Ok(())
     }
 
     fn check_summary(&self, outcome: &Outcome) -> Result<(), Violation> {

@@ -43,6 +43,8 @@ words! {
         Mismatch = "mismatch",
         /// No such record.
         NotFound = "not-found",
+        /// A create or an adopt of this boot did not end well, and no later sync proves what it made.
+        InDoubt = "in-doubt",
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Deed {
     Unfounded(String),
     /// A write or a sync failed; all up to this LSN was synced before.
     WriteBackFailed(u64),
+    /// The log's directory is a copy from now on.
+    Copied,
     /// The handle is gone.
     Crash(CrashKind),
     /// A moment at which a crash may come.

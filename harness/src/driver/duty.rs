@@ -135,6 +135,7 @@ const fn file(role: Role) -> &'static str {
         Role::ManifestTmp => "manifest.tmp",
         Role::Segment(_) => "segment",
         Role::SegmentTmp(_) => "segment.tmp",
+        Role::InDoubt => "in-doubt",
         Role::LogDir => "dir",
         Role::Ancestor => "ancestor",
         Role::Foreign => "foreign",

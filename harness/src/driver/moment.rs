@@ -102,7 +102,10 @@ pub(super) fn note(diary: &Diary, disk: &SimFs, at: At) {
 
 /// Whether a call changes what a crash can leave.
 const fn changes(op: Op) -> bool {
-    !matches!(op, Op::Open | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock | Op::Read | Op::Entropy)
+    !matches!(
+        op,
+        Op::Open | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock | Op::Read | Op::Entropy | Op::Boot
+    )
 }
 
 /// The files of the log's directory in an image.

@@ -38,6 +38,9 @@ impl<S: Subject> Driver<S> {
     pub fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
         if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
             self.crash(kind, image);
+            if matches!(step, WorldStep::Damage { kind: DamageKind::Copied, .. }) {
+                self.diary.note(Deed::Copied);
+            }
         }
         Ok(())
     }
@@ -106,6 +109,9 @@ fn damaged(
 ) -> Result<Image, Impossible> {
     let image = snapshot.process_crash();
     let unfit = || Impossible::NoSuchDamage(unit);
+    if (unit, kind) == (SpecUnit::Name(SpecRole::Dir), DamageKind::Copied) {
+        return image.copied().ok_or_else(unfit);
+    }
     let (role, offset, len) = units.place(unit).ok_or_else(unfit)?;
     let path = std::path::Path::new(LOG_DIR).join(file_name(role).ok_or_else(unfit)?);
     let damage = match kind {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use truelog_spec::step::{Durability, Keep, RecordSpec, TicketNo, Write};
+use truelog_spec::step::{DamageKind, Durability, Keep, RecordSpec, Role, TicketNo, Unit, Write};
 use truelog_spec::{ClientStep, Step, WorldStep};
 
 /// A choice of the explorer. It becomes one or two steps, whose numbers follow from what came before.
@@ -42,6 +42,8 @@ pub enum Letter {
     Adopt,
     /// Accept the loss of nothing.
     AcceptLoss,
+    /// The process dies, the directory is a copy from then on, nothing of which is durable, and is adopted.
+    Restore,
     /// The process dies, and the log is opened again.
     Die,
     /// The power fails, nothing pending is kept, and the log is opened again.
@@ -50,7 +52,7 @@ pub enum Letter {
 
 impl Letter {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Append,
         Self::AppendLight,
         Self::AppendLarge,
@@ -70,7 +72,11 @@ impl Letter {
         Self::AcceptLoss,
         Self::Die,
         Self::Blackout,
+        Self::Restore,
     ];
+
+    /// All but the last: a copy has so much pending that it gets scopes of its own.
+    pub const USUAL: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 1).0;
 }
 
 impl fmt::Display for Letter {
@@ -94,6 +100,7 @@ impl fmt::Display for Letter {
             Self::Inspect => "inspect",
             Self::Adopt => "adopt",
             Self::AcceptLoss => "accept-loss",
+            Self::Restore => "restore",
             Self::Die => "die",
             Self::Blackout => "blackout",
         })
@@ -144,6 +151,12 @@ impl Situation {
             Letter::Inspect => vec![ClientStep::Inspect.into()],
             Letter::Adopt => vec![ClientStep::Adopt.into()],
             Letter::AcceptLoss => vec![ClientStep::AcceptLoss.into()],
+            Letter::Restore => {
+                self.open = false;
+                self.waiting.clear();
+                let copied = WorldStep::Damage { unit: Unit::Name(Role::Dir), kind: DamageKind::Copied };
+                vec![copied.into(), ClientStep::Adopt.into()]
+            }
             Letter::Close => {
                 self.open = false;
                 self.waiting.clear();

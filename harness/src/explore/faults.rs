@@ -2,14 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use truelog_env::Op;
-
 use super::check::{THREADS, conclude, note};
 use super::fault::{Kind, Struck};
 use super::run::Sequence;
 use super::{Explorer, Scope, sequences};
 use crate::command::Plan;
-use crate::fabric::{Call, Role};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::subject::{Plain, Subject};
@@ -27,16 +24,8 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
             break;
         }
     }
-    report.note("not struck: the sync of a directory above the log's; after such a failure create must not be tried again there");
     report.scope = says.join("; ");
     report
-}
-
-/// A failed sync of a directory above the log's leaves that directory's entry for the log in doubt for good: a later
-/// create finds the entry, syncs again, and is told that all is well. The engine has no means to write it anew, so
-/// a log must not be created where that has happened.
-fn beyond_the_log(call: &Call) -> bool {
-    call.role == Role::Ancestor && call.op == Op::SyncDir
 }
 
 /// Strikes all that one scope offers.
@@ -52,7 +41,7 @@ pub fn strike<S: Subject>(scope: &Scope, report: &mut Report, progress: &Progres
             }
             let plain = Sequence { letters: letters.clone(), fault: None };
             let calls = plain.calls::<S>(scope);
-            let struck = calls.iter().enumerate().filter(|(_, call)| !beyond_the_log(call));
+            let struck = calls.iter().enumerate();
             for (call, kind) in
                 struck.flat_map(|(at, call)| Kind::of(call.op).iter().map(move |kind| (at, *kind)))
             {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use truelog_spec::Invariant;
+
 use super::check::{THREADS, conclude};
 use super::{Explorer, Scope, Sequence, sequences};
 use crate::command::Plan;
@@ -10,27 +12,53 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::subject::{Plain, Subject};
 
-const NOT_COPIED: &str =
-    "it is for a copy that was never synced, which no scope makes: here all was durable before";
+/// What becomes of a log when the disk leaves out one part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    /// This invariant breaks: the first that the shortest run shows.
+    Breaks(Invariant),
+    /// Nothing: this rule covers it.
+    Covered(&'static str),
+}
 
-/// The parts whose loss breaks nothing, each with the rule that covers it.
-const COVERED: &[(&str, &str)] = &[
-    ("adopt: sync-dir ancestor", NOT_COPIED),
-    ("adopt: sync-dir dir", NOT_COPIED),
-    ("adopt: sync-all manifest", NOT_COPIED),
-    (
-        "adopt: sync-dir dir after rename identity",
-        "with the old identity back, the next open asks to adopt again",
-    ),
-    ("close: sync-data segment", "an idle mark vouches for records that are durable without it"),
+use Invariant::{AckedIsDurable, NothingInvented, TornTailIsNotDamage};
+use Without::{Breaks, Covered};
+
+/// Every part, and what becomes of a log without it.
+const PARTS: &[(&str, Without)] = &[
+    ("adopt: sync-dir ancestor", Breaks(TornTailIsNotDamage)),
+    ("adopt: sync-dir dir", Breaks(TornTailIsNotDamage)),
+    ("adopt: sync-dir dir after rename identity", Breaks(TornTailIsNotDamage)),
+    ("adopt: sync-all identity.tmp", Breaks(TornTailIsNotDamage)),
+    ("adopt: sync-all manifest", Breaks(TornTailIsNotDamage)),
+    ("adopt: sync-all segment", Breaks(AckedIsDurable)),
+    ("append: sync-dir dir after rename manifest", Breaks(TornTailIsNotDamage)),
+    ("append: sync-dir dir after rename segment", Breaks(AckedIsDurable)),
+    ("append: sync-data manifest", Breaks(TornTailIsNotDamage)),
+    ("append: sync-all manifest.tmp", Breaks(TornTailIsNotDamage)),
+    ("append: sync-data segment", Breaks(AckedIsDurable)),
+    ("append: write-through segment", Breaks(AckedIsDurable)),
+    ("append: sync-all segment.tmp", Breaks(TornTailIsNotDamage)),
+    ("close: sync-data segment", Covered("an idle mark vouches for records that are durable without it")),
+    ("create: sync-dir ancestor after mkdir", Breaks(TornTailIsNotDamage)),
     (
         "create: sync-dir dir after rename identity",
-        "before create returns, the checkpoint that follows syncs the same directory again",
+        Covered("before create returns, the checkpoint that follows syncs the same directory again"),
     ),
+    ("create: sync-dir dir after rename manifest", Breaks(TornTailIsNotDamage)),
+    ("create: sync-all identity.tmp", Breaks(TornTailIsNotDamage)),
+    ("create: sync-all manifest.tmp", Breaks(TornTailIsNotDamage)),
+    ("open: sync-dir dir after rename manifest", Breaks(TornTailIsNotDamage)),
+    ("open: sync-dir dir after rename segment", Breaks(AckedIsDurable)),
+    ("open: sync-data manifest", Breaks(TornTailIsNotDamage)),
+    ("open: sync-all manifest.tmp", Breaks(TornTailIsNotDamage)),
+    ("open: sync-data segment", Breaks(AckedIsDurable)),
+    ("open: sync-all segment.tmp", Breaks(TornTailIsNotDamage)),
     (
         "trim: sync-dir dir after unlink",
-        "a segment below the floor that comes back is removed by the next open (row 6)",
+        Covered("a segment below the floor that comes back is removed by the next open (row 6)"),
     ),
+    ("trim: sync-data manifest", Breaks(NothingInvented)),
 ];
 
 /// Leaves out one part after the other, and demands that the crash enumeration sees it.
@@ -49,16 +77,10 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     for (duty, scopes) in &executed {
         progress.says(duty.to_string());
         report.count("sync roles", 1);
-        let line = match (broken::<Plain>(*duty, scopes, &mut report), covered(*duty)) {
-            (Some((invariant, case)), None) => format!("{invariant} ({case})"),
-            (None, Some(rule)) => format!("covered: {rule}"),
-            (None, None) => {
-                let says = format!("{duty} can be left out, and nothing breaks");
-                report.find("harness", says.clone(), "cargo verify --only roles");
-                says
-            }
-            (Some((invariant, case)), Some(_)) => {
-                let says = format!("{duty} is listed as covered, but breaks {invariant}: {case}");
+        let line = match judge(broken::<Plain>(*duty, scopes, &mut report), listed(*duty)) {
+            Ok(line) => line,
+            Err((invariant, says)) => {
+                let says = format!("{duty} {says}");
                 report.find(invariant, says.clone(), "cargo verify --only roles");
                 says
             }
@@ -66,7 +88,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
         report.note(format!("{duty}: {line}"));
         progress.advance(1);
     }
-    for (name, _) in COVERED {
+    for (name, _) in PARTS {
         if !executed.keys().any(|duty| duty.to_string() == *name) {
             report.incomplete(format!("{name} is listed, and was never executed"));
         }
@@ -74,9 +96,36 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     report
 }
 
-fn covered(duty: Duty) -> Option<&'static str> {
+fn listed(duty: Duty) -> Option<Without> {
     let name = duty.to_string();
-    COVERED.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
+    PARTS.iter().find(|(known, _)| *known == name).map(|(_, without)| *without)
+}
+
+/// Holds what was found against what is listed. The error names the invariant, and says what is wrong.
+fn judge(
+    found: Option<(Invariant, String)>,
+    listed: Option<Without>,
+) -> Result<String, (&'static str, String)> {
+    match (found, listed) {
+        (Some((invariant, case)), Some(Breaks(named))) if invariant == named => {
+            Ok(format!("{invariant} ({case})"))
+        }
+        (None, Some(Covered(rule))) => Ok(format!("covered: {rule}")),
+        (Some((invariant, case)), Some(Breaks(named))) => Err((
+            invariant.as_str(),
+            format!("is listed as breaking {named}, but breaks {invariant}: {case}"),
+        )),
+        (Some((invariant, case)), Some(Covered(_))) => {
+            Err((invariant.as_str(), format!("is listed as covered, but breaks {invariant}: {case}")))
+        }
+        (Some((invariant, case)), None) => {
+            Err((invariant.as_str(), format!("is not listed, and breaks {invariant}: {case}")))
+        }
+        (None, Some(Breaks(named))) => {
+            Err(("harness", format!("is listed as breaking {named}, and can be left out: nothing breaks")))
+        }
+        (None, None) => Err(("harness", "can be left out, and nothing breaks".to_owned())),
+    }
 }
 
 /// The parts that syncs play in the runs of a scope.
@@ -91,7 +140,7 @@ pub fn duties<S: Subject>(scope: &Scope) -> Vec<Duty> {
 }
 
 /// What the disk breaks by leaving out one part: the invariant and the case.
-fn broken<S: Subject>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(&'static str, String)> {
+fn broken<S: Subject>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(Invariant, String)> {
     scopes.iter().find_map(|scope| {
         let lying = Scope { ignored: Some(duty), ..**scope };
         let explorer = Explorer::new(&lying);
@@ -102,6 +151,27 @@ fn broken<S: Subject>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Opt
         for count in counted.explored {
             report.count(count.what, count.n);
         }
-        finding.map(|finding| (finding.violation.invariant.as_str(), finding.case))
+        finding.map(|finding| (finding.violation.invariant, finding.case))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_is_listed_once_and_whatever_is_not_as_listed_is_red() {
+        for (at, (name, _)) in PARTS.iter().enumerate() {
+            assert!(PARTS[..at].iter().all(|(other, _)| other != name), "{name}");
+        }
+        let broke = |invariant| Some((invariant, "a case".to_owned()));
+        let red = |found, listed| judge(found, listed).err().map(|(invariant, _)| invariant);
+        assert_eq!(red(broke(AckedIsDurable), Some(Breaks(AckedIsDurable))), None);
+        assert_eq!(red(None, Some(Covered("a rule"))), None);
+        assert_eq!(red(None, Some(Breaks(AckedIsDurable))), Some("harness"));
+        assert_eq!(red(broke(NothingInvented), Some(Breaks(AckedIsDurable))), Some("nothing-invented"));
+        assert_eq!(red(broke(AckedIsDurable), Some(Covered("a rule"))), Some("acked-is-durable"));
+        assert_eq!(red(broke(AckedIsDurable), None), Some("acked-is-durable"));
+        assert_eq!(red(None, None), Some("harness"));
+    }
 }

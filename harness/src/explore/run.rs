@@ -107,5 +107,10 @@ fn aftermath<S: Subject>(driver: &mut Driver<S>) {
     if !driver.is_open() {
         driver.client(&ClientStep::Open);
     }
+    if !driver.is_open() {
+        // A copy that was not adopted yet.
+        driver.client(&ClientStep::Adopt);
+        driver.client(&ClientStep::Open);
+    }
     append(driver);
 }

@@ -67,7 +67,7 @@ const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, cr
 impl Scope {
     /// All pinned scopes.
     pub const PINNED: &'static [Self] = &[
-        scope("everything", &Letter::ALL, 3, 1),
+        scope("everything", Letter::USUAL, 3, 1),
         scope("rotation", &[Letter::Append, Letter::AppendLarge, Letter::TrimMost, Letter::TrimAll], 4, 1),
         scope(
             "light",
@@ -122,10 +122,11 @@ impl Scope {
             setup: Setup { allocate: true, ..Setup::TINY },
             ..scope("struck-allocated", &[Letter::Append], 2, 1)
         },
+        Self { limit: 64, ..scope("struck-restored", &[Letter::Append, Letter::Restore], 2, 1) },
     ];
 
     /// What random runs are judged by: few images of each crash point, but many crash points.
-    pub const RANDOM: Self = Self { limit: 8, ..scope("random", &Letter::ALL, 0, 1) };
+    pub const RANDOM: Self = Self { limit: 8, ..scope("random", Letter::USUAL, 0, 1) };
 
     /// The scopes in which syncs are left out.
     pub const ROLES: &'static [Self] = &[
@@ -152,6 +153,10 @@ impl Scope {
             limit: 256,
             setup: Setup::SMALLEST,
             ..scope("ignored-twice", &[Letter::Append, Letter::TrimAll, Letter::Die], 2, 2)
+        },
+        Self {
+            limit: 256,
+            ..scope("ignored-restored", &[Letter::Append, Letter::Restore, Letter::Open], 4, 1)
         },
     ];
 

@@ -200,6 +200,7 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
         Deed::Claimed(lsn) => contract.claimed(*lsn),
         Deed::Unfounded(says) => return Err(Violation::new(Invariant::ClaimHasArtifact, says.clone())),
         Deed::WriteBackFailed(synced) => contract.write_back_failed(*synced),
+        Deed::Copied => contract.copied(),
         Deed::Crash(kind) => {
             *call = None;
             contract.crash(*kind);

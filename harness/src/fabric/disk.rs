@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use truelog_env::IoKind;
 
-use super::content::Content;
+use super::content::{Content, mix};
 use super::{Profile, Role, Rule};
 
 /// The inode of the root directory.
@@ -129,6 +129,8 @@ pub(super) struct Disk {
     pub(super) order: Order,
     pub(super) entropy: u64,
     pub(super) clock: Duration,
+    /// Which boot of the machine: another after each loss of power.
+    pub(super) boot: u64,
 }
 
 impl Disk {
@@ -143,6 +145,7 @@ impl Disk {
             order: 0,
             entropy: seed,
             clock: Duration::ZERO,
+            boot: 0,
         }
     }
 
@@ -293,6 +296,19 @@ impl Disk {
         self.name(&home, Self::version(None, order))
     }
 
+    /// Removes a directory with its files.
+    pub(super) fn remove_dir_all(&mut self, path: &Path) -> Result<(), Refused> {
+        let (home, inode) = (self.split(path)?, self.find(path)?);
+        let slots = self.dir(inode)?.slots.iter();
+        let names: Vec<_> =
+            slots.filter(|(_, slot)| slot.now().is_some()).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.unlink(&path.join(&*name))?;
+        }
+        let order = self.next_order();
+        self.name(&home, Self::version(None, order))
+    }
+
     /// The bytes that a write would have to find room for.
     pub(super) fn room_needed(&self, inode: u64, offset: u64, len: u64) -> Result<u64, Refused> {
         let file = self.file(inode)?;
@@ -377,6 +393,14 @@ impl Disk {
             }
         }
         self.nodes.retain(|inode, _| named.contains(inode) || open(*inode));
+    }
+
+    /// A digest of what is no node: entropy, clock and boot.
+    pub(super) fn surroundings_digest(&self) -> u64 {
+        let clock = self.clock.as_nanos() as u64;
+        [self.entropy, clock ^ 1, self.boot ^ (1 << 63)]
+            .into_iter()
+            .fold(0, |sum, one| sum.wrapping_add(mix(one)))
     }
 
     /// Whether a rule of the profile holds.

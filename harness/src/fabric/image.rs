@@ -25,7 +25,7 @@ impl Image {
 
     /// The image of a disk that may have pending units.
     pub(super) fn of(disk: Disk) -> Self {
-        let mut digest = mix(disk.entropy).wrapping_add(mix(disk.clock.as_nanos() as u64 ^ 1));
+        let mut digest = disk.surroundings_digest();
         for (inode, node) in &disk.nodes {
             digest = digest.wrapping_add(node_digest(*inode, node));
             if let Node::File(file) = node {
@@ -97,6 +97,31 @@ impl Image {
         Self::of(disk)
     }
 
+    /// The log's directory is a copy from now on: it and its files are new, and nothing of that is durable. What it is a
+    /// copy of is gone. `None` if there is no log's directory.
+    #[must_use]
+    pub fn copied(&self) -> Option<Self> {
+        let dir = &*self.disk.log_dir;
+        let names = self.names(dir)?;
+        let files: Vec<_> =
+            names.iter().map(|name| Some((dir.join(name), self.read(&dir.join(name))?))).collect();
+        let files = files.into_iter().collect::<Option<Vec<_>>>()?;
+        let (parent, name) = self.disk.split(dir).ok()?;
+        let mut copied = Ok(());
+        let image = self.changed(|disk| {
+            copied = disk.dir_mut(parent).map(|dir| drop::<Option<Slot>>(dir.slots.remove(&name)));
+            copied = copied.and_then(|()| disk.create_dir(dir));
+            for (path, bytes) in &files {
+                copied =
+                    copied.and_then(|()| disk.create(path)).and_then(|inode| disk.write(inode, 0, bytes));
+            }
+            disk.sweep(|_| false);
+            // The files of the directory that is gone go with the second look.
+            disk.sweep(|_| false);
+        });
+        copied.ok().map(|()| image)
+    }
+
     /// Removes a name and, for good, what it leads to.
     pub(super) fn removed(&self, path: &Path) -> Option<Self> {
         let (dir, name) = self.disk.split(path).ok()?;
@@ -141,6 +166,7 @@ impl PartialEq for Image {
             && a.profile == b.profile
             && a.entropy == b.entropy
             && a.clock == b.clock
+            && a.boot == b.boot
             && a.nodes.len() == b.nodes.len()
             && a.nodes.iter().zip(&b.nodes).all(same)
     }

@@ -18,6 +18,8 @@ const DEVICE: u64 = 7;
 const VOLUME: u64 = 0x7472_7565_6c6f_6721;
 /// What a disk that never fills up says is free.
 const PLENTY: u64 = 1 << 40;
+/// Where the boot is asked for: a path outside of the disk.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// Writing through a descriptor that was opened for reading.
 const NOT_WRITABLE: Refused = Refused(IoKind::Unknown, Some(9));
 
@@ -158,6 +160,12 @@ impl Fs for SimFs {
             }))
         });
         volume?.ok_or_else(|| IoError::new(Op::Statvfs, IoKind::NotFound))
+    }
+
+    fn boot(&self) -> Result<u128, IoError> {
+        self.on_path(Op::Boot, Path::new(BOOT), false, plain, |world, _| {
+            Ok(u128::from(super::content::mix(world.disk.boot)) << 64 | u128::from(world.disk.boot))
+        })
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Role {
     Segment(u64),
     /// A segment before its rename, by number.
     SegmentTmp(u64),
+    /// The name that says that a create or an adopt has syncs under way.
+    InDoubt,
     /// The log's own directory.
     LogDir,
     /// A directory above the log's.
@@ -53,6 +55,7 @@ impl Role {
             "IDENTITY.tmp" => Self::IdentityTmp,
             "MANIFEST" => Self::Manifest,
             "MANIFEST.tmp" => Self::ManifestTmp,
+            _ if name.starts_with("IN-DOUBT-") => Self::InDoubt,
             _ => Self::of_segment(name).unwrap_or(Self::Foreign),
         }
     }
@@ -77,6 +80,7 @@ impl fmt::Display for Role {
             Self::ManifestTmp => f.write_str("manifest.tmp"),
             Self::Segment(number) => write!(f, "seg-{number}"),
             Self::SegmentTmp(number) => write!(f, "seg-{number}.tmp"),
+            Self::InDoubt => f.write_str("in-doubt"),
             Self::LogDir => f.write_str("dir"),
             Self::Ancestor => f.write_str("ancestor"),
             Self::Foreign => f.write_str("foreign"),
@@ -87,7 +91,7 @@ impl fmt::Display for Role {
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` names no role: one of identity, manifest, seg-N (each also with .tmp), dir, ancestor, foreign"
+    "`{0}` names no role: one of identity, manifest, seg-N (each also with .tmp), in-doubt, dir, ancestor, foreign"
 )]
 pub struct NoSuchRole(pub String);
 
@@ -100,6 +104,7 @@ impl FromStr for Role {
             "identity.tmp" => Self::IdentityTmp,
             "manifest" => Self::Manifest,
             "manifest.tmp" => Self::ManifestTmp,
+            "in-doubt" => Self::InDoubt,
             "dir" => Self::LogDir,
             "ancestor" => Self::Ancestor,
             "foreign" => Self::Foreign,

@@ -166,6 +166,15 @@ impl SimFs {
         self.inner.world().snapshot()
     }
 
+    /// Removes a directory with its files, as another program would: the engine's `Fs` cannot. Not a call, not logged.
+    ///
+    /// # Errors
+    /// When there is no such directory, or it holds another.
+    pub fn remove_dir_all(&self, path: &Path) -> Result<(), IoError> {
+        let mut world = self.inner.world();
+        world.disk_mut().remove_dir_all(path).map_err(|refused| refused.of(Op::Unlink))
+    }
+
     /// Sets a file's length, as another program would: the engine's `Fs` cannot. Not a call, not logged.
     ///
     /// # Errors

@@ -216,8 +216,8 @@ impl Space {
         }
         disk.next_inode = disk.nodes.keys().next_back().map_or(ROOT, |last| *last) + 1;
         disk.order = 0;
-        let digest =
-            digest.wrapping_add(mix(disk.entropy)).wrapping_add(mix(disk.clock.as_nanos() as u64 ^ 1));
+        disk.boot += 1;
+        let digest = digest.wrapping_add(disk.surroundings_digest());
         let total = files.iter().fold(1_u128, |total, file| total.saturating_mul(file.total));
         Names { versions, files, template: Arc::new(disk), digest, total }
     }

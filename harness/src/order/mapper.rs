@@ -166,6 +166,7 @@ impl Mapper {
                 EngineStep::Rename(role, to, ended)
             }
             Deed::Unlink => EngineStep::Unlink(role, ended),
+            Deed::Doubt => return Ok(()),
             Deed::Check => match check(role, outcome) {
                 Some(step) => step,
                 None => return Ok(()),
@@ -239,7 +240,7 @@ pub fn name(role: Role) -> Option<Name> {
         Role::SegmentTmp(number) => Name::SegmentTmp(number),
         Role::LogDir => Name::Dir,
         Role::Ancestor => Name::Ancestor,
-        Role::Foreign => return None,
+        Role::InDoubt | Role::Foreign => return None,
     })
 }
 

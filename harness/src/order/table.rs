@@ -24,6 +24,8 @@ pub enum Kind {
     Segment,
     /// `segment-N.tmp`.
     SegmentTmp,
+    /// `IN-DOUBT-…`.
+    InDoubt,
     /// The log's directory.
     Dir,
     /// A directory above it.
@@ -41,6 +43,7 @@ impl From<Role> for Kind {
             Role::ManifestTmp => Self::ManifestTmp,
             Role::Segment(_) => Self::Segment,
             Role::SegmentTmp(_) => Self::SegmentTmp,
+            Role::InDoubt => Self::InDoubt,
             Role::LogDir => Self::Dir,
             Role::Ancestor => Self::Ancestor,
             Role::Foreign => Self::Foreign,
@@ -77,6 +80,10 @@ pub enum Deed {
     Unlink,
     /// `check`: the look at a segment's path.
     Check,
+    /// No step: the mechanism does not say what a second create or adopt may do after the syncs of the first failed, so
+    /// it has no name that forbids one. That the name comes before the first such sync, and is heeded, is for the check
+    /// `faults` to see.
+    Doubt,
 }
 
 /// A row: a kind of file, a call, whether each write is its own sync, and what that is.
@@ -102,6 +109,8 @@ pub const TABLE: &[Row] = &[
     row(Kind::Dir, Op::Lock, Deed::Lock),
     row(Kind::Dir, Op::SyncDir, Deed::SyncDir),
     row(Kind::Ancestor, Op::SyncDir, Deed::SyncDir),
+    row(Kind::InDoubt, Op::Create, Deed::Doubt),
+    row(Kind::InDoubt, Op::Unlink, Deed::Doubt),
     row(Kind::IdentityTmp, Op::Create, Deed::Create),
     Row { through: Some(false), ..row(Kind::IdentityTmp, Op::Write, Deed::Fill) },
     row(Kind::IdentityTmp, Op::SyncAll, Deed::SyncAll),
@@ -163,7 +172,7 @@ pub fn lookup(role: Role, op: Op, through: bool) -> Result<Option<&'static Row>,
 
 /// Whether a call changes nothing, and makes nothing durable.
 const fn looks(op: Op) -> bool {
-    matches!(op, Op::Open | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Read | Op::Entropy)
+    matches!(op, Op::Open | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Read | Op::Entropy | Op::Boot)
 }
 
 #[cfg(test)]
@@ -184,6 +193,7 @@ mod tests {
         assert!(lookup(Role::Segment(1), Op::SetLen, false).is_err());
         assert!(lookup(Role::Foreign, Op::Write, false).is_err());
         assert!(lookup(Role::Identity, Op::Write, false).is_err());
+        assert!(lookup(Role::InDoubt, Op::Write, false).is_err());
         assert!(lookup(Role::Manifest, Op::Write, true).is_err());
         assert!(lookup(Role::Manifest, Op::Unlink, false).is_err());
         assert!(matches!(lookup(Role::Foreign, Op::Metadata, false), Ok(None)));

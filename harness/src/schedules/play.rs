@@ -181,8 +181,10 @@ impl Stage {
 
     /// The hook of the disk.
     fn edge(&self, call: &Call, edge: Edge) {
-        let changes =
-            !matches!(call.op, Op::Open | Op::Read | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock);
+        let changes = !matches!(
+            call.op,
+            Op::Open | Op::Read | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock | Op::Boot
+        );
         match edge {
             Edge::Begin => {
                 disk_point();

@@ -149,6 +149,7 @@ macro_rules! subject {
                     E::NotALog { .. } => (Failure::NotALog, None),
                     E::Unsafe { .. } => (Failure::Unsafe, None),
                     E::BadOption { .. } => (Failure::BadOption, None),
+                    E::InDoubt { .. } => (Failure::InDoubt, None),
                     E::Mismatch { .. } | E::Moved { .. } => (Failure::Mismatch, None),
                     // The engine's errors may grow; a new one is not an end that the contract knows.
                     _ => (Failure::Io, None),

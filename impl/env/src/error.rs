@@ -41,6 +41,8 @@ pub enum Op {
     SetLen,
     /// Asking for entropy.
     Entropy,
+    /// Asking which boot of the machine this is.
+    Boot,
 }
 
 impl fmt::Display for Op {
@@ -63,6 +65,7 @@ impl fmt::Display for Op {
             Self::Allocate => "allocate",
             Self::SetLen => "set length",
             Self::Entropy => "get entropy",
+            Self::Boot => "get the boot",
         })
     }
 }

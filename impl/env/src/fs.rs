@@ -183,4 +183,11 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// Whatever the operating system reports.
     fn volume(&self, path: &Path) -> Result<Volume, IoError>;
+
+    /// Which boot of the machine this is: the same as long as the page cache lives, and another after each loss of
+    /// power or restart.
+    ///
+    /// # Errors
+    /// Whatever the operating system reports.
+    fn boot(&self) -> Result<u128, IoError>;
 }

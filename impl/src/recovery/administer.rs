@@ -7,7 +7,8 @@ use truelog_env::{Env, IoKind, OpenMode};
 use crate::batch::FRAME_HEADER;
 use crate::catalog::Damage;
 use crate::codec::as_u64;
-use crate::create::sync_ancestors;
+use crate::create::{ancestors, sync_dirs};
+use crate::doubt::Doubt;
 use crate::error::{Error, Reason, Result};
 use crate::event::Event;
 use crate::home::{self, Home};
@@ -34,11 +35,12 @@ pub fn adopt(dir: impl AsRef<Path>) -> Result<()> {
 
 /// Makes a log that was copied or moved at home in `dir`, an absolute path: it gets a new epoch, and opens there.
 ///
-/// A copy is usually in the page cache only, so everything is synced before the new identity says otherwise.
+/// A copy is usually in the page cache only, so everything is synced before the new identity says otherwise. If that
+/// failed, or was cut off, the copy is of no use: a later adopt is [`Error::InDoubt`] until the machine restarts.
 ///
 /// # Errors
-/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Locked`], [`Error::CorruptFile`], [`Error::Full`],
-/// [`Error::Io`].
+/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Locked`], [`Error::CorruptFile`], [`Error::InDoubt`],
+/// [`Error::Full`], [`Error::Io`].
 pub fn adopt_in(env: &Env, dir: &Path) -> Result<()> {
     let metadata = home::stat_dir(env, dir)?;
     let _lock = home::lock(env, dir)?;
@@ -46,24 +48,27 @@ pub fn adopt_in(env: &Env, dir: &Path) -> Result<()> {
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
     let home = Home::new(env, dir, old.log, old.block, volume);
     let found = survey(&home)?;
-    for name in names(&home)? {
+    let names = names(&home)?;
+    let doubt = Doubt::begin(env, dir, &names)?;
+    for name in names.into_iter().filter(|name| matches!(name, Name::Manifest | Name::Segment(_))) {
         let file = home.open(name, OpenMode::READ)?;
         file.sync_all().map_err(|source| Error::io(home.path(name), source))?;
     }
     home.sync_dir()?;
-    sync_ancestors(env, dir, metadata.device)?;
+    sync_dirs(env, &ancestors(env, dir, metadata.device)?)?;
     let identity = Identity { epoch: home.random()?, dir_inode: metadata.inode, volume: volume.id, ..old };
     remove_left_over(&home, &found, Name::IdentityTmp)?;
     identity.publish(&home)?;
+    // Only now: an open that finds the name publishes the identity again.
+    doubt.settle(env)?;
     home.emit(&Event::Adopted { log: identity.log, epoch: identity.epoch });
     Ok(())
 }
 
-/// The names of the files that a copy consists of.
+/// The names in the directory that logs write.
 fn names(home: &Home) -> Result<Vec<Name>> {
     let names = home.env.fs.read_dir(&home.dir).map_err(|source| Error::io(&home.dir, source))?;
-    let known = names.iter().filter_map(|name| Name::parse(name));
-    Ok(known.filter(|name| matches!(name, Name::Manifest | Name::Segment(_))).collect())
+    Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
 }
 
 /// As [`accept_loss_in`], in the real surroundings.

@@ -64,9 +64,11 @@ pub(crate) fn open_surveyed(
     if !survey.damage.is_empty() {
         return Ok(damaged(home, options, &survey));
     }
-    if let Some(identity) = identity.filter(|_| !survey.state.identity_vouched) {
+    let adopting = survey.orphans.iter().any(|name| matches!(name, Name::InDoubt(_)));
+    if let Some(identity) = identity.filter(|_| !survey.state.identity_vouched || adopting) {
         remove_left_over(home, &survey, Name::IdentityTmp)?;
-        // The directory sync of an earlier life may have failed, or never been done.
+        // The directory sync of an earlier life may have failed, or never been done. The manifest vouches for the
+        // identity of a create; it was copied with the log that an adopt then gave another.
         identity.publish(home).map_err(refused)?;
     }
     let mut orphans = survey.orphans.clone();

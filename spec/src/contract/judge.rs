@@ -71,11 +71,11 @@ impl Obligations {
     /// The log did not open, though no call failed under it.
     ///
     /// # Errors
-    /// The first invariant that this breaks: all of them allow it only where damage was done, or where creation
-    /// had not ended.
+    /// The first invariant that this breaks: all of them allow it only where damage was done, where creation had not
+    /// ended, or in a copy that was not adopted.
     pub fn judge_refusal(&self, failure: Failure) -> Result<(), Violation> {
         let unborn = !self.created && matches!(failure, Failure::Unfinished | Failure::NotALog);
-        if unborn || !self.damaged.is_empty() {
+        if unborn || self.away || !self.damaged.is_empty() {
             return Ok(());
         }
         let owed = self.must().filter(|record| record.lsn >= self.trimmed_may).count();

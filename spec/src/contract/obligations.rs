@@ -158,6 +158,8 @@ pub struct Obligations {
     pub losses: Vec<Lsns>,
     /// What was damaged.
     pub damaged: Vec<Damaged>,
+    /// The directory is a copy that was not adopted: it need not open, but what opens is whole.
+    pub away: bool,
 }
 
 impl Obligations {

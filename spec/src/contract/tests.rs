@@ -313,6 +313,44 @@ fn the_outcomes_of_a_former_life_are_void() {
 }
 
 #[test]
+fn a_create_is_in_doubt_only_where_an_earlier_one_of_this_boot_did_not_end_well() {
+    let create = "create".parse().unwrap();
+    let doubt = "error in-doubt".parse().unwrap();
+    let refused = |mut contract: Contract| verdict(contract.apply(&create, &doubt));
+    assert_eq!(refused(Contract::new()), "torn-tail-is-not-damage");
+    let mut failed = Contract::new();
+    failed.apply(&create, &"error io".parse().unwrap()).unwrap();
+    assert_eq!(refused(failed.clone()), "holds");
+    failed.crash(CrashKind::Process);
+    assert_eq!(refused(failed.clone()), "holds");
+    failed.crash(CrashKind::Power);
+    assert_eq!(refused(failed), "torn-tail-is-not-damage");
+    let mut killed = Contract::new();
+    let _killed = killed.begin(&create);
+    killed.crash(CrashKind::Process);
+    assert_eq!(refused(killed.clone()), "holds");
+    killed.apply(&create, &Outcome::Done).unwrap();
+    assert_eq!(refused(killed), "torn-tail-is-not-damage");
+    let mut exists = Contract::new();
+    exists.apply(&create, &"error exists".parse().unwrap()).unwrap();
+    assert_eq!(refused(exists), "torn-tail-is-not-damage");
+}
+
+#[test]
+fn a_copy_need_not_open_before_it_is_adopted() {
+    let mut contract = run(TWO).unwrap();
+    contract.copied();
+    let owed = contract.obligations(CrashKind::Power);
+    assert_eq!(verdict(owed.judge_refusal(crate::Failure::Mismatch)), "holds");
+    assert_eq!(verdict(owed.judge(&RecoveredState::empty())), "acked-is-durable", "what opens is whole");
+    contract.apply(&"adopt".parse().unwrap(), &"error io".parse().unwrap()).unwrap();
+    assert!(contract.obligations(CrashKind::Power).away);
+    contract.apply(&"adopt".parse().unwrap(), &Outcome::Done).unwrap();
+    let owed = contract.obligations(CrashKind::Power);
+    assert_eq!(verdict(owed.judge_refusal(crate::Failure::Mismatch)), "acked-is-durable");
+}
+
+#[test]
 fn reads_return_what_is_acknowledged_and_nothing_else() {
     let owed = run(TWO).unwrap().obligations(CrashKind::Process);
     assert_eq!(verdict(owed.judge_read(1, &records(1, &[0, 1]))), "holds");
