@@ -9,6 +9,10 @@
 //! synchronisation goes through one facade, so that the harness can mount these sources over loom and over
 //! shuttle.
 
+#[cfg(any(truelog_loom, truelog_shuttle))]
+pub mod archive;
+#[cfg(not(any(truelog_loom, truelog_shuttle)))]
+mod archive;
 mod backoff;
 mod batch;
 mod block;
