@@ -127,6 +127,10 @@ impl Clock for Watched {
     fn wall(&self) -> Duration {
         self.0.wall()
     }
+
+    fn sleep(&self, time: Duration) {
+        self.0.sleep(time);
+    }
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! What a handle knows in memory of where records are: one span a segment, and sparse marks inside it.
+//! What a handle knows in memory of where records are: one span a segment, sparse marks inside it, and the archive's
+//! runs.
 
+use std::collections::BTreeMap;
+
+use crate::archive::run::RunEntry;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::sync::Mutex;
 use crate::walk::Ground;
 
 /// How many marks a segment has at most: enough to find a record after reading 1/256 of it.
@@ -64,7 +69,16 @@ impl Span {
 
 /// Where a record may be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lead {
+pub(crate) enum Lead {
+    /// In a segment.
+    Segment(SegmentLead),
+    /// In a run of the archive.
+    Run(RunEntry),
+}
+
+/// Where in a segment a record may be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentLead {
     pub(crate) ground: Ground,
     /// The kept records of the segment.
     pub(crate) lsns: LsnRange,
@@ -78,6 +92,14 @@ pub(crate) struct Lead {
 #[derive(Debug)]
 pub(crate) struct Catalog {
     spans: Vec<Span>,
+    /// The archive's runs, by ascending LSNs.
+    runs: Vec<RunEntry>,
+    /// The archive's generation.
+    generation: u64,
+    /// Goes up with whatever may make a file useless that a reader looks at.
+    version: u64,
+    /// How many readers look at each version.
+    readers: BTreeMap<u64, usize>,
     /// The first record that is kept.
     pub(crate) trimmed: Lsn,
     /// The first record that is not there.
@@ -90,8 +112,57 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    pub(crate) const fn new(spans: Vec<Span>, trimmed: Lsn, next: Lsn) -> Self {
-        Self { spans, trimmed, next, vouched: Lsn(u64::MAX), losses: Vec::new(), damage: Vec::new() }
+    pub(crate) fn new(spans: Vec<Span>, trimmed: Lsn, next: Lsn) -> Self {
+        Self {
+            spans,
+            runs: Vec::new(),
+            generation: 0,
+            version: 0,
+            readers: BTreeMap::new(),
+            trimmed,
+            next,
+            vouched: Lsn(u64::MAX),
+            losses: Vec::new(),
+            damage: Vec::new(),
+        }
+    }
+
+    pub(crate) fn runs(&self) -> &[RunEntry] {
+        &self.runs
+    }
+
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The runs are these from now on, and segments below `floor` serve no more. Returns the version behind which no
+    /// reader looks at anything else.
+    pub(crate) fn archived(&mut self, runs: &[RunEntry], generation: u64, floor: SegmentNo) -> u64 {
+        self.runs = runs.to_vec();
+        self.generation = generation;
+        self.spans.retain(|span| span.number() >= floor);
+        self.version += 1;
+        self.version
+    }
+
+    /// A reader begins to look at what is here now. It must [`Catalog::leave`].
+    fn enter(&mut self) -> u64 {
+        *self.readers.entry(self.version).or_default() += 1;
+        self.version
+    }
+
+    fn leave(&mut self, version: u64) {
+        if let Some(count) = self.readers.get_mut(&version) {
+            *count -= 1;
+            if *count == 0 {
+                self.readers.remove(&version);
+            }
+        }
+    }
+
+    /// Whether a reader still looks at what was before `version`.
+    pub(crate) fn is_read_before(&self, version: u64) -> bool {
+        self.readers.range(..version).next().is_some()
     }
 
     pub(crate) fn spans(&self) -> &[Span] {
@@ -115,11 +186,21 @@ impl Catalog {
         if let Some(damage) = self.damage.iter().find(|damage| damage.lsns.contains(lsn)) {
             return Err(damage.error.clone());
         }
+        // A segment that is archived in part is still there; what is in a run is read there.
+        let below = self.runs.partition_point(|run| run.lsns.first <= lsn);
+        if let Some(run) = below.checked_sub(1).and_then(|at| self.runs.get(at))
+            && run.lsns.contains(lsn)
+        {
+            return Ok(Lead::Run(*run));
+        }
         let behind = self.spans.partition_point(|span| span.lsns.first <= lsn);
         match behind.checked_sub(1).and_then(|at| self.spans.get(at)) {
-            Some(span) if span.lsns.contains(lsn) => {
-                Ok(Lead { ground: span.ground, lsns: span.lsns, end: span.end, from: span.nearest(lsn) })
-            }
+            Some(span) if span.lsns.contains(lsn) => Ok(Lead::Segment(SegmentLead {
+                ground: span.ground,
+                lsns: span.lsns,
+                end: span.end,
+                from: span.nearest(lsn),
+            })),
             before => Err(self.gap(lsn, before, self.spans.get(behind))),
         }
     }
@@ -164,9 +245,46 @@ impl Catalog {
         keep.and_then(|at| self.spans.get(at)).or(self.spans.last()).map(Span::number)
     }
 
-    /// Forgets what a trim removed.
-    pub(crate) fn trim(&mut self, before: Lsn, floor: SegmentNo) {
+    /// Forgets what a trim removed. If there are runs among it: which, and the version behind which no reader looks at
+    /// them.
+    pub(crate) fn trim(&mut self, before: Lsn, floor: SegmentNo) -> Option<(u64, Vec<RunEntry>)> {
         self.trimmed = self.trimmed.max(before);
         self.spans.retain(|span| span.number() >= floor);
+        let (gone, kept) = self.runs.iter().partition(|run| run.lsns.last < before);
+        self.runs = kept;
+        self.version += 1;
+        Some((self.version, gone)).filter(|(_, gone): &(u64, Vec<RunEntry>)| !gone.is_empty())
+    }
+}
+
+/// Keeps the files that a reader may look at from being removed, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Snapshot<'a> {
+    catalog: &'a Mutex<Catalog>,
+    version: u64,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Where to look for a record, the last record that is vouched for, and the snapshot that keeps it there.
+    ///
+    /// # Errors
+    /// As [`Catalog::find`].
+    pub(crate) fn find(catalog: &'a Mutex<Catalog>, lsn: Lsn) -> Result<(Lead, Lsn, Self), Error> {
+        let mut locked = catalog.lock();
+        let lead = locked.find(lsn)?;
+        let version = locked.enter();
+        Ok((lead, locked.vouched, Self { catalog, version }))
+    }
+
+    /// A snapshot of everything.
+    pub(crate) fn take(catalog: &'a Mutex<Catalog>) -> Self {
+        let version = catalog.lock().enter();
+        Self { catalog, version }
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        self.catalog.lock().leave(self.version);
     }
 }

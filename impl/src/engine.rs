@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use truelog_env::DirLock;
 
+use crate::archive::Archive;
+use crate::archive::keeper::Keeper;
+use crate::archive::reclaim::Reclaim;
 use crate::catalog::Catalog;
 use crate::commit::Commit;
-use crate::error::{Error, ReadOnlyWhy, Result};
+use crate::error::{Error, Failure, ReadOnlyWhy, Result};
 use crate::event::Event;
 use crate::front::{Front, Put};
 use crate::group_commit::{Driven, GroupCommit, Marks};
@@ -27,6 +30,9 @@ pub(crate) struct Engine {
     pub(crate) kernel: GroupCommit<Commit>,
     pub(crate) catalog: Arc<Mutex<Catalog>>,
     pub(crate) reader: Arc<Reader>,
+    pub(crate) archive: Arc<Archive>,
+    /// Taken before `house`.
+    pub(crate) keeper: Mutex<Keeper>,
     /// `None` when nothing may be written.
     pub(crate) house: Mutex<Option<House>>,
     pub(crate) read_only: Option<ReadOnlyWhy>,
@@ -112,15 +118,40 @@ impl Engine {
 
     /// Prepares a segment of at least `needed` bytes, unless one waits.
     fn prepare(&self, needed: u64) -> Result<()> {
-        let mut house = self.house.lock();
-        if self.kernel.with(|front| front.is_ready(needed))? {
-            return Ok(());
+        let segment = self.keep(|house| {
+            if self.kernel.with(|front| front.is_ready(needed)).map_err(Failure::harmless)? {
+                return Ok(None);
+            }
+            house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable).map(Some)
+        })?;
+        match segment {
+            Some(segment) => self.kernel.with(|front| front.offer(segment)),
+            None => Ok(()),
         }
-        let Some(house) = house.as_mut() else { return self.check_writable() };
+    }
+
+    /// Keeps house: nobody else does meanwhile. A failure that poisons fails the log, as does an unwinding.
+    ///
+    /// # Errors
+    /// What `work` fails with; [`Error::Poisoned`], [`Error::Closed`], [`Error::ReadOnly`] without doing it.
+    pub(crate) fn keep<T>(
+        &self,
+        work: impl FnOnce(&mut House) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        self.check_writable()?;
+        let mut house = self.house.lock();
+        if let Some(failure) = self.kernel.failure() {
+            return Err(failure);
+        }
+        let Some(house) = house.as_mut() else { return Err(Error::Closed) };
         let guard = Unwinding { kernel: &self.kernel, armed: true };
-        let prepared = house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable);
-        let segment = guard.end(&self.home, prepared)?;
-        self.kernel.with(|front| front.offer(segment))
+        let result = work(house);
+        guard.end(&self.home, result)
+    }
+
+    /// The last record that survives a loss of power.
+    pub(crate) fn durable(&self) -> Lsn {
+        self.kernel.marks().durable
     }
 
     /// The bounded piece of background work that is due now.
@@ -183,39 +214,38 @@ impl Engine {
 
     /// Moves the trim point.
     pub(crate) fn trim(&self, before: Lsn) -> Result<Trimmed> {
-        self.check_writable()?;
-        let mut house = self.house.lock();
-        if let Some(failure) = self.kernel.failure() {
-            return Err(failure);
-        }
-        let Some(house) = house.as_mut() else {
-            return Err(Error::Closed);
-        };
         let marks = self.kernel.marks();
         // On a volume that keeps no promise nothing is ever called durable; there, written is all there is.
         let bound = if self.home.volume.weakness.is_some() { marks.written } else { marks.durable };
         let before = before.min(bound.next());
-        let (trimmed, floor) = {
-            let catalog = self.catalog.lock();
-            // The segment of the last bound record stays whatever is trimmed: its first batch carries the streams'
-            // numbers, and a later segment's may still be lost.
-            (catalog.trimmed, catalog.floor_for(before.min(bound)).unwrap_or(house.manifest().state().floor))
-        };
-        let floor = floor.max(house.manifest().state().floor);
-        if before <= trimmed {
-            return Ok(Trimmed { before: trimmed, segments: 0 });
-        }
-        let guard = Unwinding { kernel: &self.kernel, armed: true };
-        let result = house.trim(&self.home, before, floor, marks.durable);
-        if house.manifest().state().trimmed >= before {
-            self.catalog.lock().trim(before, floor);
-        }
-        let segments = guard.end(&self.home, result)?;
-        if segments > 0 {
+        let (trimmed, dropped) = self.keep(|house| {
+            let (trimmed, floor) = {
+                let catalog = self.catalog.lock();
+                // The segment of the last bound record stays whatever is trimmed: its first batch carries the
+                // streams' numbers, and a later segment's may still be lost.
+                (catalog.trimmed, catalog.floor_for(before.min(bound)))
+            };
+            let floor = floor.unwrap_or_default().max(house.manifest().state().floor);
+            if before <= trimmed {
+                return Ok((Trimmed { before: trimmed, segments: 0 }, None));
+            }
+            let result = house.trim(&self.home, before, floor, marks.durable);
+            let mut dropped = None;
+            if house.manifest().state().trimmed >= before {
+                dropped = self.catalog.lock().trim(before, floor);
+            }
+            result.map(|segments| (Trimmed { before, segments }, dropped))
+        })?;
+        if trimmed.segments > 0 {
             // That the log fails meanwhile changes nothing for this trim.
             let _ = self.kernel.with(Front::space_freed);
         }
-        Ok(Trimmed { before, segments })
+        if let Some((version, runs)) = dropped {
+            self.archive.forget(&runs);
+            let runs = runs.iter().map(|run| (run.number, run.copies)).collect();
+            self.keeper.lock().reclaim(Reclaim { version, segments: Vec::new(), runs, checkpointed: false });
+        }
+        Ok(trimmed)
     }
 
     /// Commits what is open and writes the idle mark: what a close does before it lets go.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use truelog_env::{IoError, IoKind, Op, Weakness};
 
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::archive::set::DriveSet;
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 
 /// The result of most operations.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -31,6 +32,15 @@ pub enum Reason {
     /// It belongs to another segment.
     #[error("it belongs to segment {0}")]
     OtherSegment(SegmentNo),
+    /// It belongs to another run.
+    #[error("it belongs to run {0}")]
+    OtherRun(RunNo),
+    /// It belongs to another generation of the archive.
+    #[error("it belongs to generation {0}")]
+    OtherGeneration(u64),
+    /// Its checksum holds, but its bytes do not unpack to what it says.
+    #[error("its bytes do not unpack to what it says")]
+    Compression,
     /// It was written for another offset.
     #[error("it was written for offset {0}")]
     OtherOffset(u64),
@@ -118,6 +128,50 @@ pub enum Error {
         lsns: LsnRange,
         /// Why.
         reason: Reason,
+    },
+    /// Records of the archive cannot be read from any of their copies.
+    #[error("records {lsns} are damaged in all copies of run {run} at offset {offset}: {reason}")]
+    CorruptBlock {
+        /// The run.
+        run: RunNo,
+        /// Where in it, in bytes.
+        offset: u64,
+        /// The records.
+        lsns: LsnRange,
+        /// Why, of the copy that was asked last.
+        reason: Reason,
+    },
+    /// No drive that has a copy of these records can be reached. Nothing says that they are lost.
+    #[error("records {lsns} are in run {run}, and none of the drives {drives} that have it serves")]
+    Unavailable {
+        /// The run.
+        run: RunNo,
+        /// The records.
+        lsns: LsnRange,
+        /// The drives that have copies.
+        drives: DriveSet,
+    },
+    /// There is no such drive.
+    #[error("the log has no drive {drive}")]
+    NoSuchDrive {
+        /// The number asked for.
+        drive: DriveNo,
+    },
+    /// Fewer drives serve than the archive keeps copies.
+    #[error("{found} drives can take a run, but the archive keeps {copies} copies")]
+    TooFewDrives {
+        /// How many drives serve and have room.
+        found: u32,
+        /// How many copies are kept.
+        copies: u32,
+    },
+    /// The drive has the last copy of something, so that it cannot be removed yet.
+    #[error("drive {drive} has the last copy of run {run}")]
+    LastCopy {
+        /// The drive.
+        drive: DriveNo,
+        /// The first such run.
+        run: RunNo,
     },
     /// The identity, the manifest or a segment's header is damaged.
     #[error("{} is damaged at offset {offset}: {reason}", path.display())]

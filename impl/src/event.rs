@@ -5,8 +5,11 @@
 
 use std::fmt::Debug;
 
+use crate::archive::drive::DriveOut;
+use crate::archive::entry::Evidence;
+use crate::archive::set::DriveSet;
 use crate::error::Error;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::sync::{Mutex, StdArc};
 use crate::types::{Durability, LogId};
 
@@ -118,6 +121,61 @@ pub enum Event {
     LossAccepted {
         /// The records.
         lsns: LsnRange,
+    },
+    /// A run serves its records from now on: it is durable on each of these drives, and so is the manifest's edit that
+    /// names it.
+    RunPublished {
+        /// The run.
+        run: RunNo,
+        /// Its records.
+        lsns: LsnRange,
+        /// The drives.
+        copies: DriveSet,
+    },
+    /// A drive was added, or serves again.
+    DriveServes {
+        /// The drive.
+        drive: DriveNo,
+    },
+    /// A drive that the manifest names does not serve.
+    DriveOut {
+        /// The drive.
+        drive: DriveNo,
+        /// Why.
+        why: DriveOut,
+    },
+    /// A drive failed, and it was no race. Reads go elsewhere; the quarantine is not durable yet.
+    DriveSuspect {
+        /// The drive.
+        drive: DriveNo,
+        /// What it did.
+        evidence: Evidence,
+    },
+    /// A drive is quarantined, durably.
+    DriveQuarantined {
+        /// The drive.
+        drive: DriveNo,
+        /// What it did.
+        evidence: Evidence,
+    },
+    /// A drive was removed from the log.
+    DriveRemoved {
+        /// The drive.
+        drive: DriveNo,
+    },
+    /// A run could not be made or copied. Nothing else changed; it is tried again later.
+    ArchiveDelayed {
+        /// Why.
+        error: Error,
+    },
+    /// A scrub has gone through all copies.
+    Scrubbed {
+        /// How many blocks it read and found whole.
+        whole: u64,
+        /// How many copies of runs it wrote anew.
+        repaired: u64,
+        /// How many damaged copies are left.
+        left: u64,
     },
     /// The log was adopted at a new place.
     Adopted {
@@ -232,6 +290,35 @@ fn trace(event: &Event) {
         Event::Removed { name } => tracing::debug!(name, "removed"),
         Event::Adopted { log, epoch } => tracing::debug!(%log, epoch, "adopted"),
         Event::Closed => tracing::debug!("closed"),
+        of_archive => trace_archive(of_archive),
+    }
+}
+
+/// What happens in the archive.
+fn trace_archive(event: &Event) {
+    match event {
+        Event::RunPublished { run, lsns, copies } => tracing::debug!(
+            run = run.get(),
+            first = lsns.first.get(),
+            last = lsns.last.get(),
+            %copies,
+            "run published"
+        ),
+        Event::DriveServes { drive } => tracing::debug!(drive = drive.get(), "drive serves"),
+        Event::DriveOut { drive, why } => tracing::error!(drive = drive.get(), %why, "drive does not serve"),
+        Event::DriveSuspect { drive, evidence } => {
+            tracing::error!(drive = drive.get(), %evidence, "drive is suspect");
+        }
+        Event::DriveQuarantined { drive, evidence } => {
+            tracing::error!(drive = drive.get(), %evidence, "drive is quarantined");
+        }
+        Event::DriveRemoved { drive } => tracing::warn!(drive = drive.get(), "drive removed"),
+        Event::ArchiveDelayed { error } => tracing::warn!(code = error.code(), %error, "archive delayed"),
+        Event::Scrubbed { whole, repaired, left } if *left > 0 => {
+            tracing::error!(whole, repaired, left, "scrub left damage");
+        }
+        Event::Scrubbed { whole, repaired, left } => tracing::debug!(whole, repaired, left, "scrubbed"),
+        _ => {}
     }
 }
 

@@ -37,6 +37,11 @@ impl Error {
             Self::Displaced { .. } => 23,
             Self::BadTicket => 24,
             Self::InDoubt { .. } => 25,
+            Self::CorruptBlock { .. } => 26,
+            Self::Unavailable { .. } => 27,
+            Self::NoSuchDrive { .. } => 28,
+            Self::TooFewDrives { .. } => 29,
+            Self::LastCopy { .. } => 30,
         };
         &TABLE[number - 1]
     }
@@ -66,7 +71,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.code)
 }
 
-static TABLE: [Row; 25] = [
+static TABLE: [Row; 30] = [
     Row {
         code: "TL-001",
         next: "See what the operating system reports, mend it, and open the log again.",
@@ -269,6 +274,45 @@ adopt: remove the copy, and copy the log again. After a restart of the machine o
 be seen, so there the same command may simply be tried again. The name IN-DOUBT-... in the directory carries \
 the boot that this is about; do not remove it by hand.",
     },
+    Row {
+        code: "TL-026",
+        next: "Run `truelog scrub DIR`: it says which copies are damaged, and repairs what it can.",
+        long: "\
+A block of the archive was read from every copy that can be reached, and none of them is what was written. The \
+message names the records, and no others are affected. Nothing was returned in their place. If a drive that has \
+another copy is away (`truelog drives DIR status`), bring it back and read again; otherwise `truelog scrub DIR` \
+lists what is lost.",
+    },
+    Row {
+        code: "TL-027",
+        next: "Bring one of the named drives back: `truelog drives DIR status` says where each was and why it does not serve.",
+        long: "\
+The records are in the archive, in a run of which no copy can be reached: each drive that has one is missing, is \
+another one than it should be, or is stale. Nothing says that the records are lost. Mount the drive again at its \
+path, or add its directory under the new path with `truelog drives DIR add PATH`, which knows it by its identity.",
+    },
+    Row {
+        code: "TL-028",
+        next: "Use a number that `truelog drives DIR status` lists.",
+        long: "\
+A command named a drive by a number that the log's manifest does not know. Drives are numbered from 0 in the order \
+in which they were added; a number whose drive was removed may have been given again.",
+    },
+    Row {
+        code: "TL-029",
+        next: "Add a drive (`truelog drives DIR add PATH`), or bring back one that does not serve.",
+        long: "\
+The archive keeps a number of copies of each block, each on a drive of its own, and fewer drives than that serve, \
+can be written to and have room. Nothing is archived with fewer copies than were asked for: the segments stay where \
+they are, and appends go on as long as the log's own volume has space.",
+    },
+    Row {
+        code: "TL-030",
+        next: "Let the archive make another copy first (`truelog compact DIR`), or bring another drive back.",
+        long: "\
+The drive cannot be removed from the log: it has the last copy that serves of at least one run. Once another drive \
+serves, the archive copies that run to it, and the drive can go. Nothing on the drive was touched.",
+    },
 ];
 
 #[cfg(test)]
@@ -278,8 +322,9 @@ mod tests {
     use truelog_env::{IoError, IoKind, Op, Weakness};
 
     use super::*;
+    use crate::archive::set::DriveSet;
     use crate::error::{NotALog, ReadOnlyWhy, Reason};
-    use crate::lsn::{Lsn, LsnRange, SegmentNo};
+    use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 
     /// One of each; the match in [`Error::row`] makes the compiler ask for a code for any new one.
     fn one_of_each() -> Vec<Error> {
@@ -313,6 +358,11 @@ mod tests {
             Error::Displaced { path },
             Error::BadTicket,
             Error::InDoubt { dir: "/log".into() },
+            Error::CorruptBlock { run: RunNo(1), offset: 0, lsns, reason: Reason::Checksum },
+            Error::Unavailable { run: RunNo(1), lsns, drives: DriveSet::EMPTY },
+            Error::NoSuchDrive { drive: DriveNo(1) },
+            Error::TooFewDrives { found: 1, copies: 2 },
+            Error::LastCopy { drive: DriveNo(1), run: RunNo(1) },
         ]
     }
 

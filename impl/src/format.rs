@@ -3,13 +3,20 @@
 //! The format is public: these are for tools, for an independent check of a disk, and for fuzzing. None of
 //! them panics, and none allocates more than a small multiple of the bytes it is given.
 
+pub use crate::archive::block::{
+    ArchiveBlock, BLOCK_HEADER, BLOCK_MAGIC, BlockHeader, BlockSite, Kind as BlockKind, MAX_RAW,
+};
+pub use crate::archive::drive::{DRIVE_MAGIC, DriveIdentity};
+pub use crate::archive::run::{INDEX_ROW, IndexRow, RUN_MAGIC, RunHeader, RunIndex};
+pub use crate::archive::set::MAX_DRIVES;
 pub use crate::batch::{
     BATCH_HEADER, BATCH_MAGIC, Batch, BatchHeader, FRAME_HEADER, Frame, Frames, Site, StreamTable, TABLE_ROW,
 };
 pub use crate::block::FORMAT_VERSION;
 pub use crate::identity::{IDENTITY_MAGIC, Identity};
 pub use crate::manifest::{
-    Content, Edit, MANIFEST_MAGIC, ManifestRecord, ManifestState, RECORD_HEADER, RecordSite, SegmentEntry,
+    ArchiveState, Content, Edit, MANIFEST_MAGIC, ManifestRecord, ManifestState, RECORD_HEADER, RecordSite,
+    SegmentEntry,
 };
 pub use crate::segment::{SEGMENT_MAGIC, SegmentHeader};
 

@@ -35,6 +35,11 @@ impl Home {
         Self { env: env.clone(), dir: dir.into(), log, block, volume, events }
     }
 
+    /// As this, in another directory, which is on another volume perhaps: a drive's.
+    pub(crate) fn at(&self, dir: &Path, volume: Volume) -> Self {
+        Self { dir: dir.into(), volume, ..self.clone() }
+    }
+
     /// The path of a name.
     pub(crate) fn path(&self, name: Name) -> PathBuf {
         self.dir.join(name.to_string())

@@ -6,7 +6,7 @@ use crate::error::{Error, Failure, Result};
 use crate::event::Event;
 use crate::group_commit::GroupCommit;
 use crate::home::Home;
-use crate::lsn::{Lsn, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, RunNo, SegmentNo};
 use crate::manifest::{Edit, ManifestFile};
 use crate::names::Name;
 use crate::options::Options;
@@ -24,16 +24,57 @@ pub(crate) struct House {
     next_size: u64,
     /// The number that the next segment gets. One that could not be prepared has used its number up.
     next_number: SegmentNo,
+    /// The number that the next run gets. So has one that was not published.
+    next_run: RunNo,
 }
 
 impl House {
     pub(crate) fn new(manifest: ManifestFile, options: &Options) -> Self {
-        let next_number = manifest.state().next_segment;
-        Self { manifest, next_size: FIRST_SIZE.min(options.segment_size), next_number }
+        let (next_number, next_run) = (manifest.state().next_segment, manifest.state().archive.next_run);
+        Self { manifest, next_size: FIRST_SIZE.min(options.segment_size), next_number, next_run }
     }
 
     pub(crate) const fn manifest(&self) -> &ManifestFile {
         &self.manifest
+    }
+
+    /// Makes an edit durable.
+    ///
+    /// # Errors
+    /// A [`Failure`] that poisons: whether the edit is durable is not known then.
+    pub(crate) fn edit(
+        &mut self,
+        home: &Home,
+        edit: &Edit,
+        durable: Lsn,
+    ) -> std::result::Result<(), Failure> {
+        self.manifest.append(home, edit, durable)
+    }
+
+    /// Writes the manifest anew.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whether it poisons. If it does not, nothing has changed.
+    pub(crate) fn checkpoint(&mut self, home: &Home, durable: Lsn) -> std::result::Result<(), Failure> {
+        self.manifest = ManifestFile::checkpoint(home, self.manifest.state().clone(), durable)?;
+        Ok(())
+    }
+
+    /// A drive's copy of the manifest has this generation, durably. The next checkpoint says so.
+    pub(crate) fn seen(&mut self, drive: DriveNo, generation: u64) {
+        self.manifest.seen(drive, generation);
+    }
+
+    /// A number that no run has yet.
+    pub(crate) fn take_run(&mut self) -> RunNo {
+        let number = self.next_run;
+        self.next_run = number.next();
+        number
+    }
+
+    /// Numbers up to this one were found in use.
+    pub(crate) fn runs_up_to(&mut self, number: RunNo) {
+        self.next_run = self.next_run.max(number.next());
     }
 
     /// Prepares a segment of at least `needed` bytes.

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use truelog_env::Env;
 
+use crate::archive::run::RunEntry;
+use crate::archive::shelf::DriveState;
+use crate::archive::{Archive, opening};
 use crate::catalog::{Catalog, Damage, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
@@ -29,7 +32,9 @@ pub struct Inspection {
     log: LogId,
     home: Home,
     catalog: Arc<Mutex<Catalog>>,
+    archive: Arc<Archive>,
     reader: Arc<Reader>,
+    runs: Vec<RunEntry>,
     rows: Vec<Row>,
     options: Options,
     segments: Vec<SegmentEntry>,
@@ -72,13 +77,18 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
         }
     }
     let catalog = Arc::new(Mutex::new(found.catalog()));
-    let reader =
-        Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), found.state.options.read_buffer_bytes));
+    let options = Options { prefetch_bytes: 0, ..found.state.options.clone() };
+    let shelf = opening::look(&home, &found.state);
+    let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
+    let keep = options.read_buffer_bytes;
+    let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
     Ok(Inspection {
         log: identity.log,
         home,
         catalog,
+        archive,
         reader,
+        runs: found.state.archive.runs,
         rows: found.rows,
         options: found.state.options,
         segments: found.state.segments,
@@ -115,6 +125,18 @@ impl Inspection {
     #[must_use]
     pub fn segments(&self) -> &[SegmentEntry] {
         &self.segments
+    }
+
+    /// The runs of the archive that the manifest names, ascending.
+    #[must_use]
+    pub fn runs(&self) -> &[RunEntry] {
+        &self.runs
+    }
+
+    /// The drives of the archive, and how they were found.
+    #[must_use]
+    pub fn drives(&self) -> Vec<DriveState> {
+        self.archive.shelf().lock().states()
     }
 
     /// What is damaged, as far as an open would see it: the sealed segments were not read.
@@ -181,6 +203,10 @@ impl Inspection {
     /// [`Error::Io`]: then nothing is known.
     pub fn verify(&self, claim: &Claim) -> Result<Verdict> {
         verify(&self.reader, self.log, claim)
+    }
+
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     pub(crate) const fn home(&self) -> &Home {

@@ -61,6 +61,14 @@ pub mod sync;
 #[allow(unreachable_pub, reason = "public in the mounts, for the harness's scenarios")]
 mod sync;
 
+pub use archive::drive::DriveOut;
+pub use archive::entry::{DriveEntry, DriveFault, DriveId, DriveStatus, Evidence};
+pub use archive::keeper::ArchiveProgress;
+pub use archive::prefetch::PrefetchStat;
+pub use archive::run::RunEntry;
+pub use archive::scrub::{BadCopy, ScrubReport};
+pub use archive::set::DriveSet;
+pub use archive::shelf::DriveState;
 pub use catalog::Damage;
 pub use engine::{Progress, Trimmed};
 pub use error::{Error, NotALog, ReadOnlyWhy, Reason, Result, weakness_text};
@@ -68,11 +76,12 @@ pub use event::{Event, Observer, Place};
 pub use explain::{codes, explain};
 pub use inspect::{Inspection, inspect, inspect_in};
 pub use log::Log;
-pub use lsn::{Lsn, LsnRange, SegmentNo, Seq, StreamId};
+pub use lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo, Seq, StreamId};
 pub use manifest::recorded_options;
 pub use names::Name;
 pub use options::{
-    Fill, MAX_BATCH, MAX_BLOCK, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK, Options, SyncMethod,
+    Fill, MAX_BATCH, MAX_BLOCK, MAX_COPIES, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK,
+    Options, SyncMethod,
 };
 pub use reader::Iter;
 pub use receipt::{Claim, Receipt, Unverifiable, Verdict, Violation};

@@ -5,6 +5,13 @@ use std::time::Duration;
 
 use truelog_env::{DirLock, Env};
 
+use crate::archive::Archive;
+use crate::archive::entry::DriveEntry;
+use crate::archive::keeper::{ArchiveProgress, Keeper};
+use crate::archive::prefetch::PrefetchStat;
+use crate::archive::run::RunEntry;
+use crate::archive::scrub::ScrubReport;
+use crate::archive::shelf::DriveState;
 use crate::create::{Created, create};
 use crate::engine::{Engine, Progress, Trimmed, issue};
 use crate::error::{Error, ReadOnlyWhy, Result};
@@ -12,7 +19,7 @@ use crate::event::{Event, Observer};
 use crate::group_commit::GroupCommit;
 use crate::home::{self, Home};
 use crate::identity::read_identity;
-use crate::lsn::{Lsn, Seq, StreamId};
+use crate::lsn::{DriveNo, Lsn, Seq, StreamId};
 use crate::options::Options;
 use crate::os;
 use crate::reader::{Iter, Reader};
@@ -34,6 +41,8 @@ use crate::worker::Worker;
 pub struct Log {
     engine: Arc<Engine>,
     worker: Option<Worker>,
+    /// The archive's own thread, once there is a drive.
+    archivist: Mutex<Option<Worker>>,
 }
 
 impl Log {
@@ -114,28 +123,43 @@ impl Log {
         opened: Opened,
         lock: Box<dyn DirLock>,
     ) -> Result<(Self, Recovered)> {
-        let Opened { front, commit, marks, catalog, house, read_only, recovered } = opened;
-        let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), options.read_buffer_bytes));
+        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered } = opened;
+        let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
+        let keep = options.read_buffer_bytes;
+        let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
         let background = options.background && read_only.is_none();
         let engine = Arc::new(Engine {
             handle: home.random()?,
             kernel: GroupCommit::new(front, commit, marks),
             home,
+            keeper: Mutex::new(Keeper::new(options.archive_rate)),
             options,
             catalog,
             reader,
+            archive,
             house: Mutex::new(house),
             read_only,
             lock: Mutex::new(Some(lock)),
         });
         let worker = background.then(|| Worker::start(&engine)).transpose()?;
-        engine.home.emit(&Event::Opened {
-            log: engine.home.log,
+        let log = Self { engine, worker, archivist: Mutex::new(None) };
+        log.start_archivist()?;
+        log.engine.home.emit(&Event::Opened {
+            log: log.id(),
             first: recovered.first,
             next: recovered.next,
             read_only: recovered.read_only,
         });
-        Ok((Self { engine, worker }, recovered))
+        Ok((log, recovered))
+    }
+
+    /// Starts the archive's own thread, if there is one for commits and there is an archive.
+    fn start_archivist(&self) -> Result<()> {
+        let mut archivist = self.archivist.lock();
+        if archivist.is_none() && self.worker.is_some() && !self.engine.drives().is_empty() {
+            *archivist = Some(Worker::start_archive(&self.engine)?);
+        }
+        Ok(())
     }
 
     /// The log's identity.
@@ -265,6 +289,80 @@ impl Log {
         self.engine.step()
     }
 
+    /// Makes `dir`, an absolute path, a drive of the log's archive: a missing directory, an empty one, or one that is a
+    /// drive of this log already, which then has this path. It takes at most `capacity` bytes of runs; 0 for as many
+    /// as its volume does. Says what the log calls it.
+    ///
+    /// # Errors
+    /// [`Error::NotALog`] naming what else is there, [`Error::Exists`] for a drive of another log and for the log's own
+    /// directory, [`Error::BadOption`] for one drive too many, [`Error::Unsafe`], [`Error::InDoubt`],
+    /// [`Error::Locked`], [`Error::ReadOnly`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Full`], [`Error::Io`].
+    pub fn add_drive(&self, dir: &Path, capacity: u64) -> Result<DriveEntry> {
+        let entry = self.engine.add_drive(dir, capacity)?;
+        self.start_archivist()?;
+        self.engine.archive.bell().ring();
+        Ok(entry)
+    }
+
+    /// Forgets a drive. Nothing on it is touched; what it had copies of gets others.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDrive`]; [`Error::LastCopy`] while no other drive that serves has a copy of something on it;
+    /// [`Error::ReadOnly`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`].
+    pub fn remove_drive(&self, drive: DriveNo) -> Result<()> {
+        self.engine.remove_drive(drive)?;
+        self.engine.archive.bell().ring();
+        Ok(())
+    }
+
+    /// The drives of the archive, and how they are.
+    #[must_use]
+    pub fn drives(&self) -> Vec<DriveState> {
+        self.engine.drives()
+    }
+
+    /// The runs of the archive, ascending.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunEntry> {
+        self.engine.catalog.lock().runs().to_vec()
+    }
+
+    /// How prefetching went.
+    #[must_use]
+    pub fn prefetch_stat(&self) -> PrefetchStat {
+        self.engine.archive.prefetch().stat()
+    }
+
+    /// Does the archive's work that is due, a bounded piece of it: a block read ahead, a quarantine made durable, a
+    /// piece of a copy, of a reclaim, of a scrub or of a compaction. The archive's own thread calls this, if
+    /// [`Options::background`] says that the log has threads.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`]. What goes wrong on a drive is not an error, but an event.
+    pub fn archive_step(&self) -> Result<ArchiveProgress> {
+        self.engine.archive_step(false)
+    }
+
+    /// Archives all that is sealed, merges short runs, makes lost copies again and removes what is replaced, as fast as
+    /// it can. Returns the runs that were published. What readers still look at is removed later.
+    ///
+    /// # Errors
+    /// [`Error::TooFewDrives`] when fewer drives serve than there are copies, what reading the segments fails with, and
+    /// as [`Log::archive_step`]. What was published before the error stays.
+    pub fn compact(&self) -> Result<Vec<RunEntry>> {
+        self.engine.compact_all()
+    }
+
+    /// Reads every block of every copy, or of those on one drive, checks it, and writes damaged copies anew from good
+    /// ones, at [`Options::archive_rate`]. With `readmit`, drives that do not serve do so again if nothing at all was
+    /// wrong with their copies, not even something that was repaired just now.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another scrub is under way; as [`Log::archive_step`].
+    pub fn scrub(&self, only: Option<DriveNo>, readmit: bool) -> Result<ScrubReport> {
+        self.engine.scrub_all(only, readmit)
+    }
+
     /// How the log is.
     #[must_use]
     pub fn stat(&self) -> Stat {
@@ -290,7 +388,7 @@ impl Log {
     }
 
     fn stop_worker(&mut self) {
-        if let Some(worker) = self.worker.take() {
+        for worker in [self.worker.take(), self.archivist.lock().take()].into_iter().flatten() {
             worker.stop(&self.engine);
         }
     }

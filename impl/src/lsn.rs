@@ -75,10 +75,26 @@ number! {
     SegmentNo
 }
 
+number! {
+    /// The number of a run: a file of archive blocks. The first has 1; 0 stands for "none". Never used twice in a log.
+    RunNo
+}
+number! {
+    /// The number of a drive in its log: from 0 to 63. A number whose drive was removed may be given again.
+    DriveNo
+}
+
 impl Lsn {
     /// Before the first record; as a watermark: nothing yet.
     pub const NONE: Self = Self(0);
     /// The first record's number.
+    pub const FIRST: Self = Self(1);
+}
+
+impl RunNo {
+    /// No run.
+    pub const NONE: Self = Self(0);
+    /// The first run's number.
     pub const FIRST: Self = Self(1);
 }
 

@@ -1,9 +1,9 @@
-//! The names of a log's files, and what each is for.
+//! The names of a log's files and of its drives' files, and what each is for.
 
 use std::ffi::OsStr;
 use std::fmt;
 
-use crate::lsn::SegmentNo;
+use crate::lsn::{RunNo, SegmentNo};
 
 /// How many digits a segment's number has in its name. Ten digits outlast any log.
 const DIGITS: usize = 10;
@@ -13,7 +13,7 @@ const IN_DOUBT: &str = "IN-DOUBT-";
 /// How many hexadecimal digits a boot has in a name.
 const BOOT_DIGITS: usize = 32;
 
-/// A name in a log's directory.
+/// A name in a log's directory, or in that of one of its drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Name {
     /// `IDENTITY`: makes the directory a log.
@@ -33,6 +33,14 @@ pub enum Name {
     /// `quarantined-segment-0000000001`: a segment that cannot be read and that accept-loss put aside. No log reads
     /// it, and none removes it.
     Quarantined(SegmentNo),
+    /// `DRIVE`: makes the directory a drive of a log's archive.
+    Drive,
+    /// `DRIVE.tmp`: the drive's identity before its rename.
+    DriveTmp,
+    /// `run-0000000001`: a run of the archive. On drives only.
+    Run(RunNo),
+    /// `run-0000000001.tmp`: a run being made. On drives only.
+    RunTmp(RunNo),
     /// `lost+found`: the file system's own; tolerated and ignored.
     LostFound,
 }
@@ -47,6 +55,8 @@ impl Name {
             "IDENTITY.tmp" => return Some(Self::IdentityTmp),
             "MANIFEST" => return Some(Self::Manifest),
             "MANIFEST.tmp" => return Some(Self::ManifestTmp),
+            "DRIVE" => return Some(Self::Drive),
+            "DRIVE.tmp" => return Some(Self::DriveTmp),
             "lost+found" => return Some(Self::LostFound),
             _ => {}
         }
@@ -60,20 +70,37 @@ impl Name {
             let whole = boot.len() == BOOT_DIGITS && boot.bytes().all(hex);
             return u128::from_str_radix(boot, 16).ok().filter(|_| whole).map(Self::InDoubt);
         }
-        let rest = name.strip_prefix("segment-")?;
-        let (digits, tmp) = rest.strip_suffix(TMP).map_or((rest, false), |digits| (digits, true));
-        if digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
+        if let Some((number, tmp)) = numbered(name, "run-") {
+            return Some(if tmp { Self::RunTmp(RunNo(number)) } else { Self::Run(RunNo(number)) });
         }
-        let number = SegmentNo(digits.parse().ok().filter(|number| *number > 0)?);
+        let (number, tmp) = numbered(name, "segment-")?;
+        let number = SegmentNo(number);
         Some(if tmp { Self::SegmentTmp(number) } else { Self::Segment(number) })
     }
 
     /// Whether this name is only ever left over from what was not finished.
     #[must_use]
     pub const fn is_tmp(self) -> bool {
-        matches!(self, Self::IdentityTmp | Self::ManifestTmp | Self::SegmentTmp(_) | Self::InDoubt(_))
+        matches!(
+            self,
+            Self::IdentityTmp
+                | Self::ManifestTmp
+                | Self::SegmentTmp(_)
+                | Self::InDoubt(_)
+                | Self::DriveTmp
+                | Self::RunTmp(_)
+        )
     }
+}
+
+/// The number in a name such as `segment-0000000001`, and whether `.tmp` follows it.
+fn numbered(name: &str, prefix: &str) -> Option<(u64, bool)> {
+    let rest = name.strip_prefix(prefix)?;
+    let (digits, tmp) = rest.strip_suffix(TMP).map_or((rest, false), |digits| (digits, true));
+    if digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((digits.parse().ok().filter(|number| *number > 0)?, tmp))
 }
 
 impl fmt::Display for Name {
@@ -87,6 +114,10 @@ impl fmt::Display for Name {
             Self::Segment(number) => write!(f, "segment-{:010}", number.get()),
             Self::SegmentTmp(number) => write!(f, "segment-{:010}{TMP}", number.get()),
             Self::Quarantined(number) => write!(f, "{QUARANTINED}{}", Self::Segment(*number)),
+            Self::Drive => f.write_str("DRIVE"),
+            Self::DriveTmp => f.write_str("DRIVE.tmp"),
+            Self::Run(number) => write!(f, "run-{:010}", number.get()),
+            Self::RunTmp(number) => write!(f, "run-{:010}{TMP}", number.get()),
             Self::LostFound => f.write_str("lost+found"),
         }
     }
@@ -108,6 +139,10 @@ mod tests {
             Name::Segment(SegmentNo(1)),
             Name::SegmentTmp(SegmentNo(42)),
             Name::Quarantined(SegmentNo(7)),
+            Name::Drive,
+            Name::DriveTmp,
+            Name::Run(RunNo(3)),
+            Name::RunTmp(RunNo(1_000_000)),
             Name::LostFound,
         ] {
             assert_eq!(Name::parse(OsStr::new(&name.to_string())), Some(name));

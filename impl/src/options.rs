@@ -67,14 +67,25 @@ pub struct Options {
     pub fill: Fill,
     /// Stored. What an append promises when it does not say.
     pub durability: Durability,
+    /// Stored. On how many drives each block of the archive is kept.
+    pub copies: u16,
     /// How long a record that nobody waits for may stay uncommitted.
     pub max_delay: Duration,
     /// How long the log must be quiet before the idle mark is written, which vouches for the last batch.
     pub quiet: Duration,
     /// Whether a thread of the log's own does the background work. Without it the caller calls `step`.
     pub background: bool,
-    /// The most that readers of this handle may keep in memory, in bytes.
+    /// The most that readers of this handle may keep in memory, in bytes, prefetched blocks not counted.
     pub read_buffer_bytes: u32,
+    /// How many bytes of records a block of the archive holds, about.
+    pub archive_block_bytes: u32,
+    /// How long a run of the archive gets at most, in bytes, about; shorter neighbours are merged.
+    pub run_bytes: u64,
+    /// How many bytes of the archive are read, and as many written, in a second by compaction and scrub at most; 0
+    /// for as fast as they can.
+    pub archive_rate: u64,
+    /// The most that prefetched blocks may take in memory, in bytes; 0 for none.
+    pub prefetch_bytes: u32,
 }
 
 impl Default for Options {
@@ -88,10 +99,15 @@ impl Default for Options {
             sync: SyncMethod::default(),
             fill: Fill::default(),
             durability: Durability::default(),
+            copies: 2,
             max_delay: Duration::from_millis(5),
             quiet: Duration::from_millis(50),
             background: true,
             read_buffer_bytes: 1 << 20,
+            archive_block_bytes: 256 << 10,
+            run_bytes: 256 << 20,
+            archive_rate: 64 << 20,
+            prefetch_bytes: 8 << 20,
         }
     }
 }
@@ -106,6 +122,8 @@ pub const MAX_SEGMENT: u64 = 1 << 30;
 pub const MAX_BATCH: u32 = 1 << 28;
 /// The most blocks that a manifest may be asked to take.
 pub const MAX_MANIFEST_BLOCKS: u32 = 4096;
+/// The most copies that may be asked for.
+pub const MAX_COPIES: u16 = 8;
 /// The most streams that a log may be asked to have.
 pub const MAX_STREAMS: u32 = 1 << 24;
 
@@ -156,6 +174,19 @@ impl Options {
             "manifest_blocks",
             self.manifest_blocks,
             "it must be from 2 to 4096",
+        )?;
+        require((1..=MAX_COPIES).contains(&self.copies), "copies", self.copies, "it must be from 1 to 8")?;
+        require(
+            (64..=MAX_BATCH).contains(&self.archive_block_bytes),
+            "archive_block_bytes",
+            self.archive_block_bytes,
+            "it must be from 64 bytes to 256 MiB",
+        )?;
+        require(
+            self.run_bytes >= u64::from(self.archive_block_bytes),
+            "run_bytes",
+            self.run_bytes,
+            "it must hold a block",
         )
     }
 
@@ -177,7 +208,8 @@ impl Options {
         same("manifest_blocks", self.manifest_blocks, stored.manifest_blocks)?;
         same("sync", self.sync, stored.sync)?;
         same("fill", self.fill, stored.fill)?;
-        same("durability", self.durability, stored.durability)
+        same("durability", self.durability, stored.durability)?;
+        same("copies", self.copies, stored.copies)
     }
 
     /// The stored options of `stored`, and this handle's own for the rest.
@@ -188,6 +220,10 @@ impl Options {
             quiet: self.quiet,
             background: self.background,
             read_buffer_bytes: self.read_buffer_bytes,
+            archive_block_bytes: self.archive_block_bytes,
+            run_bytes: self.run_bytes,
+            archive_rate: self.archive_rate,
+            prefetch_bytes: self.prefetch_bytes,
             ..stored.clone()
         }
     }
@@ -205,7 +241,7 @@ mod tests {
     #[test]
     fn each_bad_value_is_refused_by_name() {
         let good = Options::default;
-        let bad: [(&str, Options); 7] = [
+        let bad: [(&str, Options); 10] = [
             ("block_size", Options { block_size: 128, ..good() }),
             ("block_size", Options { block_size: 5000, ..good() }),
             ("segment_size", Options { segment_size: 4096, ..good() }),
@@ -213,6 +249,9 @@ mod tests {
             ("max_batch_bytes", Options { max_batch_bytes: 0, ..good() }),
             ("max_streams", Options { max_streams: 0, ..good() }),
             ("manifest_blocks", Options { manifest_blocks: 1, ..good() }),
+            ("copies", Options { copies: 0, ..good() }),
+            ("archive_block_bytes", Options { archive_block_bytes: 1, ..good() }),
+            ("run_bytes", Options { run_bytes: 1, ..good() }),
         ];
         for (name, options) in bad {
             match options.validate() {
@@ -225,7 +264,7 @@ mod tests {
     #[test]
     fn each_stored_option_that_differs_is_named_with_both_values() {
         let stored = Options::default();
-        let changed: [(&str, Options); 8] = [
+        let changed: [(&str, Options); 9] = [
             ("block_size", Options { block_size: 8192, ..stored.clone() }),
             ("segment_size", Options { segment_size: 8192, ..stored.clone() }),
             ("max_batch_bytes", Options { max_batch_bytes: 64, ..stored.clone() }),
@@ -234,6 +273,7 @@ mod tests {
             ("sync", Options { sync: SyncMethod::WriteThrough, ..stored.clone() }),
             ("fill", Options { fill: Fill::Allocate, ..stored.clone() }),
             ("durability", Options { durability: Durability::ProcessCrash, ..stored.clone() }),
+            ("copies", Options { copies: 1, ..stored.clone() }),
         ];
         for (name, given) in changed {
             match given.check_against(&stored) {

@@ -5,8 +5,12 @@ use std::collections::VecDeque;
 
 use truelog_env::{File, OpenMode};
 
-use crate::batch::{Batch, Frame, Site, read_batch};
-use crate::catalog::{Catalog, Lead};
+use crate::archive::block::ArchiveBlock;
+use crate::archive::prefetch::Ahead;
+use crate::archive::run::RunEntry;
+use crate::archive::{Archive, Missed};
+use crate::batch::{Batch, Frame, Frames, Site, read_batch};
+use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
 use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
@@ -20,6 +24,7 @@ use crate::walk::find_valid;
 pub(crate) struct Reader {
     home: Home,
     catalog: Arc<Mutex<Catalog>>,
+    archive: Arc<Archive>,
     /// A buffer longer than this is not kept, in bytes.
     keep: usize,
     /// The cursor of the last single read, so that the next one goes on where it ended.
@@ -33,20 +38,23 @@ pub(crate) struct Cursor {
     file: Option<(SegmentNo, Box<dyn File>)>,
     /// Which batch the buffer holds: where it was read, its records, and where it ends.
     held: Option<(Site, LsnRange, u64)>,
+    /// The block of the archive that was read last.
+    block: Option<Arc<ArchiveBlock>>,
+    /// Where this cursor has been in the archive.
+    ahead: Ahead,
 }
 
 impl Reader {
-    pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, keep: u32) -> Self {
+    pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, archive: Arc<Archive>, keep: u32) -> Self {
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-        Self { home, catalog, keep, spare: Mutex::new(None) }
+        Self { home, catalog, archive, keep, spare: Mutex::new(None) }
     }
 
     /// The record at `lsn`.
     pub(crate) fn get(&self, lsn: Lsn) -> Result<Entry> {
         let mut cursor = self.spare.lock().take().unwrap_or_default();
-        let entry = self.with_batch(&mut cursor, lsn, |batch, vouched| {
-            let frame = batch.records().find(|frame| frame.lsn == lsn);
-            frame.map(|frame| entry(&frame, vouched))
+        let entry = self.with_frames(&mut cursor, lsn, |mut frames, vouched| {
+            frames.find(|frame| frame.lsn == lsn).map(|frame| entry(&frame, vouched))
         })?;
         if cursor.buf.capacity() > self.keep {
             cursor.buf = Vec::new();
@@ -56,28 +64,67 @@ impl Reader {
         entry.ok_or(Error::Absent { lsn, next: lsn })
     }
 
-    /// Collects the records from `lsn` on that are in the same batch.
-    fn fill(&self, cursor: &mut Cursor, lsn: Lsn, into: &mut VecDeque<Entry>) -> Result<()> {
-        self.with_batch(cursor, lsn, |batch, vouched| {
-            let rest = batch.records().filter(|frame| frame.lsn >= lsn);
-            into.extend(rest.map(|frame| entry(&frame, vouched)));
+    /// Collects the records from `lsn` on that are in the same batch, or in the same block of the archive.
+    pub(crate) fn fill(&self, cursor: &mut Cursor, lsn: Lsn, into: &mut VecDeque<Entry>) -> Result<()> {
+        self.with_frames(cursor, lsn, |frames, vouched| {
+            into.extend(frames.filter(|frame| frame.lsn >= lsn).map(|frame| entry(&frame, vouched)));
         })
     }
 
-    /// Looks at the batch that holds `lsn`, with the last LSN that is vouched for.
+    /// Looks at the records around `lsn`, with the last LSN that is vouched for. As long as that takes nobody removes
+    /// a file that is looked at, but for a trim.
+    fn with_frames<R>(
+        &self,
+        cursor: &mut Cursor,
+        lsn: Lsn,
+        mut look: impl FnMut(Frames<'_>, Lsn) -> R,
+    ) -> Result<R> {
+        loop {
+            let (lead, vouched, _snapshot) = Snapshot::find(&self.catalog, lsn)?;
+            match lead {
+                Lead::Segment(lead) => {
+                    return self.with_batch(cursor, lsn, &lead, |batch| look(batch.records(), vouched));
+                }
+                Lead::Run(run) => match self.block(cursor, lsn, &run) {
+                    Ok(block) => return Ok(look(block.records(), vouched)),
+                    Err(Missed::Failed(error)) => return Err(error),
+                    // The archive has moved on: look again.
+                    Err(Missed::Race) => {}
+                },
+            }
+        }
+    }
+
+    /// The block of a run that holds `lsn`: the one that the cursor was at, if it is of this very run.
+    fn block(
+        &self,
+        cursor: &mut Cursor,
+        lsn: Lsn,
+        run: &RunEntry,
+    ) -> std::result::Result<Arc<ArchiveBlock>, Missed> {
+        let same = |block: &&Arc<ArchiveBlock>| {
+            let site = block.header.site;
+            (site.run, site.generation) == (run.number, run.generation) && block.header.lsns().contains(lsn)
+        };
+        if let Some(block) = cursor.block.as_ref().filter(same) {
+            return Ok(Arc::clone(block));
+        }
+        let block = self.archive.block(run, lsn, &mut cursor.ahead)?;
+        cursor.block = Some(Arc::clone(&block));
+        Ok(block)
+    }
+
+    /// Looks at the batch that holds `lsn`.
     fn with_batch<R>(
         &self,
         cursor: &mut Cursor,
         lsn: Lsn,
-        look: impl FnOnce(Batch<'_>, Lsn) -> R,
+        lead: &SegmentLead,
+        look: impl FnOnce(Batch<'_>) -> R,
     ) -> Result<R> {
-        let (lead, vouched) = {
-            let catalog = self.catalog.lock();
-            (catalog.find(lsn)?, catalog.vouched)
-        };
         let site = match cursor.held {
             Some((site, lsns, _)) if lsns.contains(lsn) && site == lead.ground.site(site.offset) => site,
-            _ => self.load(cursor, lsn, &lead)?,
+            _ => self.load(cursor, lsn, lead)?,
         };
         let batch = Batch::decode(&cursor.buf, &site).map_err(|reason| Error::Corrupt {
             segment: site.segment,
@@ -85,11 +132,11 @@ impl Reader {
             lsns: LsnRange::of(lsn, 1),
             reason,
         })?;
-        Ok(look(batch, vouched))
+        Ok(look(batch))
     }
 
     /// Reads the batch that holds `lsn` into the cursor. Says where it is.
-    fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &Lead) -> Result<Site> {
+    fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &SegmentLead) -> Result<Site> {
         let ground = lead.ground;
         let path = self.home.path(Name::Segment(ground.segment));
         let failed = |source| Error::io(&path, source);
@@ -153,7 +200,7 @@ fn entry(frame: &Frame<'_>, vouched: Lsn) -> Entry {
 
 /// The records from an LSN on, in order, up to the last that is there when asked.
 ///
-/// Damaged and trimmed records come as one error a run, after which the iterator goes on behind the run. Records
+/// Damaged, unreachable and trimmed records come as one error a run, after which the iterator goes on behind the run. Records
 /// that were given up by accept-loss are passed over. After an error of the file system it ends.
 #[derive(Debug)]
 pub struct Iter {
@@ -192,7 +239,11 @@ impl Iter {
                 return self.next();
             }
             Error::Trimmed { first, .. } => self.next = (*first).max(self.next.next()),
-            Error::Corrupt { lsns, .. } => self.next = lsns.last.next().max(self.next.next()),
+            Error::Corrupt { lsns, .. }
+            | Error::CorruptBlock { lsns, .. }
+            | Error::Unavailable { lsns, .. } => {
+                self.next = lsns.last.next().max(self.next.next());
+            }
             _ => self.ended = true,
         }
         Some(Err(error))

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use truelog_env::{Env, IoKind, OpenMode};
 
+use crate::archive::scrub::BadCopy;
 use crate::batch::{Batch, BatchHeader, read_batch};
 use crate::catalog::{Damage, Span};
 use crate::codec::as_u64;
 use crate::error::{Error, Reason, Result};
 use crate::identity::damaged;
 use crate::inspect::{Inspection, inspect_in};
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::names::Name;
 use crate::os;
 use crate::reader::Reader;
@@ -29,7 +30,9 @@ pub(crate) fn verify(reader: &Reader, log: LogId, claim: &Claim) -> Result<Verdi
         Err(Error::Trimmed { .. }) => return Ok(Verdict::Trimmed),
         Err(Error::Absent { next, .. }) => return Ok(violated(Violation::Absent { next })),
         Err(Error::Lost { lsns }) => return Ok(violated(Violation::Lost { lsns })),
-        Err(Error::Corrupt { lsns, .. }) => return Ok(violated(Violation::Damaged { lsns })),
+        Err(Error::Corrupt { lsns, .. } | Error::CorruptBlock { lsns, .. }) => {
+            return Ok(violated(Violation::Damaged { lsns }));
+        }
         Err(error) => return Err(error),
     };
     let found = Digest::of(&entry.payload);
@@ -71,6 +74,12 @@ pub struct Report {
     pub first: Lsn,
     /// The LSN behind the last record.
     pub next: Lsn,
+    /// How many copies of runs of the archive were read, all of their blocks.
+    pub copies: u64,
+    /// The copies of runs that could not be read, because their drive cannot be reached.
+    pub unreachable: Vec<(DriveNo, RunNo)>,
+    /// The copies that are damaged, each at its first bad block. Records of which another copy is whole are no damage.
+    pub bad_copies: Vec<BadCopy>,
     /// Everything that is damaged, sealed segments included. Empty: the log holds.
     pub damage: Vec<Damage>,
 }
@@ -99,9 +108,13 @@ pub fn verify_dir_in(env: &Env, dir: &Path) -> Result<Report> {
         unvouched: 0,
         first: inspection.first(),
         next: inspection.next(),
+        copies: 0,
+        unreachable: Vec::new(),
+        bad_copies: Vec::new(),
         damage: inspection.damage().to_vec(),
     };
     check_headers(&inspection, &mut report)?;
+    check_archive(&inspection, &mut report);
     check_batches(&inspection, &mut report)?;
     Ok(report)
 }
@@ -124,6 +137,23 @@ fn check_headers(inspection: &Inspection, report: &mut Report) -> Result<()> {
         report.segments += 1;
     }
     Ok(())
+}
+
+/// Reads all copies of all runs, and the records that they hold from one of them.
+fn check_archive(inspection: &Inspection, report: &mut Report) {
+    for run in inspection.runs() {
+        let checked = inspection.archive().check(run);
+        report.copies += checked.copies;
+        report.unreachable.extend(checked.unreachable.into_iter().map(|drive| (drive, run.number)));
+        report.bad_copies.extend(checked.bad);
+        let kept = LsnRange::new(run.lsns.first.max(report.first), run.lsns.last);
+        let damaged: u64 = checked.damage.iter().map(|damage| damage.lsns.len()).sum();
+        report.records += kept.len().saturating_sub(damaged);
+        report.payload_bytes += checked.payload_bytes;
+        for Damage { lsns, error } in checked.damage {
+            note(report, lsns, error);
+        }
+    }
 }
 
 /// Walks over all kept batches, in order, and checks that each continues the one before it.

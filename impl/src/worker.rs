@@ -1,23 +1,35 @@
-//! The log's own thread: it loops over `step`, and sleeps while there is nothing to do.
+//! The log's own threads: each loops over a step, and sleeps while there is nothing to do.
 #![allow(clippy::disallowed_methods, reason = "the one module that starts a thread")]
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::sync::{Arc, thread};
 
-/// The thread. Ends when the log is stopped or fails.
+/// A thread. Ends when it is stopped or the log fails.
 #[derive(Debug)]
 pub(crate) struct Worker(thread::JoinHandle<()>);
 
 impl Worker {
-    /// Starts the thread.
+    /// Starts the thread that commits what nobody waits for.
     ///
     /// # Errors
     /// When the system has no thread to give.
     pub(crate) fn start(engine: &Arc<Engine>) -> Result<Self> {
+        Self::spawn(engine, "truelog", round)
+    }
+
+    /// Starts the thread that keeps the archive, beside the other, since its work takes longer.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn start_archive(engine: &Arc<Engine>) -> Result<Self> {
+        Self::spawn(engine, "truelog-archive", archive_round)
+    }
+
+    fn spawn(engine: &Arc<Engine>, name: &str, round: fn(&Engine) -> Result<bool>) -> Result<Self> {
         let shared = Arc::clone(engine);
         let body = move || while round(&shared).is_ok_and(|goes_on| goes_on) {};
-        thread::spawn_named("truelog", body).map(Self).map_err(|error| {
+        thread::spawn_named(name, body).map(Self).map_err(|error| {
             Error::io(&engine.home.dir, truelog_env::IoError::from_std(truelog_env::Op::Open, &error))
         })
     }
@@ -27,9 +39,16 @@ impl Worker {
         // A failure stops it just as well.
         let _ = engine.kernel.with(|front| front.stopping = true);
         engine.kernel.rouse();
+        engine.archive.bell().stop();
         // A worker that unwound has poisoned the log, which is all there is to say.
         let _ = self.0.join();
     }
+}
+
+/// One step of the archive and one sleep.
+fn archive_round(engine: &Engine) -> Result<bool> {
+    let next = engine.archive_step(false)?.next;
+    Ok(engine.archive.bell().wait(next))
 }
 
 /// One step and one sleep. Says whether to go on. An error has poisoned the log, and all its callers get it.

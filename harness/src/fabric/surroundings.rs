@@ -23,6 +23,10 @@ impl Clock for SimClock {
     fn wall(&self) -> Duration {
         EPOCH + self.monotonic()
     }
+
+    fn sleep(&self, time: Duration) {
+        self.0.world().disk_mut().clock += time;
+    }
 }
 
 impl fmt::Debug for SimClock {

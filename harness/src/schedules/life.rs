@@ -37,6 +37,10 @@ impl Clock for Hasty {
     fn wall(&self) -> Duration {
         self.0.env().clock.wall()
     }
+
+    fn sleep(&self, time: Duration) {
+        self.0.env().clock.sleep(time);
+    }
 }
 
 /// The logs' own threads, and the life that each belongs to.

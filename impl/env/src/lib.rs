@@ -31,6 +31,9 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Time since the Unix epoch. May jump; the engine only ever reports it, and decides nothing by it.
     fn wall(&self) -> Duration;
+
+    /// Waits for about `time`.
+    fn sleep(&self, time: Duration);
 }
 
 /// A source of unpredictable bytes, for identities and salts.

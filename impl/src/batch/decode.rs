@@ -2,13 +2,12 @@
 
 use truelog_env::{File, IoError};
 
-use super::{
-    BATCH_HEADER, BatchHeader, CHECKED_FROM, FRAME_HEADER, KIND_RECORD, KIND_TABLE, Site, TABLE_ROW,
-};
+use super::frames::{Frames, RawFrame, check_frames};
+use super::{BATCH_HEADER, BatchHeader, CHECKED_FROM, KIND_TABLE, Site};
 use crate::codec::{Get, as_u64, checksum};
 use crate::error::Reason;
 use crate::home::read_full_at;
-use crate::lsn::{Lsn, Seq, StreamId};
+use crate::lsn::{Seq, StreamId};
 
 /// A whole, valid batch. Borrows the bytes it was decoded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +15,6 @@ pub struct Batch<'a> {
     /// Its header.
     pub header: BatchHeader,
     payload: &'a [u8],
-}
-
-/// One frame of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame<'a> {
-    /// The record's position in the log.
-    pub lsn: Lsn,
-    /// The stream that the record belongs to.
-    pub stream: StreamId,
-    /// The record's position in that stream.
-    pub seq: Seq,
-    /// Where the frame begins, in bytes from the beginning of the batch.
-    pub offset: u32,
-    /// The record's bytes.
-    pub payload: &'a [u8],
 }
 
 impl<'a> Batch<'a> {
@@ -47,38 +31,14 @@ impl<'a> Batch<'a> {
             return Err(Reason::Checksum);
         }
         let batch = Self { header, payload: &whole[BATCH_HEADER..] };
-        batch.check_frames()?;
+        check_frames(batch.payload, header.base, header.next())?;
         Ok(batch)
-    }
-
-    fn check_frames(&self) -> Result<(), Reason> {
-        let mut get = Get::new(self.payload);
-        let mut due = self.header.base;
-        let mut first = true;
-        while !get.rest().is_empty() {
-            let raw = RawFrame::read(&mut get).ok_or(Reason::Field("frame length"))?;
-            if raw.zero != 0 {
-                return Err(Reason::Field("frame padding"));
-            }
-            match raw.kind {
-                KIND_RECORD if raw.lsn != due => return Err(Reason::OtherLsn(raw.lsn)),
-                KIND_RECORD => due = due.next(),
-                KIND_TABLE if first && raw.is_table() => {}
-                KIND_TABLE => return Err(Reason::Field("stream table")),
-                _ => return Err(Reason::Field("frame kind")),
-            }
-            first = false;
-        }
-        if due != self.header.next() {
-            return Err(Reason::Field("count"));
-        }
-        Ok(())
     }
 
     /// Its records, in order.
     #[must_use]
     pub fn records(&self) -> Frames<'a> {
-        Frames { get: Get::new(self.payload), len: self.payload.len() }
+        Frames::over(self.payload, BATCH_HEADER)
     }
 
     /// The table of all streams before this batch, if it carries one.
@@ -86,29 +46,6 @@ impl<'a> Batch<'a> {
     pub fn streams(&self) -> Option<StreamTable<'a>> {
         let raw = RawFrame::read(&mut Get::new(self.payload))?;
         (raw.kind == KIND_TABLE).then_some(StreamTable { get: Get::new(raw.payload) })
-    }
-}
-
-/// The records of a batch.
-#[derive(Debug, Clone)]
-pub struct Frames<'a> {
-    get: Get<'a>,
-    len: usize,
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = Frame<'a>;
-
-    fn next(&mut self) -> Option<Frame<'a>> {
-        loop {
-            let offset = BATCH_HEADER + self.len - self.get.rest().len();
-            let raw = RawFrame::read(&mut self.get)?;
-            if raw.kind == KIND_RECORD {
-                let RawFrame { lsn, stream, seq, payload, .. } = raw;
-                // A batch's length is a u32, so an offset in it is one too.
-                return Some(Frame { lsn, stream, seq, offset: u32::try_from(offset).ok()?, payload });
-            }
-        }
     }
 }
 
@@ -123,32 +60,6 @@ impl Iterator for StreamTable<'_> {
 
     fn next(&mut self) -> Option<(StreamId, Seq)> {
         Some((StreamId(self.get.u64()?), Seq(self.get.u64()?)))
-    }
-}
-
-struct RawFrame<'a> {
-    lsn: Lsn,
-    stream: StreamId,
-    seq: Seq,
-    kind: u16,
-    zero: u16,
-    payload: &'a [u8],
-}
-
-impl<'a> RawFrame<'a> {
-    fn read(get: &mut Get<'a>) -> Option<Self> {
-        let mut head = Get::new(get.bytes(FRAME_HEADER)?);
-        let (lsn, stream, seq) = (Lsn(head.u64()?), StreamId(head.u64()?), Seq(head.u64()?));
-        let (len, kind, zero) = (head.u32()?, head.u16()?, head.u16()?);
-        let payload = get.bytes(usize::try_from(len).ok()?)?;
-        Some(Self { lsn, stream, seq, kind, zero, payload })
-    }
-
-    fn is_table(&self) -> bool {
-        self.lsn == Lsn::NONE
-            && self.stream == StreamId(0)
-            && self.seq == Seq(0)
-            && self.payload.len().is_multiple_of(TABLE_ROW)
     }
 }
 

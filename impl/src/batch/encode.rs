@@ -1,5 +1,6 @@
 //! Building batches, in a buffer that is aligned and reused.
 
+use super::frames::put_frame;
 use super::{
     BATCH_HEADER, BatchHeader, CHECKED_FROM, FRAME_HEADER, KIND_RECORD, KIND_TABLE, Site, TABLE_ROW,
     padded_len,
@@ -198,10 +199,4 @@ impl BatchBuilder {
 /// The bytes that a payload of `len` takes in a batch.
 pub(crate) const fn framed(len: usize) -> Option<usize> {
     len.checked_add(FRAME_HEADER)
-}
-
-fn put_frame(put: &mut Put<'_>, lsn: Lsn, stream: StreamId, seq: Seq, len: usize, kind: u16) {
-    // Callers have checked that the frame fits into a batch, whose length is a u32.
-    let len = u32::try_from(len).unwrap_or(u32::MAX);
-    put.u64(lsn.0).u64(stream.0).u64(seq.0).u32(len).u16(kind).u16(0);
 }

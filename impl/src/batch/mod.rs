@@ -2,12 +2,15 @@
 
 mod decode;
 mod encode;
+mod frames;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use decode::read_batch;
-pub use decode::{Batch, Frame, Frames, StreamTable};
+pub use decode::{Batch, StreamTable};
 pub(crate) use encode::{BatchBuilder, Seal};
+pub use frames::{Frame, Frames};
+pub(crate) use frames::{check_frames, put_frame};
 
 use crate::codec::{Get, Put, as_u64, round_up};
 use crate::error::Reason;

@@ -9,7 +9,7 @@ use crate::codec::{as_u64, round_up};
 use crate::error::{Error, Failure, Reason, Result};
 use crate::event::Event;
 use crate::home::{Home, read_full_at, write_all_at};
-use crate::lsn::Lsn;
+use crate::lsn::{DriveNo, Lsn};
 use crate::names::Name;
 
 /// A manifest is never longer than this, in bytes: enough for a million segments and as many losses.
@@ -88,7 +88,7 @@ impl ManifestFile {
         })?;
         let Self { salt, offset, index, chain, .. } = *self;
         let site = RecordSite { log: home.log, salt, offset, index, watermark, chain };
-        let (bytes, chain) = record::encode(&site, &Content::Edit(*edit), home.block);
+        let (bytes, chain) = record::encode(&site, &Content::Edit(edit.clone()), home.block);
         let end = offset + as_u64(bytes.len());
         let reserve = if matches!(edit, Edit::Trim { .. }) { 0 } else { u64::from(home.block) };
         if end + reserve > self.capacity {
@@ -102,7 +102,12 @@ impl ManifestFile {
         Ok(())
     }
 
-    /// What the manifest says, durably.
+    /// What a drive's own copy says, durably, the next checkpoint says too.
+    pub(crate) fn seen(&mut self, drive: DriveNo, generation: u64) {
+        self.state.archive.seen(drive, generation);
+    }
+
+    /// What the manifest says, durably; but for the generations that drives were seen to have.
     pub(crate) const fn state(&self) -> &ManifestState {
         &self.state
     }
@@ -234,8 +239,11 @@ fn next_record(
     if record.site.chain != before.chain_value {
         return Err(Reason::OtherChain);
     }
-    match record.content {
-        Content::Edit(edit) => Ok((record, edit)),
+    match &record.content {
+        Content::Edit(edit) => {
+            let edit = edit.clone();
+            Ok((record, edit))
+        }
         Content::Checkpoint(_) => Err(Reason::Field("kind")),
     }
 }

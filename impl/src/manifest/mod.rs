@@ -1,11 +1,13 @@
 //! The manifest: what the log consists of, durably, before it is used.
 
+mod archive;
 mod file;
 mod record;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use archive::ArchiveState;
 pub(crate) use file::{ManifestFile, ManifestRead, ManifestVerdict, read_manifest};
 pub use record::{Content, MANIFEST_MAGIC, ManifestRecord, RECORD_HEADER, RecordSite};
 pub use state::{Edit, ManifestState, SegmentEntry};

@@ -1,9 +1,11 @@
 //! One record of the manifest's file: a checkpoint or an edit.
 
+use super::archive::{RUN_ROW, drive_len, get_drive, get_run, put_drive, put_run};
 use super::state::{Edit, ManifestState, SegmentEntry};
+use crate::archive::set::DriveSet;
 use crate::codec::{Get, Put, as_u64, checksum, put_checksum, round_up};
 use crate::error::Reason;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::types::LogId;
 
 /// The first four bytes of a record.
@@ -17,6 +19,10 @@ const KIND_CHECKPOINT: u16 = 0;
 const KIND_ADD: u16 = 1;
 const KIND_TRIM: u16 = 2;
 const KIND_LOSS: u16 = 3;
+const KIND_DRIVE: u16 = 4;
+const KIND_REMOVE_DRIVE: u16 = 5;
+const KIND_PUBLISH: u16 = 6;
+const KIND_COPIES: u16 = 7;
 
 /// What a record's header says besides its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +142,12 @@ impl Content {
                 }),
                 KIND_TRIM => Edit::Trim { before: Lsn(get.u64()?), floor: SegmentNo(get.u64()?) },
                 KIND_LOSS => Edit::AcceptLoss(LsnRange::new(Lsn(get.u64()?), Lsn(get.u64()?))),
+                KIND_DRIVE => Edit::Drive(get_drive(&mut get)?),
+                KIND_REMOVE_DRIVE => Edit::RemoveDrive(DriveNo(get.u64()?)),
+                KIND_PUBLISH => Edit::Publish { run: get_run(&mut get)?, floor: SegmentNo(get.u64()?) },
+                KIND_COPIES => {
+                    Edit::Copies { run: RunNo(get.u64()?), copies: DriveSet::from_bits(get.u64()?) }
+                }
                 _ => return None,
             })
         })();
@@ -148,14 +160,21 @@ impl Content {
             Self::Edit(Edit::AddSegment(_)) => KIND_ADD,
             Self::Edit(Edit::Trim { .. }) => KIND_TRIM,
             Self::Edit(Edit::AcceptLoss(_)) => KIND_LOSS,
+            Self::Edit(Edit::Drive(_)) => KIND_DRIVE,
+            Self::Edit(Edit::RemoveDrive(_)) => KIND_REMOVE_DRIVE,
+            Self::Edit(Edit::Publish { .. }) => KIND_PUBLISH,
+            Self::Edit(Edit::Copies { .. }) => KIND_COPIES,
         }
     }
 
-    const fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::Checkpoint(state) => state.encoded_len(),
             Self::Edit(Edit::AddSegment(_)) => 24,
-            Self::Edit(Edit::Trim { .. } | Edit::AcceptLoss(_)) => 16,
+            Self::Edit(Edit::Trim { .. } | Edit::AcceptLoss(_) | Edit::Copies { .. }) => 16,
+            Self::Edit(Edit::Drive(drive)) => drive_len(drive),
+            Self::Edit(Edit::RemoveDrive(_)) => 8,
+            Self::Edit(Edit::Publish { .. }) => RUN_ROW + 8,
         }
     }
 
@@ -171,6 +190,17 @@ impl Content {
             }
             Self::Edit(Edit::AcceptLoss(loss)) => {
                 put.u64(loss.first.0).u64(loss.last.0);
+            }
+            Self::Edit(Edit::Drive(drive)) => put_drive(&mut put, drive),
+            Self::Edit(Edit::RemoveDrive(number)) => {
+                put.u64(number.0);
+            }
+            Self::Edit(Edit::Publish { run, floor }) => {
+                put_run(&mut put, run);
+                put.u64(floor.0);
+            }
+            Self::Edit(Edit::Copies { run, copies }) => {
+                put.u64(run.0).u64(copies.bits());
             }
         }
     }

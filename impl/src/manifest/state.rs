@@ -1,9 +1,13 @@
 //! What a manifest says, and how an edit changes it.
 
+use super::archive::ArchiveState;
+use crate::archive::entry::DriveEntry;
+use crate::archive::run::RunEntry;
+use crate::archive::set::DriveSet;
 use crate::block::{FORMAT_VERSION, is_block_size};
 use crate::codec::{Get, Put};
 use crate::error::Reason;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::options::{Fill, Options, SyncMethod};
 use crate::types::Durability;
 
@@ -15,6 +19,8 @@ const SEGMENT_ROW: usize = 24;
 const LOSS_ROW: usize = 16;
 /// Bit 0 of the flags.
 const FLAG_VOUCHED: u32 = 1;
+/// Bit 1 of the flags: what is said of the archive follows the losses.
+const FLAG_ARCHIVE: u32 = 2;
 
 /// A segment that the manifest names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +34,7 @@ pub struct SegmentEntry {
 }
 
 /// A change of the manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Edit {
     /// A segment is durable, and may get its first batch.
     AddSegment(SegmentEntry),
@@ -41,6 +47,25 @@ pub enum Edit {
     },
     /// Records are given up.
     AcceptLoss(LsnRange),
+    /// A drive is added, or what is said of it changes.
+    Drive(DriveEntry),
+    /// A drive is forgotten.
+    RemoveDrive(DriveNo),
+    /// A run, durable on each drive that it names, serves its records from now on. The runs that it replaces, and the
+    /// segments below `floor`, may go once a checkpoint without them is durable here and on every healthy drive.
+    Publish {
+        /// The run.
+        run: RunEntry,
+        /// The first segment that is kept.
+        floor: SegmentNo,
+    },
+    /// Other drives have copies of a run.
+    Copies {
+        /// The run.
+        run: RunNo,
+        /// The drives.
+        copies: DriveSet,
+    },
 }
 
 /// What a manifest says.
@@ -60,6 +85,8 @@ pub struct ManifestState {
     pub losses: Vec<LsnRange>,
     /// A number that no segment file ever had; nor has any above it.
     pub next_segment: SegmentNo,
+    /// The archive.
+    pub archive: ArchiveState,
 }
 
 impl ManifestState {
@@ -74,7 +101,14 @@ impl ManifestState {
             segments: Vec::new(),
             losses: Vec::new(),
             next_segment: SegmentNo::FIRST,
+            archive: ArchiveState::default(),
         }
+    }
+
+    /// The first record that the segments serve: those before it were trimmed, or are in the archive.
+    #[must_use]
+    pub fn segments_from(&self) -> Lsn {
+        self.archive.next().unwrap_or(self.trimmed).max(self.trimmed)
     }
 
     /// The entry of a segment.
@@ -95,36 +129,60 @@ impl ManifestState {
     /// # Errors
     /// When the edit cannot follow this state; nothing is changed then.
     pub fn apply(&mut self, edit: &Edit) -> Result<(), Reason> {
-        match *edit {
-            Edit::AddSegment(entry) => {
+        match edit {
+            &Edit::AddSegment(entry) => {
                 if entry.number < self.next_segment || entry.number < self.floor {
                     return Err(Reason::Field("segment number"));
                 }
                 self.next_segment = entry.number.next();
                 self.segments.push(entry);
             }
-            Edit::Trim { before, floor } => {
+            &Edit::Trim { before, floor } => {
                 if before < self.trimmed || floor < self.floor {
                     return Err(Reason::Field("trim point"));
                 }
-                (self.trimmed, self.floor) = (before, floor);
-                self.next_segment = self.next_segment.max(floor);
-                self.segments.retain(|entry| entry.number >= floor);
+                self.trimmed = before;
+                self.raise_floor(floor);
+                self.archive.forget_trimmed(before);
             }
-            Edit::AcceptLoss(loss) => {
+            &Edit::AcceptLoss(loss) => {
                 if loss.is_empty() || loss.first == Lsn::NONE {
                     return Err(Reason::Field("loss"));
                 }
                 let at = self.losses.partition_point(|known| known.first < loss.first);
                 self.losses.insert(at, loss);
             }
+            Edit::Drive(entry) => self.archive.set_drive(entry)?,
+            Edit::RemoveDrive(number) => self.archive.remove_drive(*number)?,
+            Edit::Publish { run, floor } => {
+                if *floor < self.floor {
+                    return Err(Reason::Field("floor"));
+                }
+                let (trimmed, losses) = (self.trimmed, &self.losses);
+                self.archive.publish(run, |lsn| kept(trimmed, losses, lsn))?;
+                self.raise_floor(*floor);
+            }
+            Edit::Copies { run, copies } => self.archive.set_copies(*run, *copies)?,
         }
         Ok(())
     }
 
+    /// The first record from `lsn` on that was neither trimmed nor given up, whether it is there or not.
+    #[must_use]
+    pub fn kept(&self, lsn: Lsn) -> Lsn {
+        kept(self.trimmed, &self.losses, lsn)
+    }
+
+    fn raise_floor(&mut self, floor: SegmentNo) {
+        self.floor = floor;
+        self.next_segment = self.next_segment.max(floor);
+        self.segments.retain(|entry| entry.number >= floor);
+    }
+
     /// The length of the checkpoint's payload, in bytes.
-    pub(super) const fn encoded_len(&self) -> usize {
-        FIXED + self.segments.len() * SEGMENT_ROW + self.losses.len() * LOSS_ROW
+    pub(super) fn encoded_len(&self) -> usize {
+        let archive = if self.archive.is_default() { 0 } else { self.archive.encoded_len() };
+        FIXED + self.segments.len() * SEGMENT_ROW + self.losses.len() * LOSS_ROW + archive
     }
 
     /// Writes the checkpoint's payload into `bytes`, which has [`ManifestState::encoded_len`] bytes.
@@ -132,7 +190,7 @@ impl ManifestState {
         let options = &self.options;
         let mut put = Put::new(bytes);
         put.u32(FORMAT_VERSION)
-            .u32(if self.identity_vouched { FLAG_VOUCHED } else { 0 })
+            .u32(self.flags())
             .u32(options.block_size)
             .u32(options.max_batch_bytes)
             .u64(options.segment_size)
@@ -150,7 +208,7 @@ impl ManifestState {
                 Durability::PowerLoss => 0,
                 Durability::ProcessCrash => 1,
             })
-            .u16(0)
+            .u16(options.copies)
             .u64(self.trimmed.0)
             .u64(self.floor.0)
             .u64(self.next_segment.0)
@@ -162,6 +220,15 @@ impl ManifestState {
         for loss in &self.losses {
             put.u64(loss.first.0).u64(loss.last.0);
         }
+        if !self.archive.is_default() {
+            self.archive.encode(&mut put);
+        }
+    }
+
+    fn flags(&self) -> u32 {
+        let vouched = if self.identity_vouched { FLAG_VOUCHED } else { 0 };
+        let archive = if self.archive.is_default() { 0 } else { FLAG_ARCHIVE };
+        vouched | archive
     }
 
     /// Reads a checkpoint's payload.
@@ -191,7 +258,8 @@ impl ManifestState {
         options.fill = [Fill::Zeros, Fill::Allocate].get(usize::from(get.u16()?)).copied()?;
         options.durability =
             [Durability::PowerLoss, Durability::ProcessCrash].get(usize::from(get.u16()?)).copied()?;
-        if get.u16()? != 0 || flags & !FLAG_VOUCHED != 0 {
+        options.copies = get.u16()?;
+        if flags & !(FLAG_VOUCHED | FLAG_ARCHIVE) != 0 {
             return None;
         }
         let (trimmed, floor) = (Lsn(get.u64()?), SegmentNo(get.u64()?));
@@ -201,6 +269,8 @@ impl ManifestState {
         let rows = |count: u64, row: usize| usize::try_from(count).ok()?.checked_mul(row);
         let mut segment_rows = Get::new(get.bytes(rows(segments, SEGMENT_ROW)?)?);
         let mut loss_rows = Get::new(get.bytes(rows(losses, LOSS_ROW)?)?);
+        let has_archive = flags & FLAG_ARCHIVE != 0;
+        let archive = if has_archive { ArchiveState::decode(get)? } else { ArchiveState::default() };
         if !get.rest().is_empty() {
             return None;
         }
@@ -220,6 +290,7 @@ impl ManifestState {
             segments: segments.collect(),
             losses: losses.collect(),
             next_segment,
+            archive,
         })
     }
 
@@ -241,6 +312,10 @@ impl ManifestState {
         {
             return Err(Reason::Field("losses"));
         }
-        Ok(())
+        self.archive.check(|lsn| kept(self.trimmed, &self.losses, lsn))
     }
+}
+
+fn kept(trimmed: Lsn, losses: &[LsnRange], lsn: Lsn) -> Lsn {
+    losses.iter().fold(lsn.max(trimmed), |at, loss| if loss.contains(at) { loss.last.next() } else { at })
 }

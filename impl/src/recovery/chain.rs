@@ -32,7 +32,7 @@ pub(crate) struct Chain {
 pub(crate) fn follow(home: &Home, state: &ManifestState, probes: &[Probe]) -> Result<Chain> {
     let base = probes.iter().rposition(|probe| probe.first.is_some());
     let Some((at, first)) = base.and_then(|at| Some((at, probes.get(at)?.first?))) else {
-        return Ok(Chain { expected: state.trimmed, ..Chain::default() });
+        return Ok(Chain { expected: state.segments_from(), ..Chain::default() });
     };
     let base = &probes[at];
     let mut chain = Chain {
@@ -135,10 +135,11 @@ impl<'a> Way<'a> {
     }
 }
 
-/// The records that no segment has, from the trim point up to the beginning of the base.
+/// The records that no segment has, from where the archive ends, or else the trim point, up to the beginning of the
+/// base.
 fn gaps(way: &Way<'_>, state: &ManifestState, base: Lsn) -> Vec<Hole> {
     let mut found = Vec::new();
-    let mut due = state.trimmed;
+    let mut due = state.segments_from();
     let ranges = way.spans.iter().map(|span| span.lsns).chain([LsnRange::of(base, 0)]);
     for lsns in ranges {
         if due < lsns.first {

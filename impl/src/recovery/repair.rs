@@ -6,6 +6,8 @@
 
 use truelog_env::IoKind;
 
+use crate::archive::opening;
+use crate::archive::shelf::Shelf;
 use crate::batch::BatchBuilder;
 use crate::catalog::{Catalog, Span};
 use crate::codec::as_u64;
@@ -34,6 +36,7 @@ pub(crate) struct Opened {
     pub(crate) catalog: Arc<Mutex<Catalog>>,
     /// `None` when nothing may be written.
     pub(crate) house: Option<House>,
+    pub(crate) shelf: Shelf,
     pub(crate) read_only: Option<ReadOnlyWhy>,
     pub(crate) recovered: Recovered,
 }
@@ -74,9 +77,11 @@ pub(crate) fn open_surveyed(
     let mut orphans = survey.orphans.clone();
     orphans.retain(|name| !matches!(name, Name::IdentityTmp | Name::ManifestTmp));
     let manifest = checkpoint(home, &survey, kept_state(&survey))?;
-    let house = House::new(manifest, options);
+    let mut house = House::new(manifest, options);
+    // Every drive learns what the manifest says before a segment goes that the archive has replaced.
+    let shelf = opening::settle(home, &mut house, survey.vouched.min(survey.next.prev()));
     remove(home, &orphans)?;
-    rebuild(home, options, survey, house)
+    rebuild(home, options, survey, house, shelf)
 }
 
 /// Writes the manifest anew. The temporary name goes first: after a crash it may still lead to the very file
@@ -138,12 +143,14 @@ fn damaged(home: &Home, options: &Options, survey: &Survey) -> Opened {
     let front = Front::new(options, survey.next, survey.streams.clone());
     let spare = BatchBuilder::new(home.block, options.max_batch_bytes);
     let commit = Commit::new(home.clone(), options.sync, Arc::clone(&catalog), spare, survey.last, marks);
-    let recovered = Recovered { durable: marks.durable, read_only: true, ..recovered(survey) };
-    Opened { front, commit, marks, catalog, house: None, read_only: why, recovered }
+    let shelf = opening::look(home, &survey.state);
+    let recovered = Recovered { durable: marks.durable, read_only: true, ..recovered(survey, &shelf) };
+    Opened { front, commit, marks, catalog, house: None, shelf, read_only: why, recovered }
 }
 
-fn recovered(survey: &Survey) -> Recovered {
+fn recovered(survey: &Survey, shelf: &Shelf) -> Recovered {
     Recovered {
+        drives_out: shelf.states().into_iter().filter(|drive| !drive.serves()).collect(),
         rows: survey.rows.clone(),
         first: survey.state.trimmed,
         next: survey.next,
@@ -157,11 +164,12 @@ fn recovered(survey: &Survey) -> Recovered {
 }
 
 /// Makes the handle, after writing again what nothing vouches for.
-fn rebuild(home: &Home, options: &Options, survey: Survey, house: House) -> Result<Opened> {
-    let mut recovered = recovered(&survey);
+fn rebuild(home: &Home, options: &Options, survey: Survey, house: House, shelf: Shelf) -> Result<Opened> {
+    let mut recovered = recovered(&survey, &shelf);
     let (spans, first_unvouched) = vouched_spans(&survey);
     let next = first_unvouched.unwrap_or(survey.next);
     let mut catalog = Catalog::new(spans, survey.state.trimmed, next);
+    catalog.archived(&survey.state.archive.runs, survey.state.archive.generation, survey.state.floor);
     catalog.losses.clone_from(&survey.state.losses);
     let catalog = Arc::new(Mutex::new(catalog));
     // On a volume that keeps no promise nothing is ever called durable.
@@ -178,7 +186,8 @@ fn rebuild(home: &Home, options: &Options, survey: Survey, house: House) -> Resu
     };
     let marks = commit.marks();
     recovered.durable = marks.durable;
-    Ok(Opened { front, commit, marks, house: Some(opened.house), catalog, read_only: None, recovered })
+    let house = Some(opened.house);
+    Ok(Opened { front, commit, marks, house, shelf, catalog, read_only: None, recovered })
 }
 
 /// The spans without what nothing vouches for, and the first such record.

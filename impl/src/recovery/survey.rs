@@ -50,6 +50,7 @@ impl Survey {
     /// A catalog of what was found, for reading only.
     pub(crate) fn catalog(&self) -> Catalog {
         let mut catalog = Catalog::new(self.spans.clone(), self.state.trimmed, self.next);
+        catalog.archived(&self.state.archive.runs, self.state.archive.generation, self.state.floor);
         catalog.vouched = self.vouched;
         catalog.losses.clone_from(&self.state.losses);
         catalog.damage.clone_from(&self.damage);
@@ -79,9 +80,9 @@ pub(crate) fn survey(home: &Home) -> Result<Survey> {
     }
     let seen = look_at_end(home, &chain, &probes)?;
     let vouched = highest_voucher(read.watermark, &chain, &seen);
-    // What was trimmed is not missed.
+    // What was trimmed, or is in the archive, is not missed.
     let mut gone = state.losses.clone();
-    gone.insert(0, LsnRange::of(Lsn::FIRST, state.trimmed.get().saturating_sub(1)));
+    gone.insert(0, LsnRange::of(Lsn::FIRST, state.segments_from().get().saturating_sub(1)));
     let found = judge(chain.expected, vouched, &gone, &seen);
     let vouched = vouched.min(found.next.prev());
     for hole in chain.gaps.iter().chain(&found.holes) {

@@ -1,0 +1,129 @@
+//! Checking the copies of a run, without a word about the drives: what a scrub and a verification have in common.
+
+use truelog_env::{IoKind, OpenMode};
+
+use super::Archive;
+use super::block::{ArchiveBlock, read_bytes};
+use super::entry::DriveFault;
+use super::run::{IndexRow, RunEntry, RunIndex};
+use super::scrub::BadCopy;
+use crate::catalog::Damage;
+use crate::codec::as_u64;
+use crate::error::{Error, Reason};
+use crate::home::Home;
+use crate::lsn::{DriveNo, LsnRange};
+use crate::names::Name;
+
+/// What all copies of a run were found to be.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// How many copies were read.
+    pub(crate) copies: u64,
+    /// The drives that cannot be reached.
+    pub(crate) unreachable: Vec<DriveNo>,
+    /// The damaged copies, each at its first bad block.
+    pub(crate) bad: Vec<BadCopy>,
+    /// Records that no copy has whole.
+    pub(crate) damage: Vec<Damage>,
+    /// How many bytes the payloads of the others have.
+    pub(crate) payload_bytes: u64,
+}
+
+impl Archive {
+    /// Reads one block of one copy, once.
+    pub(super) fn check_block(
+        &self,
+        home: &Home,
+        run: &RunEntry,
+        position: u32,
+        row: &IndexRow,
+    ) -> Result<ArchiveBlock, DriveFault> {
+        let file = home.env.fs.open(&home.path(Name::Run(run.number)), OpenMode::READ).map_err(|error| {
+            if error.kind == IoKind::NotFound { DriveFault::Missing } else { DriveFault::Read }
+        })?;
+        let bytes =
+            read_bytes(&*file, row.offset, u64::from(row.len), run.len).map_err(|_| DriveFault::Read)?;
+        let site = run.header(self.home.log, self.home.block).site(position, row.offset);
+        ArchiveBlock::decode(&bytes, &site).map_err(|_| DriveFault::Mismatch)
+    }
+
+    /// Reads all copies of a run, every block.
+    pub(crate) fn check(&self, run: &RunEntry) -> Checked {
+        let mut checked = Checked::default();
+        let mut homes = Vec::new();
+        for drive in run.copies.iter() {
+            match self.shelf.lock().home(drive) {
+                Some(home) => homes.push((drive, home)),
+                None => checked.unreachable.push(drive),
+            }
+        }
+        checked.copies = as_u64(homes.len());
+        let Some(index) = self.check_index(run, &homes, &mut checked) else { return checked };
+        for (position, row) in (0..).zip(index.rows()) {
+            let mut whole = None;
+            let mut last = DriveFault::Missing;
+            for (drive, home) in &homes {
+                match self.check_block(home, run, position, row) {
+                    Ok(block) => whole = whole.or(Some(block)),
+                    Err(fault) => {
+                        last = fault;
+                        bad(&mut checked, *drive, run, row.offset, fault);
+                    }
+                }
+            }
+            match whole {
+                Some(block) => {
+                    checked.payload_bytes +=
+                        block.records().map(|frame| as_u64(frame.payload.len())).sum::<u64>();
+                }
+                None => checked.damage.push(damage(run, row.offset, row.lsns(), last, homes.is_empty())),
+            }
+        }
+        checked
+    }
+
+    /// The index, from any copy; each copy's is read. Without one nothing else can be found.
+    fn check_index(
+        &self,
+        run: &RunEntry,
+        homes: &[(DriveNo, Home)],
+        checked: &mut Checked,
+    ) -> Option<RunIndex> {
+        let position = usize::try_from(run.blocks).unwrap_or(usize::MAX);
+        let row = run.index_row(position)?;
+        let mut index = None;
+        let mut last = DriveFault::Missing;
+        for (drive, home) in homes {
+            let found = self.check_block(home, run, run.blocks, &row).and_then(|block| {
+                RunIndex::decode(&block, run, self.home.block).map_err(|_| DriveFault::Mismatch)
+            });
+            match found {
+                Ok(found) => index = index.or(Some(found)),
+                Err(fault) => {
+                    last = fault;
+                    bad(checked, *drive, run, row.offset, fault);
+                }
+            }
+        }
+        if index.is_none() {
+            checked.damage.push(damage(run, row.offset, run.lsns, last, homes.is_empty()));
+        }
+        index
+    }
+}
+
+fn bad(checked: &mut Checked, drive: DriveNo, run: &RunEntry, offset: u64, fault: DriveFault) {
+    if !checked.bad.iter().any(|bad| bad.drive == drive) {
+        checked.bad.push(BadCopy { drive, run: run.number, offset, fault, repaired: false });
+    }
+}
+
+fn damage(run: &RunEntry, offset: u64, lsns: LsnRange, fault: DriveFault, unreachable: bool) -> Damage {
+    let error = if unreachable {
+        Error::Unavailable { run: run.number, lsns, drives: run.copies }
+    } else {
+        let reason = if fault == DriveFault::Missing { Reason::Missing } else { Reason::Checksum };
+        Error::CorruptBlock { run: run.number, offset, lsns, reason }
+    };
+    Damage { lsns, error }
+}

@@ -1,0 +1,170 @@
+//! Giving a run another copy: from any good one, written beside, verified, and only then named.
+
+use truelog_env::{File, OpenMode};
+
+use super::Missed;
+use super::block::{ArchiveBlock, read_bytes};
+use super::compact::{Made, Setback};
+use super::keeper::room;
+use super::run::{IndexRow, RunEntry, RunIndex};
+use crate::catalog::Snapshot;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::home::{Home, write_all_at};
+use crate::lsn::{DriveNo, RunNo};
+use crate::names::Name;
+use crate::sync::Arc;
+
+/// A copy in the making.
+#[derive(Debug)]
+pub(crate) struct Copying {
+    run: RunEntry,
+    drive: DriveNo,
+    home: Home,
+    file: Box<dyn File>,
+    index: Arc<RunIndex>,
+    /// The next block; behind the last one comes the index.
+    next: usize,
+    /// What was written is read back.
+    verifying: bool,
+}
+
+/// The first run that has fewer good copies than it should, and a drive that can take one more.
+pub(super) fn under_copied(engine: &Engine) -> Result<Option<Copying>> {
+    let (serving, writable) = {
+        let shelf = engine.archive.shelf().lock();
+        (shelf.serving(), shelf.writable())
+    };
+    let runs = engine.catalog.lock().runs().to_vec();
+    let copies = u32::from(engine.options.copies);
+    for run in &runs {
+        let good = run.copies.iter().filter(|drive| serving.contains(*drive)).count();
+        if u32::try_from(good).unwrap_or(u32::MAX) >= copies {
+            continue;
+        }
+        let target = writable
+            .iter()
+            .filter(|(entry, _)| !run.copies.contains(entry.number))
+            .map(|(entry, home)| (room(entry, home, &runs), entry.number, home))
+            .filter(|(room, ..)| *room > run.len)
+            .max_by_key(|(room, number, _)| (*room, std::cmp::Reverse(*number)));
+        if let Some((_, drive, home)) = target {
+            return begin(engine, run, drive, home);
+        }
+    }
+    Ok(None)
+}
+
+/// Begins a copy of `run` on a drive. `None` if no good copy can be read now.
+fn begin(engine: &Engine, run: &RunEntry, drive: DriveNo, home: &Home) -> Result<Option<Copying>> {
+    match Copying::begin(engine, run, drive, home.clone()) {
+        Ok(copying) => Ok(Some(copying)),
+        Err(Setback::Log(error @ (Error::Poisoned { .. } | Error::Closed))) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+impl Copying {
+    /// Begins a copy of `run` on a drive, which may have a bad one.
+    pub(super) fn begin(
+        engine: &Engine,
+        run: &RunEntry,
+        drive: DriveNo,
+        home: Home,
+    ) -> std::result::Result<Self, Setback> {
+        // The copy that is to be replaced is not asked for anything.
+        let run = RunEntry { copies: run.copies.without(drive), ..*run };
+        let snapshot = Snapshot::take(&engine.catalog);
+        let index = engine.archive.index(&run).map_err(missed)?;
+        drop(snapshot);
+        let header = run.header(engine.home.log, engine.home.block);
+        let path = home.path(Name::RunTmp(run.number));
+        let begun = home.open(Name::RunTmp(run.number), OpenMode::CREATE).and_then(|file| {
+            write_all_at(&*file, &header.encode(), 0).map_err(|source| Error::io(path, source))?;
+            Ok(file)
+        });
+        let file = begun.map_err(|error| Setback::Drive(drive, error))?;
+        Ok(Self { run, drive, home, file, index, next: 0, verifying: false })
+    }
+
+    pub(super) const fn drive(&self) -> DriveNo {
+        self.drive
+    }
+
+    pub(super) const fn run(&self) -> RunNo {
+        self.run.number
+    }
+
+    /// Does the next piece of work.
+    pub(super) fn step(&mut self, engine: &Engine) -> std::result::Result<Made, Setback> {
+        let on_drive = |error| Setback::Drive(self.drive, error);
+        if let Some(row) = self.row() {
+            let position = u32::try_from(self.next).unwrap_or(u32::MAX);
+            if self.verifying {
+                self.check(engine, position, &row).map_err(on_drive)?;
+            } else {
+                let snapshot = Snapshot::take(&engine.catalog);
+                let found = engine
+                    .archive
+                    .fetch(&self.run, position, row.offset, u64::from(row.len), row.lsns())
+                    .map_err(missed)?;
+                drop(snapshot);
+                let path = self.home.path(Name::RunTmp(self.run.number));
+                write_all_at(&*self.file, &found.bytes, row.offset)
+                    .map_err(|source| on_drive(Error::io(path, source)))?;
+            }
+            self.next += 1;
+            return Ok(Made::More(u64::from(row.len)));
+        }
+        if !self.verifying {
+            self.finish().map_err(on_drive)?;
+            (self.verifying, self.next) = (true, 0);
+            return Ok(Made::More(0));
+        }
+        Ok(Made::Good(RunEntry { copies: self.run.copies.with(self.drive), ..self.run }))
+    }
+
+    fn row(&self) -> Option<IndexRow> {
+        self.index.rows().get(self.next).copied().or(self.run.index_row(self.next))
+    }
+
+    /// Makes the copy durable, then its name. A bad copy that had the name is gone with that.
+    fn finish(&self) -> Result<()> {
+        let (tmp, name) = (Name::RunTmp(self.run.number), Name::Run(self.run.number));
+        self.file.sync_all().map_err(|source| Error::io(self.home.path(tmp), source))?;
+        self.home.rename(tmp, name)?;
+        self.home.sync_dir()
+    }
+
+    fn check(&self, engine: &Engine, position: u32, row: &IndexRow) -> Result<()> {
+        let name = Name::Run(self.run.number);
+        let file = self.home.open(name, OpenMode::READ)?;
+        let bytes = read_bytes(&*file, row.offset, u64::from(row.len), self.run.len)
+            .map_err(|source| Error::io(self.home.path(name), source))?;
+        let site = self.run.header(engine.home.log, engine.home.block).site(position, row.offset);
+        ArchiveBlock::decode(&bytes, &site).map(|_| ()).map_err(|reason| Error::CorruptBlock {
+            run: self.run.number,
+            offset: row.offset,
+            lsns: row.lsns(),
+            reason,
+        })
+    }
+
+    /// Takes back what was not finished. A copy under its own name stays: it may be a good one.
+    pub(super) fn abandon(self, engine: &Engine) {
+        let name = Name::RunTmp(self.run.number);
+        if self.home.unlink(name).is_ok() {
+            engine.home.emit(&crate::event::Event::Removed { name: name.to_string() });
+        }
+    }
+}
+
+fn missed(missed: Missed) -> Setback {
+    match missed {
+        // What was to be copied is not wanted any more.
+        Missed::Race => {
+            Setback::Log(Error::Absent { lsn: crate::lsn::Lsn::NONE, next: crate::lsn::Lsn::NONE })
+        }
+        Missed::Failed(error) => Setback::Log(error),
+    }
+}

@@ -1,0 +1,228 @@
+//! Drives: directories that hold copies of the archive's runs, each with an identity of its own.
+
+use std::path::Path;
+
+use truelog_env::{IoError, IoKind, NodeKind, OpenMode};
+
+use super::entry::{DriveEntry, DriveId, DriveStatus};
+use crate::block;
+use crate::codec::Put;
+use crate::create::{ancestors, sync_dirs};
+use crate::doubt::Doubt;
+use crate::error::{Error, NotALog, Reason, Result};
+use crate::home::{self, Home, read_full_at, write_all_at};
+use crate::identity::damaged;
+use crate::lsn::DriveNo;
+use crate::manifest::{ManifestRead, read_manifest};
+use crate::names::Name;
+use crate::types::LogId;
+
+/// The first eight bytes of a drive's identity.
+pub const DRIVE_MAGIC: [u8; 8] = *b"TLDRIVE1";
+/// Where the block size is.
+const BLOCK_AT: usize = 48;
+
+/// What the file `DRIVE` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DriveIdentity {
+    /// The log that it belongs to.
+    pub log: LogId,
+    /// The drive.
+    pub drive: DriveId,
+    /// The log's block size, in bytes.
+    pub block: u32,
+}
+
+impl DriveIdentity {
+    /// Reads an identity from the beginning of `bytes`.
+    ///
+    /// # Errors
+    /// The first reason why this is not a valid identity.
+    pub fn decode(bytes: &[u8]) -> std::result::Result<Self, Reason> {
+        let (mut get, block) = block::open(bytes, &DRIVE_MAGIC, BLOCK_AT)?;
+        let fields = (|| Some(Self { log: LogId(get.array()?), drive: DriveId(get.array()?), block }))();
+        fields.ok_or(Reason::Short)
+    }
+
+    /// The identity's bytes: one block.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(self.block).unwrap_or(block::MOST)];
+        Put::new(&mut bytes[block::FIELDS_AT..]).bytes(&self.log.0).bytes(&self.drive.0).u32(self.block);
+        block::close(&mut bytes, &DRIVE_MAGIC);
+        bytes
+    }
+}
+
+/// Why a drive does not serve, although the manifest says that it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum DriveOut {
+    /// Its directory does not exist.
+    #[error("its directory does not exist")]
+    Missing,
+    /// Its path does not lead to a directory.
+    #[error("its path does not lead to a directory")]
+    NotADirectory,
+    /// Its directory has no identity: a volume that is not mounted, or that was made anew.
+    #[error("its directory has no identity: is its volume mounted?")]
+    Empty,
+    /// Its identity is that of another drive of this log.
+    #[error("its directory is that of drive {0}")]
+    OtherDrive(DriveId),
+    /// Its identity is that of another log's drive.
+    #[error("its directory belongs to log {0}")]
+    OtherLog(LogId),
+    /// Its identity cannot be read.
+    #[error("its identity is damaged: {0}")]
+    Damaged(Reason),
+    /// Its copy of the manifest is older than it is known to have been: it was rolled back, or an old copy of it was
+    /// put in its place.
+    #[error("its manifest has generation {found}, but had {seen}: it was rolled back")]
+    Stale {
+        /// The generation of its copy; 0 for none.
+        found: u64,
+        /// The generation that it is known to have had.
+        seen: u64,
+    },
+    /// Its copy of the manifest is newer than the log's own: the log was rolled back. Nothing is removed from it.
+    #[error("its manifest has generation {found}, but the log's has {known}: the log was rolled back")]
+    Ahead {
+        /// The generation of its copy.
+        found: u64,
+        /// The generation of the log's manifest.
+        known: u64,
+    },
+    /// The file system refused to answer.
+    #[error("{0}")]
+    Io(IoError),
+}
+
+/// What a drive was found to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Look {
+    /// Where it is; nothing if it cannot be reached.
+    pub(crate) home: Option<Home>,
+    /// Why it does not serve.
+    pub(crate) out: Option<DriveOut>,
+    /// Whether nothing can be written to it.
+    pub(crate) read_only: bool,
+    /// The generation of its copy of the manifest; 0 for none.
+    pub(crate) generation: u64,
+}
+
+/// Looks at a drive: whether it is there, is the one that is meant, is not older than it was, and knows of no newer
+/// archive than the log, whose generation is `known`. Writes nothing.
+pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
+    let out = |out| Look { home: None, out: Some(out), read_only: false, generation: 0 };
+    let identity = match read_identity(log, &entry.path) {
+        Ok(identity) => identity,
+        Err(why) => return out(why),
+    };
+    if identity.log != log.log {
+        return out(DriveOut::OtherLog(identity.log));
+    }
+    if identity.drive != entry.id {
+        return out(DriveOut::OtherDrive(identity.drive));
+    }
+    let volume = match log.env.fs.volume(&entry.path) {
+        Ok(volume) => volume,
+        Err(error) => return out(DriveOut::Io(error)),
+    };
+    let home = log.at(&entry.path, volume);
+    let generation = match read_manifest(&home) {
+        Ok(ManifestRead { state: Some(state), .. }) => state.archive.generation,
+        Ok(_) | Err(Error::Version { .. }) => 0,
+        Err(Error::Io { source, .. }) => return out(DriveOut::Io(source)),
+        Err(_) => 0,
+    };
+    let out = if generation < entry.seen {
+        Some(DriveOut::Stale { found: generation, seen: entry.seen })
+    } else if generation > known {
+        Some(DriveOut::Ahead { found: generation, known })
+    } else {
+        None
+    };
+    Look { home: Some(home), out, read_only: volume.read_only, generation }
+}
+
+fn read_identity(log: &Home, dir: &Path) -> std::result::Result<DriveIdentity, DriveOut> {
+    match log.env.fs.metadata(dir) {
+        Ok(metadata) if metadata.kind == NodeKind::Dir => {}
+        Ok(_) => return Err(DriveOut::NotADirectory),
+        Err(error) if error.kind == IoKind::NotFound => return Err(DriveOut::Missing),
+        Err(error) => return Err(DriveOut::Io(error)),
+    }
+    let file = match log.env.fs.open(&dir.join(Name::Drive.to_string()), OpenMode::READ) {
+        Ok(file) => file,
+        Err(error) if error.kind == IoKind::NotFound => return Err(DriveOut::Empty),
+        Err(error) => return Err(DriveOut::Io(error)),
+    };
+    let mut bytes = vec![0; block::MOST];
+    let got = read_full_at(&*file, &mut bytes, 0).map_err(DriveOut::Io)?;
+    DriveIdentity::decode(&bytes[..got]).map_err(DriveOut::Damaged)
+}
+
+/// Makes `dir`, an absolute path, a drive of the log: a missing directory, an empty one, one that an add left
+/// unfinished, or one that is a drive of this log already. Returns what the manifest is to say of it.
+///
+/// # Errors
+/// [`Error::NotALog`] naming what else is there, [`Error::Exists`] for a drive of another log or for the log's own
+/// directory, [`Error::Locked`], [`Error::InDoubt`], [`Error::Unsafe`], [`Error::CorruptFile`], [`Error::Full`],
+/// [`Error::Io`].
+pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Result<(DriveEntry, Home)> {
+    if log.dir.starts_with(dir) || dir.starts_with(&log.dir) {
+        return Err(Error::Exists { dir: dir.into() });
+    }
+    let env = &log.env;
+    match env.fs.create_dir(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind == IoKind::AlreadyExists => {}
+        Err(error) => return Err(Error::io(dir, error)),
+    }
+    let metadata = home::stat_dir(env, dir)?;
+    let _lock = home::lock(env, dir)?;
+    let names = home::list(env, dir)?;
+    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
+    if log.volume.weakness.is_none() && volume.weakness.is_some() {
+        // What the log promises, its archive must keep.
+        home::check_promise(dir, &volume, crate::types::Durability::PowerLoss)?;
+    }
+    let home = log.at(dir, volume);
+    let entry =
+        |id| DriveEntry { number, id, path: dir.into(), capacity, seen: 0, status: DriveStatus::Healthy };
+    if names.contains(&Name::Drive) {
+        return match read_identity(log, dir) {
+            Ok(identity) if identity.log == log.log => {
+                // An earlier add may have failed just before its name was durable.
+                publish(&home, &identity)?;
+                Ok((entry(identity.drive), home))
+            }
+            Ok(_) => Err(Error::Exists { dir: dir.into() }),
+            Err(DriveOut::Damaged(reason)) => Err(damaged(home.path(Name::Drive), 0, reason)),
+            Err(DriveOut::Io(source)) => Err(Error::io(home.path(Name::Drive), source)),
+            Err(_) => Err(Error::NotALog { dir: dir.into(), why: NotALog::Missing }),
+        };
+    }
+    let left_over = |name: &&Name| !matches!(name, Name::DriveTmp | Name::InDoubt(_) | Name::LostFound);
+    if let Some(name) = names.iter().find(left_over) {
+        return Err(Error::NotALog { dir: dir.into(), why: NotALog::ForeignName(name.to_string()) });
+    }
+    let mut id = [0; 16];
+    env.entropy.fill(&mut id).map_err(|source| Error::io(dir, source))?;
+    let id = DriveId(id);
+    let doubt = Doubt::begin(env, dir, &names)?;
+    sync_dirs(env, &ancestors(env, dir, metadata.device)?)?;
+    doubt.settle(env)?;
+    publish(&home, &DriveIdentity { log: log.log, drive: id, block: log.block })?;
+    Ok((entry(id), home))
+}
+
+/// Publishes an identity: temporary file, sync, rename, directory sync.
+fn publish(home: &Home, identity: &DriveIdentity) -> Result<()> {
+    let path = home.path(Name::DriveTmp);
+    let file = home.open(Name::DriveTmp, OpenMode::CREATE)?;
+    write_all_at(&*file, &identity.encode(), 0).map_err(|source| Error::io(&path, source))?;
+    file.sync_all().map_err(|source| Error::io(&path, source))?;
+    home.rename(Name::DriveTmp, Name::Drive)?;
+    home.sync_dir()
+}

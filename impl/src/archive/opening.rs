@@ -1,0 +1,106 @@
+//! What an open does about the archive: it looks at the drives, brings their copies of the manifest up to date, and
+//! removes what was never published or is replaced.
+
+use truelog_env::IoKind;
+
+use super::entry::{DriveFault, Evidence};
+use super::shelf::Shelf;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::home::Home;
+use crate::house::House;
+use crate::lsn::{DriveNo, Lsn, RunNo};
+use crate::manifest::{ManifestFile, ManifestState};
+use crate::names::Name;
+
+/// Looks at the drives. Writes nothing.
+pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
+    let shelf = Shelf::open(home, &state.archive.drives, state.archive.generation);
+    for drive in shelf.states() {
+        if let Some(why) = drive.out {
+            home.emit(&Event::DriveOut { drive: drive.entry.number, why });
+        }
+    }
+    shelf
+}
+
+/// Puts the drives in order, behind a manifest that is fresh and durable beside the log: each one that serves gets a
+/// copy of it, before anything is removed anywhere. A drive that fails is suspect from then on.
+pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn) -> Shelf {
+    let state = house.manifest().state().clone();
+    let mut shelf = look(home, &state);
+    let writable: Vec<_> = shelf.writable().into_iter().map(|(entry, home)| (entry.number, home)).collect();
+    for (drive, place) in &writable {
+        let fresh = remove(place, Name::is_tmp).and_then(|()| refresh(place, &state, durable));
+        if fresh.is_err() {
+            let evidence = evidence(home, &state, DriveFault::Write, RunNo::NONE);
+            shelf.suspect(*drive, evidence);
+            home.emit(&Event::DriveSuspect { drive: *drive, evidence });
+        } else {
+            shelf.copied(*drive, state.archive.generation);
+            house.seen(*drive, state.archive.generation);
+        }
+    }
+    for (drive, place) in &writable {
+        tidy(home, house, &state, &mut shelf, *drive, place);
+    }
+    shelf
+}
+
+fn refresh(place: &Home, state: &ManifestState, durable: Lsn) -> Result<()> {
+    if state.archive.runs.is_empty() {
+        return Ok(());
+    }
+    ManifestFile::checkpoint(place, state.clone(), durable).map(|_| ()).map_err(|failure| failure.error)
+}
+
+/// Removes the runs of a drive that the manifest does not name there, and misses those that it does.
+fn tidy(
+    home: &Home,
+    house: &mut House,
+    state: &ManifestState,
+    shelf: &mut Shelf,
+    drive: DriveNo,
+    place: &Home,
+) {
+    let named = |number: RunNo| state.archive.run(number).is_some_and(|run| run.copies.contains(drive));
+    let Ok(names) = names(place) else { return };
+    for name in &names {
+        if let Name::Run(number) | Name::RunTmp(number) = name {
+            house.runs_up_to(*number);
+        }
+    }
+    // What cannot be removed is removed by the next open.
+    let _ = remove(place, |name| matches!(name, Name::Run(number) if !named(number)));
+    for run in state.archive.runs.iter().filter(|run| run.copies.contains(drive)) {
+        if !names.contains(&Name::Run(run.number)) {
+            let evidence = evidence(home, state, DriveFault::Missing, run.number);
+            if shelf.suspect(drive, evidence) {
+                home.emit(&Event::DriveSuspect { drive, evidence });
+            }
+        }
+    }
+}
+
+fn names(place: &Home) -> Result<Vec<Name>> {
+    let names = place.env.fs.read_dir(&place.dir);
+    let names = names.map_err(|source| Error::io(&place.dir, source))?;
+    Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
+}
+
+fn remove(place: &Home, which: impl Fn(Name) -> bool) -> Result<()> {
+    let doomed: Vec<Name> = names(place)?.into_iter().filter(|name| which(*name)).collect();
+    for name in &doomed {
+        match place.unlink(*name) {
+            Err(Error::Io { source, .. }) if source.kind == IoKind::NotFound => {}
+            other => other?,
+        }
+        place.emit(&Event::Removed { name: name.to_string() });
+    }
+    if doomed.is_empty() { Ok(()) } else { place.sync_dir() }
+}
+
+fn evidence(home: &Home, state: &ManifestState, fault: DriveFault, run: RunNo) -> Evidence {
+    let at = home.env.clock.wall().as_secs();
+    Evidence { fault, run, offset: 0, tries: 1, generation: state.archive.generation, at }
+}

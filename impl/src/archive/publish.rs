@@ -1,0 +1,92 @@
+//! Where the archive changes what the log says: under the house's lock, the manifest first, the catalog behind it.
+
+use super::keeper::ArchiveProgress;
+use super::reclaim::Reclaim;
+use super::run::RunEntry;
+use super::scrub::ScrubReport;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::lsn::{DriveNo, SegmentNo};
+use crate::manifest::Edit;
+
+impl Engine {
+    /// The bounded piece of the archive's work that is due now. `eager`: without regard for pace, and however little
+    /// there is to compact.
+    pub(crate) fn archive_step(&self, eager: bool) -> Result<ArchiveProgress> {
+        if self.read_only.is_some() {
+            return Ok(ArchiveProgress::default());
+        }
+        self.keeper.lock().step(self, eager)
+    }
+
+    /// Publishes a run that is good on all its drives: the manifest names it, and only then do readers see it. What it
+    /// replaces may be reclaimed.
+    pub(crate) fn publish_run(&self, run: &RunEntry, floor: SegmentNo) -> Result<Reclaim> {
+        self.keep(|house| {
+            let before = house.manifest().state().clone();
+            let floor = floor.max(before.floor);
+            let segments = before.segments.iter().map(|entry| entry.number);
+            let segments = segments.filter(|number| *number < floor).collect();
+            house.edit(&self.home, &Edit::Publish { run: *run, floor }, self.durable())?;
+            let after = &house.manifest().state().archive;
+            let gone = |old: &&RunEntry| after.run(old.number).is_none();
+            let replaced: Vec<RunEntry> = before.archive.runs.iter().filter(gone).copied().collect();
+            let version = self.catalog.lock().archived(&after.runs, after.generation, floor);
+            self.archive.forget(&replaced);
+            self.home.emit(&Event::RunPublished { run: run.number, lsns: run.lsns, copies: run.copies });
+            let runs = replaced.iter().map(|run| (run.number, run.copies)).collect();
+            Ok(Reclaim { version, segments, runs, checkpointed: false })
+        })
+    }
+
+    /// Other drives have copies of a run from now on: they were written and read back.
+    pub(crate) fn publish_copies(&self, run: &RunEntry) -> Result<()> {
+        self.keep(|house| {
+            let state = house.manifest().state();
+            let known = state.archive.run(run.number).map(|known| known.copies);
+            if known.is_some_and(|known| known != run.copies) {
+                let edit = Edit::Copies { run: run.number, copies: run.copies };
+                house.edit(&self.home, &edit, self.durable())?;
+                let state = house.manifest().state();
+                let (runs, generation) = (&state.archive.runs, state.archive.generation);
+                self.catalog.lock().archived(runs, generation, state.floor);
+            }
+            Ok(())
+        })
+    }
+
+    /// Archives all that is sealed, as fast as it can. Returns what was published.
+    pub(crate) fn compact_all(&self) -> Result<Vec<RunEntry>> {
+        self.check_writable()?;
+        self.keeper.lock().forget_trouble();
+        let mut published = Vec::new();
+        loop {
+            let progress = self.archive_step(true)?;
+            published.extend(progress.published);
+            if let Some(trouble) = self.keeper.lock().trouble() {
+                return Err(trouble.clone());
+            }
+            if !progress.worked {
+                return Ok(published);
+            }
+        }
+    }
+
+    /// Scrubs, at the archive's pace.
+    pub(crate) fn scrub_all(&self, only: Option<DriveNo>, readmit: bool) -> Result<ScrubReport> {
+        self.check_writable()?;
+        if !self.keeper.lock().scrub(self, only, readmit) {
+            return Err(Error::Locked { dir: self.home.dir.clone() });
+        }
+        loop {
+            let progress = self.archive_step(false)?;
+            if let Some(report) = self.keeper.lock().take_scrubbed() {
+                return Ok(report);
+            }
+            if let Some(wait) = progress.next.filter(|wait| !wait.is_zero()) {
+                self.home.env.clock.sleep(wait);
+            }
+        }
+    }
+}

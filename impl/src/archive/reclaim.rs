@@ -1,0 +1,135 @@
+//! Removing what the archive has replaced: only behind a checkpoint beside the log and on every healthy drive, and
+//! only when no reader looks at it any more.
+
+use super::set::DriveSet;
+use crate::engine::Engine;
+use crate::error::{Error, Failure, Result};
+use crate::event::Event;
+use crate::lsn::{Lsn, RunNo, SegmentNo};
+use crate::manifest::ManifestFile;
+use crate::names::Name;
+
+/// What may go, and behind what.
+#[derive(Debug)]
+pub(crate) struct Reclaim {
+    /// Readers of versions before this one may still look at it.
+    pub(crate) version: u64,
+    /// The segments.
+    pub(crate) segments: Vec<SegmentNo>,
+    /// The runs, each with the drives that have copies.
+    pub(crate) runs: Vec<(RunNo, DriveSet)>,
+    /// The manifest that does not name them was written anew beside the log.
+    pub(crate) checkpointed: bool,
+}
+
+/// What a step of a reclaim came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reclaimed {
+    /// There is more to do.
+    More,
+    /// A reader still looks at what may go, or a drive has no room for its copy of the manifest: later.
+    Pending,
+    /// All of it is gone.
+    Done,
+}
+
+impl Reclaim {
+    /// Does the next piece of work.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] when the log's own directory or manifest failed. A drive that fails becomes suspect.
+    pub(crate) fn step(&mut self, engine: &Engine) -> Result<Reclaimed> {
+        if !self.checkpointed {
+            engine.keep(|house| house.checkpoint(&engine.home, engine.durable()))?;
+            self.checkpointed = true;
+            return Ok(Reclaimed::More);
+        }
+        match copy_manifest(engine)? {
+            Copied::One => return Ok(Reclaimed::More),
+            Copied::NoRoom => return Ok(Reclaimed::Pending),
+            Copied::All => {}
+        }
+        if engine.catalog.lock().is_read_before(self.version) {
+            return Ok(Reclaimed::Pending);
+        }
+        self.remove_segments(engine)?;
+        self.remove_runs(engine);
+        Ok(Reclaimed::Done)
+    }
+
+    fn remove_segments(&mut self, engine: &Engine) -> Result<()> {
+        let segments = std::mem::take(&mut self.segments);
+        if segments.is_empty() {
+            return Ok(());
+        }
+        engine.keep(|_| {
+            for number in segments {
+                // What cannot be removed now is removed by the next open.
+                if engine.home.unlink(Name::Segment(number)).is_ok() {
+                    engine.home.emit(&Event::Removed { name: Name::Segment(number).to_string() });
+                }
+            }
+            engine.home.sync_dir().map_err(Failure::poisoning)
+        })
+    }
+
+    fn remove_runs(&mut self, engine: &Engine) {
+        for (run, copies) in std::mem::take(&mut self.runs) {
+            let homes = engine.archive.shelf().lock().readable(copies);
+            for (_, home, _) in homes {
+                // A copy that stays is an orphan, which the next open removes: nothing hangs on it.
+                if home.unlink(Name::Run(run)).and_then(|()| home.sync_dir()).is_ok() {
+                    engine.home.emit(&Event::Removed { name: Name::Run(run).to_string() });
+                }
+            }
+        }
+    }
+}
+
+/// What became of the manifest's copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// One more drive has it.
+    One,
+    /// Every healthy drive has it.
+    All,
+    /// A drive has no room for it.
+    NoRoom,
+}
+
+/// Writes a copy of the manifest, as it is now, to one drive that has an older one.
+pub(crate) fn copy_manifest(engine: &Engine) -> Result<Copied> {
+    let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
+    let generation = state.archive.generation;
+    let behind = {
+        let shelf = engine.archive.shelf().lock();
+        let fit = shelf.writable().into_iter();
+        fit.map(|(entry, home)| (entry.number, home))
+            .find(|(number, _)| shelf.generation(*number) < generation)
+    };
+    let Some((drive, home)) = behind else { return Ok(Copied::All) };
+    match ManifestFile::checkpoint(&home, state, engine.durable()) {
+        Ok(_) => {
+            engine.archive.shelf().lock().copied(drive, generation);
+            engine.keep(|house| {
+                house.seen(drive, generation);
+                Ok(())
+            })?;
+            Ok(Copied::One)
+        }
+        Err(Failure { error: Error::Full { .. }, .. }) => Ok(Copied::NoRoom),
+        Err(Failure { error, .. }) => {
+            // A copy that failed never poisons the log: the drive is out instead.
+            if let Some(evidence) = super::compact::write_evidence(engine, RunNo::NONE, &error) {
+                engine.archive.suspect(drive, evidence);
+            }
+            Ok(Copied::One)
+        }
+    }
+}
+
+/// Nothing durable is known: on a volume that keeps no promise, written is all there is.
+pub(crate) fn bound(engine: &Engine) -> Lsn {
+    let marks = engine.kernel.marks();
+    if engine.home.volume.weakness.is_some() { marks.written } else { marks.durable }
+}

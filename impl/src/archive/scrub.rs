@@ -1,0 +1,235 @@
+//! Scrubbing: every block of every copy is read and checked, and a copy that is damaged is written anew from good ones.
+
+use super::compact::{Made, Setback};
+use super::copies::Copying;
+use super::drive::DriveOut;
+use super::entry::{DriveFault, DriveStatus};
+use super::run::RunEntry;
+use crate::archive::set::DriveSet;
+use crate::catalog::Damage;
+use crate::codec::as_u64;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::home::Home;
+use crate::lsn::{DriveNo, RunNo};
+
+/// A copy that was not what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadCopy {
+    /// The drive.
+    pub drive: DriveNo,
+    /// The run.
+    pub run: RunNo,
+    /// Where in it the first trouble is, in bytes.
+    pub offset: u64,
+    /// What it is.
+    pub fault: DriveFault,
+    /// Whether the copy was written anew, and read back.
+    pub repaired: bool,
+}
+
+/// What a scrub found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct ScrubReport {
+    /// How many copies of runs it read.
+    pub copies: u64,
+    /// How many blocks of them it read and found whole.
+    pub blocks: u64,
+    /// How many bytes these have.
+    pub bytes: u64,
+    /// The copies that it could not read because their drive cannot be reached, or that were replaced meanwhile.
+    pub skipped: Vec<(DriveNo, RunNo)>,
+    /// The copies that were damaged.
+    pub bad: Vec<BadCopy>,
+    /// Records that no copy has whole.
+    pub lost: Vec<Damage>,
+    /// The drives that serve again.
+    pub readmitted: Vec<DriveNo>,
+}
+
+/// A scrub under way.
+#[derive(Debug)]
+pub(crate) struct Scrub {
+    /// The copies that are left, the next one last.
+    left: Vec<(RunEntry, DriveNo)>,
+    /// The copy at hand, and its next block.
+    at: Option<(RunEntry, DriveNo, Home, usize)>,
+    repair: Option<Copying>,
+    readmit: bool,
+    /// The drives of which a block was read and found whole.
+    proved: DriveSet,
+    report: ScrubReport,
+}
+
+/// What a step of a scrub came to.
+pub(crate) enum Scrubbed {
+    /// There is more to do; so many bytes were read.
+    More(u64),
+    /// All is done.
+    Done(ScrubReport),
+}
+
+impl Scrub {
+    /// A scrub of all copies, or of those on one drive. `readmit`: drives that do not serve do so again, if nothing is
+    /// wrong with any of their copies.
+    pub(crate) fn begin(engine: &Engine, only: Option<DriveNo>, readmit: bool) -> Self {
+        let runs = engine.catalog.lock().runs().to_vec();
+        let copies = runs.iter().rev().flat_map(|run| run.copies.iter().map(|drive| (*run, drive)));
+        let left = copies.filter(|(_, drive)| only.is_none_or(|only| only == *drive)).collect();
+        Self {
+            left,
+            at: None,
+            repair: None,
+            readmit,
+            proved: DriveSet::EMPTY,
+            report: ScrubReport::default(),
+        }
+    }
+
+    /// Does the next piece of work: a block.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`]. Damage is not an error, but part of the report.
+    pub(crate) fn step(&mut self, engine: &Engine) -> Result<Scrubbed> {
+        if let Some(repair) = self.repair.take() {
+            return self.go_on(engine, repair).map(Scrubbed::More);
+        }
+        if let Some((run, drive, home, block)) = self.at.take() {
+            return self.check(engine, run, drive, home, block).map(Scrubbed::More);
+        }
+        match self.left.pop() {
+            Some((run, drive)) => {
+                self.open(engine, run, drive);
+                Ok(Scrubbed::More(0))
+            }
+            None => self.end(engine).map(Scrubbed::Done),
+        }
+    }
+
+    fn open(&mut self, engine: &Engine, run: RunEntry, drive: DriveNo) {
+        let named = engine.catalog.lock().runs().iter().any(|now| now.number == run.number);
+        let home = engine.archive.shelf().lock().home(drive);
+        match home.filter(|_| named) {
+            Some(home) => {
+                self.report.copies += 1;
+                self.at = Some((run, drive, home, 0));
+            }
+            None => self.report.skipped.push((drive, run.number)),
+        }
+    }
+
+    fn check(
+        &mut self,
+        engine: &Engine,
+        run: RunEntry,
+        drive: DriveNo,
+        home: Home,
+        block: usize,
+    ) -> Result<u64> {
+        let index = match engine.archive.index(&run) {
+            Ok(index) => index,
+            Err(super::Missed::Race) => {
+                self.report.skipped.push((drive, run.number));
+                return Ok(0);
+            }
+            Err(super::Missed::Failed(error)) => {
+                self.lost(error);
+                return Ok(0);
+            }
+        };
+        let Some(row) = index.rows().get(block).copied().or(run.index_row(block)) else { return Ok(0) };
+        match engine.archive.check_block(&home, &run, u32::try_from(block).unwrap_or(u32::MAX), &row) {
+            Ok(_) => {
+                self.proved = self.proved.with(drive);
+                self.report.blocks += 1;
+                self.report.bytes += u64::from(row.len);
+                self.at = Some((run, drive, home, block + 1));
+            }
+            Err(fault) => {
+                let bad = BadCopy { drive, run: run.number, offset: row.offset, fault, repaired: false };
+                self.report.bad.push(bad);
+                match Copying::begin(engine, &run, drive, home) {
+                    Ok(repair) => self.repair = Some(repair),
+                    Err(setback) => self.set_back(setback)?,
+                }
+            }
+        }
+        Ok(u64::from(row.len))
+    }
+
+    fn go_on(&mut self, engine: &Engine, mut repair: Copying) -> Result<u64> {
+        match repair.step(engine) {
+            Ok(Made::More(bytes)) => {
+                self.repair = Some(repair);
+                Ok(bytes)
+            }
+            Ok(Made::Good(_)) => {
+                if let Some(bad) = self.report.bad.last_mut() {
+                    bad.repaired = true;
+                }
+                Ok(0)
+            }
+            Err(setback) => {
+                repair.abandon(engine);
+                self.set_back(setback)?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// The damaged copy stays as it is.
+    fn set_back(&mut self, setback: Setback) -> Result<()> {
+        match setback {
+            Setback::Log(error @ (Error::Poisoned { .. } | Error::Closed)) => return Err(error),
+            Setback::Log(error) => self.lost(error),
+            Setback::Drive(..) => {}
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, error: Error) {
+        if let Error::CorruptBlock { lsns, .. } | Error::Unavailable { lsns, .. } = error {
+            let damage = Damage { lsns, error };
+            if !self.report.lost.contains(&damage) {
+                self.report.lost.push(damage);
+            }
+        }
+    }
+
+    fn end(&mut self, engine: &Engine) -> Result<ScrubReport> {
+        if self.readmit {
+            self.readmit(engine)?;
+        }
+        let report = std::mem::take(&mut self.report);
+        let repaired = as_u64(report.bad.iter().filter(|bad| bad.repaired).count());
+        let left = as_u64(report.bad.len()) - repaired;
+        engine.home.emit(&Event::Scrubbed { whole: report.blocks, repaired, left });
+        Ok(report)
+    }
+
+    /// Lets the drives serve again with which nothing is wrong, not even something that was repaired just now. One that
+    /// has no copy of anything has proved nothing.
+    fn readmit(&mut self, engine: &Engine) -> Result<()> {
+        let wrong: DriveSet = self
+            .report
+            .bad
+            .iter()
+            .map(|bad| bad.drive)
+            .chain(self.report.skipped.iter().map(|(drive, _)| *drive))
+            .collect();
+        let states = engine.archive.shelf().lock().states();
+        for state in states {
+            let number = state.entry.number;
+            let may = matches!(state.out, None | Some(DriveOut::Stale { .. }));
+            if state.serves() || !may || wrong.contains(number) || !self.proved.contains(number) {
+                continue;
+            }
+            let entry = super::entry::DriveEntry { status: DriveStatus::Healthy, ..state.entry };
+            engine.set_drive(&entry)?;
+            self.report.readmitted.push(number);
+        }
+        Ok(())
+    }
+}

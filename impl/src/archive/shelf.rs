@@ -1,0 +1,163 @@
+//! The drives as this handle knows them: what the manifest says, what an open found, and what has happened since.
+
+use super::drive::{DriveOut, Look, look};
+use super::entry::{DriveEntry, DriveStatus, Evidence};
+use super::set::DriveSet;
+use crate::home::Home;
+use crate::lsn::DriveNo;
+
+/// A drive, and how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriveState {
+    /// What the manifest says of it.
+    pub entry: DriveEntry,
+    /// Why it does not serve, although the manifest says that it may.
+    pub out: Option<DriveOut>,
+    /// It failed, and the quarantine is not durable yet. This handle reads elsewhere already.
+    pub suspect: Option<Evidence>,
+    /// Whether nothing can be written to it: its volume is mounted read-only.
+    pub read_only: bool,
+}
+
+impl DriveState {
+    /// Whether it serves.
+    #[must_use]
+    pub const fn serves(&self) -> bool {
+        self.out.is_none() && self.suspect.is_none() && self.entry.is_healthy()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    state: DriveState,
+    home: Option<Home>,
+    /// The generation of its copy of the manifest, as far as is known.
+    generation: u64,
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    slots: Vec<Slot>,
+}
+
+impl Shelf {
+    /// Looks at all drives that the manifest names.
+    pub(crate) fn open(log: &Home, drives: &[DriveEntry], generation: u64) -> Self {
+        Self { slots: drives.iter().map(|entry| Slot::new(entry, look(log, entry, generation))).collect() }
+    }
+
+    /// The drives, ascending.
+    pub(crate) fn states(&self) -> Vec<DriveState> {
+        self.slots.iter().map(|slot| slot.state.clone()).collect()
+    }
+
+    /// The generation of the manifest's copy on a drive, as far as is known.
+    pub(crate) fn generation(&self, drive: DriveNo) -> u64 {
+        self.slot(drive).map_or(0, |slot| slot.generation)
+    }
+
+    /// A drive's copy of the manifest has this generation from now on, durably.
+    pub(crate) fn copied(&mut self, drive: DriveNo, generation: u64) {
+        if let Some(slot) = self.slot_mut(drive) {
+            slot.generation = generation;
+        }
+    }
+
+    /// Where a drive is, if it can be reached.
+    pub(crate) fn home(&self, drive: DriveNo) -> Option<Home> {
+        self.slot(drive)?.home.clone()
+    }
+
+    /// The drives of a set that can be read, the best first: those that serve, then those that failed elsewhere. What
+    /// every read returns is checked, so that a drive that failed may still be asked when no other copy is left.
+    pub(crate) fn readable(&self, set: DriveSet) -> Vec<(DriveNo, Home, bool)> {
+        let mut found: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|slot| set.contains(slot.state.entry.number) && slot.state.out.is_none())
+            .filter_map(|slot| {
+                let home = slot.home.clone()?;
+                Some((slot.rank(), slot.state.entry.number, home, slot.state.serves()))
+            })
+            .collect();
+        found.sort_by_key(|(rank, number, ..)| (*rank, *number));
+        found.into_iter().map(|(_, number, home, serves)| (number, home, serves)).collect()
+    }
+
+    /// The drives that serve and can be written to, with their homes and capacities.
+    pub(crate) fn writable(&self) -> Vec<(DriveEntry, Home)> {
+        let fit = self.slots.iter().filter(|slot| slot.state.serves() && !slot.state.read_only);
+        fit.filter_map(|slot| Some((slot.state.entry.clone(), slot.home.clone()?))).collect()
+    }
+
+    /// The drives that serve.
+    pub(crate) fn serving(&self) -> DriveSet {
+        self.slots.iter().filter(|slot| slot.state.serves()).map(|slot| slot.state.entry.number).collect()
+    }
+
+    /// A drive failed. Says whether that is news.
+    pub(crate) fn suspect(&mut self, drive: DriveNo, evidence: Evidence) -> bool {
+        match self.slot_mut(drive) {
+            Some(slot) if slot.state.serves() => {
+                slot.state.suspect = Some(evidence);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The first drive whose quarantine is to be made durable.
+    pub(crate) fn first_suspect(&self) -> Option<DriveEntry> {
+        self.slots.iter().find_map(|slot| {
+            let evidence = slot.state.suspect?;
+            Some(DriveEntry { status: DriveStatus::Quarantined(evidence), ..slot.state.entry.clone() })
+        })
+    }
+
+    /// What the manifest says of a drive from now on.
+    pub(crate) fn set(&mut self, entry: &DriveEntry, home: Option<Home>) {
+        match self.slot_mut(entry.number) {
+            Some(slot) => {
+                slot.state.entry = entry.clone();
+                slot.state.suspect = None;
+                if home.is_some() {
+                    (slot.home, slot.state.out) = (home, None);
+                }
+            }
+            None => {
+                let read_only = home.as_ref().is_some_and(|home| home.volume.read_only);
+                self.slots.push(Slot::new(entry, Look { home, out: None, read_only, generation: 0 }));
+                self.slots.sort_by_key(|slot| slot.state.entry.number);
+            }
+        }
+    }
+
+    /// A drive is forgotten.
+    pub(crate) fn remove(&mut self, drive: DriveNo) {
+        self.slots.retain(|slot| slot.state.entry.number != drive);
+    }
+
+    fn slot(&self, drive: DriveNo) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.state.entry.number == drive)
+    }
+
+    fn slot_mut(&mut self, drive: DriveNo) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.state.entry.number == drive)
+    }
+}
+
+impl Slot {
+    fn new(entry: &DriveEntry, look: Look) -> Self {
+        let Look { home, out, read_only, generation } = look;
+        Self { state: DriveState { entry: entry.clone(), out, suspect: None, read_only }, home, generation }
+    }
+
+    const fn rank(&self) -> u8 {
+        match (self.state.serves(), self.state.entry.is_healthy()) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        }
+    }
+}

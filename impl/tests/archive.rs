@@ -1,0 +1,290 @@
+//! The archive on the real file system: what is compacted reads the same, whatever happens to one drive.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests that damage files")]
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use truelog::{Durability, Error, Log, Lsn, LsnRange, Options, Record, RunNo, StreamId};
+
+fn options() -> Options {
+    Options {
+        segment_size: 64 << 10,
+        max_batch_bytes: 32 << 10,
+        archive_block_bytes: 8 << 10,
+        run_bytes: 1 << 20,
+        archive_rate: 0,
+        prefetch_bytes: 256 << 10,
+        background: false,
+        ..Options::default()
+    }
+}
+
+fn payload(lsn: u64) -> Vec<u8> {
+    format!("record {lsn} ").repeat(1 + usize::try_from(lsn % 60).expect("small")).into_bytes()
+}
+
+fn fill(log: &Log, count: u64) {
+    let next = log.stat().next.get();
+    for first in (next..next + count).step_by(10) {
+        let payloads: Vec<_> = (first..first + 10).map(payload).collect();
+        let records: Vec<_> = payloads
+            .iter()
+            .zip(first..)
+            .map(|(payload, lsn)| Record { stream: StreamId(lsn % 3), payload })
+            .collect();
+        log.append_batch(&records, Durability::PowerLoss).expect("receipts");
+    }
+}
+
+fn check(log: &Log, from: u64) {
+    let next = log.stat().next.get();
+    let mut due = from;
+    for entry in log.iter(Lsn(from)) {
+        let entry = entry.expect("a record");
+        assert_eq!((entry.lsn, entry.stream), (Lsn(due), StreamId(due % 3)));
+        assert_eq!(entry.payload, payload(due), "record {due}");
+        due += 1;
+    }
+    assert_eq!(due, next, "all of them");
+    for lsn in (from..next).rev().step_by(7) {
+        assert_eq!(log.get(Lsn(lsn)).expect("a record").payload, payload(lsn));
+    }
+}
+
+struct Place {
+    _dir: tempfile::TempDir,
+    log: PathBuf,
+    drives: [PathBuf; 3],
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().canonicalize().expect("a path").join(name);
+    Place { log: at("log"), drives: [at("drive-a"), at("drive-b"), at("drive-c")], _dir: dir }
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A log with 600 records, compacted onto two drives, and 100 more.
+fn archived(place: &Place) -> Log {
+    let log = Log::create(&place.log, &options()).expect("a log");
+    for drive in &place.drives[..2] {
+        log.add_drive(drive, 0).expect("a drive");
+    }
+    fill(&log, 600);
+    let runs = log.compact().expect("runs");
+    assert_eq!(runs.first().map(|run| run.lsns.first), Some(Lsn::FIRST));
+    fill(&log, 100);
+    log
+}
+
+#[test]
+fn what_is_compacted_reads_the_same_before_during_and_after() {
+    let place = place();
+    let log = Log::create(&place.log, &options()).expect("a log");
+    fill(&log, 300);
+    for drive in &place.drives[..2] {
+        log.add_drive(drive, 0).expect("a drive");
+    }
+    let segments = log.stat().segments;
+    assert!(segments > 2);
+    let mut steps = 0;
+    loop {
+        let progress = log.archive_step().expect("a step");
+        check(&log, 1);
+        steps += 1;
+        if !progress.worked {
+            break;
+        }
+    }
+    assert!(steps > 10, "{steps}");
+    let runs = log.compact().expect("runs");
+    assert!(log.stat().segments < segments);
+    assert_eq!(log.runs().last().map(|run| run.copies.len()), Some(2), "{runs:?}");
+    check(&log, 1);
+    for drive in &place.drives[..2] {
+        assert!(files(drive).contains(&"MANIFEST".to_owned()), "{:?}", files(drive));
+        assert!(files(drive).iter().any(|name| name.starts_with("run-")));
+        assert!(files(drive).iter().all(|name| !name.ends_with(".tmp")));
+    }
+    log.close().expect("closed");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert!(recovered.drives_out.is_empty() && recovered.damage.is_empty());
+    check(&log, 1);
+    fill(&log, 300);
+    log.compact().expect("runs");
+    check(&log, 1);
+    assert_eq!(log.runs().len(), 1, "short neighbours are merged");
+    for drive in &place.drives[..2] {
+        assert_eq!(files(drive).iter().filter(|name| name.starts_with("run-")).count(), 1);
+    }
+}
+
+#[test]
+fn a_damaged_drive_is_quarantined_and_its_copies_are_made_elsewhere() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    let path = place.drives[0].join(format!("run-{:010}", run.number.get()));
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+    for at in (4096..run.len).step_by(8192) {
+        file.write_all_at(&[0xff; 100], at + 200).expect("damage");
+    }
+    check(&log, 1);
+    let first = log.drives()[0].clone();
+    assert!(first.suspect.is_some() && !first.serves());
+    log.add_drive(&place.drives[2], 0).expect("a drive");
+    while log.archive_step().expect("a step").worked {}
+    let drives = log.drives();
+    assert!(!drives[0].entry.is_healthy(), "{:?}", drives[0]);
+    assert!(log.runs()[0].copies.contains(drives[2].entry.number));
+    check(&log, 1);
+    log.close().expect("closed");
+
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert_eq!(recovered.drives_out.len(), 1, "the quarantine is durable");
+    let report = log.scrub(None, true).expect("a report");
+    assert!(report.bad.len() == 1 && report.bad[0].repaired && report.lost.is_empty(), "{report:?}");
+    assert!(report.readmitted.is_empty(), "what was repaired just now is not clean yet");
+    let report = log.scrub(None, true).expect("a report");
+    assert!(report.bad.is_empty() && report.blocks > 0);
+    assert_eq!(report.readmitted, [drives[0].entry.number]);
+    assert!(log.drives().iter().all(truelog::DriveState::serves));
+    check(&log, 1);
+}
+
+#[test]
+fn damage_to_all_copies_names_the_records_and_nothing_else() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    for drive in &place.drives[..2] {
+        let path = drive.join(format!("run-{:010}", run.number.get()));
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+        file.write_all_at(&[0xff; 100], 4096 + 200).expect("damage");
+    }
+    let Err(Error::CorruptBlock { run: number, lsns, .. }) = log.get(Lsn(1)) else {
+        panic!("wrong bytes, or none")
+    };
+    assert_eq!((number, lsns.first), (RunNo(1), Lsn(1)));
+    let found: Vec<_> = log.iter(Lsn(1)).collect();
+    assert!(matches!(found[0], Err(Error::CorruptBlock { .. })));
+    assert_eq!(found[1].as_ref().map(|entry| entry.lsn), Ok(lsns.last.next()));
+    assert!(found[1..].iter().all(Result::is_ok));
+    let report = log.scrub(None, false).expect("a report");
+    assert_eq!(report.bad.len(), 2);
+    assert_eq!(report.lost.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [lsns]);
+}
+
+#[test]
+fn a_drive_that_is_away_empty_or_swapped_is_named_and_left_alone() {
+    let place = place();
+    archived(&place).close().expect("closed");
+    let [a, b, away] = &place.drives;
+    fs::rename(a, away).expect("taken away");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert_eq!(recovered.drives_out.len(), 1);
+    assert_eq!(
+        recovered.drives_out[0].out.map(|why| why.to_string()).as_deref(),
+        Some("its directory does not exist")
+    );
+    assert!(!a.exists());
+    check(&log, 1);
+    log.close().expect("closed");
+
+    fs::create_dir(a).expect("an empty directory");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert!(recovered.drives_out[0].out.expect("a reason").to_string().contains("mounted"));
+    assert!(files(a).is_empty());
+    log.close().expect("closed");
+
+    fs::remove_dir(a).expect("gone");
+    fs::rename(b, a).expect("swapped");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert_eq!(recovered.drives_out.len(), 2);
+    let lost = log.get(Lsn(1));
+    assert!(matches!(lost, Err(Error::Unavailable { .. })), "{lost:?}");
+    fill(&log, 10);
+    let entry = log.add_drive(away, 0).expect("known by its identity");
+    assert_eq!(entry.number.get(), 0);
+    check(&log, 1);
+}
+
+#[test]
+fn a_trim_drops_runs_and_a_merge_drops_what_was_trimmed() {
+    let place = place();
+    let log = archived(&place);
+    let last = log.runs().last().expect("a run").lsns.last;
+    log.trim(Lsn(50)).expect("a trim");
+    assert!(matches!(log.get(Lsn(49)), Err(Error::Trimmed { .. })));
+    check(&log, 50);
+    log.compact().expect("runs");
+    log.trim(last.next()).expect("a trim");
+    log.compact().expect("runs");
+    assert!(log.runs().iter().all(|run| run.lsns.last > last));
+    check(&log, last.next().get());
+    log.close().expect("closed");
+    let (log, _) = Log::open(&place.log, &options()).expect("it opens");
+    check(&log, last.next().get());
+}
+
+#[test]
+fn fewer_drives_than_copies_archive_nothing_and_say_so() {
+    let place = place();
+    let log = Log::create(&place.log, &options()).expect("a log");
+    log.add_drive(&place.drives[0], 0).expect("a drive");
+    fill(&log, 300);
+    let segments = log.stat().segments;
+    assert_eq!(log.compact(), Err(Error::TooFewDrives { found: 1, copies: 2 }));
+    assert_eq!(log.stat().segments, segments);
+    log.add_drive(&place.drives[1], 0).expect("a drive");
+    log.compact().expect("runs");
+    let number = log.drives()[0].entry.number;
+    log.remove_drive(number).expect("another drive has copies");
+    let last = log.drives()[0].entry.number;
+    assert_eq!(log.remove_drive(last), Err(Error::LastCopy { drive: last, run: RunNo(1) }));
+    assert_eq!(log.remove_drive(number), Err(Error::NoSuchDrive { drive: number }));
+    check(&log, 1);
+}
+
+#[test]
+fn readers_that_go_forwards_find_blocks_in_memory() {
+    let place = place();
+    let log = archived(&place);
+    let mut iter = log.iter(Lsn(1));
+    let end = log.runs()[0].lsns.last;
+    for lsn in LsnRange::new(Lsn(1), end).first.get()..=end.get() {
+        assert_eq!(iter.next().expect("more").expect("a record").payload, payload(lsn));
+        while log.archive_step().expect("a step").prefetched {}
+    }
+    let stat = log.prefetch_stat();
+    assert!(stat.hits > stat.misses && stat.filled >= stat.hits, "{stat:?}");
+}
+
+#[test]
+fn the_archives_own_thread_does_all_of_it() {
+    let place = place();
+    let options = Options { background: true, ..options() };
+    let log = Log::create(&place.log, &options).expect("a log");
+    for drive in &place.drives[..2] {
+        log.add_drive(drive, 0).expect("a drive");
+    }
+    fill(&log, 600);
+    for _ in 0..500 {
+        if log.runs().last().is_some_and(|run| run.lsns.last > Lsn(300)) && log.stat().segments < 4 {
+            break;
+        }
+        check(&log, 1);
+    }
+    assert!(!log.runs().is_empty());
+    check(&log, 1);
+    log.close().expect("closed");
+}
