@@ -1,13 +1,17 @@
 //! The three builds of the engine as subjects: one macro, so that they cannot drift apart.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use truelog_spec::Failure;
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
-use super::{Ack, Claimed, Opened, Place, Refusal, Sent, Setup, Subject, Watch, Worked};
+use super::{
+    Ack, Archived, Claimed, Drive, Opened, Place, Refusal, Run, Scrubbed, Sent, Setup, Stepped, Subject,
+    Watch, Worked,
+};
 
 macro_rules! subject {
     ($(#[$meta:meta])* $name:ident, $module:ident, $engine:ident) => {
@@ -57,6 +61,11 @@ macro_rules! subject {
                     sync: if setup.through { $engine::SyncMethod::WriteThrough } else { $engine::SyncMethod::DataSync },
                     fill: if setup.allocate { $engine::Fill::Allocate } else { $engine::Fill::Zeros },
                     background: false,
+                    // Two records fill a block, and a few blocks a run.
+                    archive_block_bytes: 64,
+                    run_bytes: 4096,
+                    archive_rate: 0,
+                    prefetch_bytes: 64 << 10,
                     ..$engine::Options::default()
                 }
             }
@@ -133,7 +142,10 @@ macro_rules! subject {
                 use $engine::Error as E;
                 let (kind, lsns) = match &error {
                     E::Io { .. } | E::Abandoned | E::BadTicket | E::Displaced { .. } => (Failure::Io, None),
-                    E::Corrupt { lsns, .. } | E::Lost { lsns } => (Failure::Corrupt, Some(run(*lsns))),
+                    E::Corrupt { lsns, .. } | E::CorruptBlock { lsns, .. } | E::Lost { lsns } => {
+                        (Failure::Corrupt, Some(run(*lsns)))
+                    }
+                    E::Unavailable { lsns, .. } => (Failure::Io, Some(run(*lsns))),
                     E::CorruptFile { .. } => (Failure::Corrupt, None),
                     E::Poisoned { .. } => (Failure::Poisoned, None),
                     E::Full { .. } => (Failure::Full, None),
@@ -235,6 +247,54 @@ macro_rules! subject {
 
             fn durable(&self) -> u64 {
                 self.0.stat().durable.get()
+            }
+        }
+
+        impl Archived for $name {
+            fn add_drive(&self, dir: &Path) -> Result<u64, Refusal> {
+                self.0.add_drive(dir, 0).map(|entry| entry.number.get()).map_err($module::refusal)
+            }
+
+            fn archive_step(&self) -> Result<Stepped, Refusal> {
+                let progress = self.0.archive_step().map_err($module::refusal)?;
+                let $engine::ArchiveProgress { worked, pending, prefetched, .. } = progress;
+                let published = progress.published.map(|run| $module::run(run.lsns));
+                Ok(Stepped { worked, pending, prefetched, published, reclaimed: progress.reclaimed })
+            }
+
+            fn compact(&self) -> Result<Vec<(u64, u64)>, Refusal> {
+                let runs = self.0.compact().map_err($module::refusal)?;
+                Ok(runs.iter().map(|run| $module::run(run.lsns)).collect())
+            }
+
+            fn scrub(&self, readmit: bool) -> Result<Scrubbed, Refusal> {
+                let report = self.0.scrub(None, readmit).map_err($module::refusal)?;
+                Ok(Scrubbed {
+                    blocks: report.blocks,
+                    bad: report.bad.iter().map(|bad| (bad.drive.get(), bad.run.get(), bad.repaired)).collect(),
+                    lost: report.lost.iter().map(|damage| $module::run(damage.lsns)).collect(),
+                    readmitted: report.readmitted.iter().map(|drive| drive.get()).collect(),
+                })
+            }
+
+            fn drives(&self) -> Vec<Drive> {
+                let drive = |state: $engine::DriveState| Drive {
+                    number: state.entry.number.get(),
+                    serves: state.serves(),
+                    quarantined: !state.entry.is_healthy(),
+                    suspect: state.suspect.is_some(),
+                };
+                self.0.drives().into_iter().map(drive).collect()
+            }
+
+            fn runs(&self) -> Vec<Run> {
+                let run = |run: $engine::RunEntry| Run {
+                    number: run.number.get(),
+                    generation: run.generation,
+                    lsns: $module::run(run.lsns),
+                    copies: run.copies.iter().map(|drive| drive.get()).collect(),
+                };
+                self.0.runs().into_iter().map(run).collect()
             }
         }
 

@@ -2,7 +2,7 @@
 
 mod builds;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use truelog_env::Env;
@@ -102,6 +102,60 @@ pub struct Opened {
     pub damage: Vec<(u64, u64)>,
     /// Nothing can be written.
     pub read_only: bool,
+}
+
+/// What a step of the archive did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stepped {
+    /// Something; another step may find more.
+    pub worked: bool,
+    /// Something waits, for readers or for a drive.
+    pub pending: bool,
+    /// A block was read ahead.
+    pub prefetched: bool,
+    /// The records of the run that was published, both ends included.
+    pub published: Option<(u64, u64)>,
+    /// What was replaced is gone.
+    pub reclaimed: bool,
+}
+
+/// What a scrub found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scrubbed {
+    /// How many blocks were whole.
+    pub blocks: u64,
+    /// The damaged copies: drive, run, and whether it was repaired.
+    pub bad: Vec<(u64, u64, bool)>,
+    /// The records that no copy has, both ends included.
+    pub lost: Vec<(u64, u64)>,
+    /// The drives that serve again.
+    pub readmitted: Vec<u64>,
+}
+
+/// A drive of the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Drive {
+    /// Its number.
+    pub number: u64,
+    /// It serves.
+    pub serves: bool,
+    /// It is quarantined, durably.
+    pub quarantined: bool,
+    /// It failed, and its quarantine is not durable yet.
+    pub suspect: bool,
+}
+
+/// A run of the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// Its number.
+    pub number: u64,
+    /// The generation that it was published with.
+    pub generation: u64,
+    /// Its records, both ends included.
+    pub lsns: (u64, u64),
+    /// The drives that have copies.
+    pub copies: Vec<u64>,
 }
 
 /// A claim of durability that the engine makes outside of receipts.
@@ -207,6 +261,39 @@ pub trait Subject: Sized + Send + Sync + 'static {
 
     /// The durable watermark: the highest LSN that survives a loss of power; 0 for none.
     fn durable(&self) -> u64;
+}
+
+/// A log under test that has an archive.
+pub trait Archived: Subject {
+    /// Makes a directory a drive of the archive; its number.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn add_drive(&self, dir: &Path) -> Result<u64, Refusal>;
+
+    /// One step of the archive's work.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn archive_step(&self) -> Result<Stepped, Refusal>;
+
+    /// Archives all that is sealed; the records of each run that was published, both ends included.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn compact(&self) -> Result<Vec<(u64, u64)>, Refusal>;
+
+    /// Reads every copy and repairs what it can. `readmit`: drives with which nothing is wrong serve again.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn scrub(&self, readmit: bool) -> Result<Scrubbed, Refusal>;
+
+    /// The drives of the archive.
+    fn drives(&self) -> Vec<Drive>;
+
+    /// The runs of the archive, ascending.
+    fn runs(&self) -> Vec<Run>;
 }
 
 /// A log under test that can have a thread of its own, as an operator's has.
