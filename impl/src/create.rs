@@ -58,16 +58,12 @@ pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created
     }
     let mut log = [0; 16];
     env.entropy.fill(&mut log).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, LogId(log), options.block_size, volume);
+    let epoch = home::random(env, dir)?;
+    let home = Home::new(env, dir, LogId(log), options.block_size, volume).of_epoch(epoch);
     ManifestFile::checkpoint(&home, ManifestState::new(options), Lsn::NONE)
         .map_err(|failure| failure.error)?;
-    let identity = Identity {
-        log: home.log,
-        epoch: home.random()?,
-        dir_inode: metadata.inode,
-        volume: volume.id,
-        block: home.block,
-    };
+    let identity =
+        Identity { log: home.log, epoch, dir_inode: metadata.inode, volume: volume.id, block: home.block };
     identity.publish(&home).map_err(|error| Failure::harmless(error).error)?;
     home.emit(&Event::Created { log: home.log });
     Ok(Created { home, lock })

@@ -144,6 +144,11 @@ pub enum Event {
         /// Why.
         why: DriveOut,
     },
+    /// A drive serves, but its volume is mounted read-only: nothing new goes there.
+    DriveReadOnly {
+        /// The drive.
+        drive: DriveNo,
+    },
     /// A drive failed, and it was no race. Reads go elsewhere; the quarantine is not durable yet.
     DriveSuspect {
         /// The drive.
@@ -306,6 +311,7 @@ fn trace_archive(event: &Event) {
         ),
         Event::DriveServes { drive } => tracing::debug!(drive = drive.get(), "drive serves"),
         Event::DriveOut { drive, why } => tracing::error!(drive = drive.get(), %why, "drive does not serve"),
+        Event::DriveReadOnly { drive } => tracing::warn!(drive = drive.get(), "drive is read-only"),
         Event::DriveSuspect { drive, evidence } => {
             tracing::error!(drive = drive.get(), %evidence, "drive is suspect");
         }

@@ -20,6 +20,8 @@ pub(crate) struct Home {
     pub(crate) dir: PathBuf,
     /// The log's identity.
     pub(crate) log: LogId,
+    /// The epoch of its identity; 0 where it does not matter.
+    pub(crate) epoch: u64,
     /// The block size, in bytes.
     pub(crate) block: u32,
     /// The volume that the directory is on, as it was when this was made.
@@ -32,7 +34,12 @@ impl Home {
     /// The home of `log` in `dir`, an absolute path. Nobody observes it yet.
     pub(crate) fn new(env: &Env, dir: &Path, log: LogId, block: u32, volume: Volume) -> Self {
         let events = StdArc::new(Events::default());
-        Self { env: env.clone(), dir: dir.into(), log, block, volume, events }
+        Self { env: env.clone(), dir: dir.into(), log, epoch: 0, block, volume, events }
+    }
+
+    /// As this, in an epoch.
+    pub(crate) fn of_epoch(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
     }
 
     /// As this, in another directory, which is on another volume perhaps: a drive's.

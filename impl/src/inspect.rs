@@ -65,7 +65,7 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
     stat_dir(env, dir)?;
     let identity = read_identity(env, dir)?;
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, identity.log, identity.block, volume);
+    let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
     let mut found = survey(&home)?;
     for _ in 1..LOOKS {
         if found.damage.is_empty() {

@@ -103,7 +103,7 @@ impl Log {
         let identity = read_identity(env, dir)?;
         identity.check_place(env, dir)?;
         let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-        let home = Home::new(env, dir, identity.log, identity.block, volume);
+        let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
         for observer in observers {
             home.events.add(StdArc::clone(observer));
         }

@@ -117,7 +117,7 @@ fn what_is_compacted_reads_the_same_before_during_and_after() {
     }
     log.close().expect("closed");
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
-    assert!(recovered.drives_out.is_empty() && recovered.damage.is_empty());
+    assert_eq!((recovered.drives, recovered.damage), (vec![], vec![]));
     check(&log, 1);
     fill(&log, 300);
     log.compact().expect("runs");
@@ -150,7 +150,7 @@ fn a_damaged_drive_is_quarantined_and_its_copies_are_made_elsewhere() {
     log.close().expect("closed");
 
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
-    assert_eq!(recovered.drives_out.len(), 1, "the quarantine is durable");
+    assert_eq!(recovered.drives.len(), 1, "the quarantine is durable");
     let report = log.scrub(None, true).expect("a report");
     assert!(report.bad.len() == 1 && report.bad[0].repaired && report.lost.is_empty(), "{report:?}");
     assert!(report.readmitted.is_empty(), "what was repaired just now is not clean yet");
@@ -191,9 +191,9 @@ fn a_drive_that_is_away_empty_or_swapped_is_named_and_left_alone() {
     let [a, b, away] = &place.drives;
     fs::rename(a, away).expect("taken away");
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
-    assert_eq!(recovered.drives_out.len(), 1);
+    assert_eq!(recovered.drives.len(), 1);
     assert_eq!(
-        recovered.drives_out[0].out.map(|why| why.to_string()).as_deref(),
+        recovered.drives[0].out.map(|why| why.to_string()).as_deref(),
         Some("its directory does not exist")
     );
     assert!(!a.exists());
@@ -202,14 +202,14 @@ fn a_drive_that_is_away_empty_or_swapped_is_named_and_left_alone() {
 
     fs::create_dir(a).expect("an empty directory");
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
-    assert!(recovered.drives_out[0].out.expect("a reason").to_string().contains("mounted"));
+    assert!(recovered.drives[0].out.expect("a reason").to_string().contains("mounted"));
     assert!(files(a).is_empty());
     log.close().expect("closed");
 
     fs::remove_dir(a).expect("gone");
     fs::rename(b, a).expect("swapped");
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
-    assert_eq!(recovered.drives_out.len(), 2);
+    assert_eq!(recovered.drives.len(), 2);
     let lost = log.get(Lsn(1));
     assert!(matches!(lost, Err(Error::Unavailable { .. })), "{lost:?}");
     fill(&log, 10);
@@ -287,4 +287,27 @@ fn the_archives_own_thread_does_all_of_it() {
     assert!(!log.runs().is_empty());
     check(&log, 1);
     log.close().expect("closed");
+}
+
+#[test]
+fn a_drive_belongs_to_one_copy_of_a_log() {
+    let place = place();
+    archived(&place).close().expect("closed");
+    let copy = place.log.with_file_name("copy");
+    fs::create_dir(&copy).expect("a directory");
+    for name in files(&place.log) {
+        fs::copy(place.log.join(&name), copy.join(&name)).expect("a copy");
+    }
+    truelog::adopt(&copy).expect("adopted");
+    let (log, recovered) = Log::open(&copy, &options()).expect("it opens");
+    assert!(recovered.drives.iter().all(|drive| drive.out == Some(truelog::DriveOut::OtherEpoch)));
+    assert!(matches!(log.get(Lsn(1)), Err(Error::Unavailable { .. })));
+    log.close().expect("closed");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert_eq!(recovered.drives, []);
+    check(&log, 1);
+    log.close().expect("closed");
+    let (log, _) = Log::open(&copy, &options()).expect("it opens");
+    log.add_drive(&place.drives[0], 0).expect("taken over");
+    check(&log, 1);
 }

@@ -63,8 +63,8 @@ pub(crate) struct Job {
 /// Why a job cannot go on.
 #[derive(Debug)]
 pub(crate) enum Setback {
-    /// A drive did not do what it was asked to.
-    Drive(DriveNo, Error),
+    /// A drive did not do what it was asked to, for a run.
+    Drive(DriveNo, RunNo, Error),
     /// Something else.
     Log(Error),
 }
@@ -110,7 +110,7 @@ impl Job {
                 .map(|file| job.outputs.push(Output { drive, home, file }));
             if let Err(error) = begun.and_then(|()| job.write(0, &header.encode(), job.outputs.len() - 1)) {
                 job.abandon(engine);
-                return Err(Setback::Drive(drive, error));
+                return Err(Setback::Drive(drive, header.run, error));
             }
         }
         Ok(job)
@@ -118,6 +118,11 @@ impl Job {
 
     pub(crate) const fn planned(&self) -> &Planned {
         &self.planned
+    }
+
+    /// The drives that it is made on.
+    pub(crate) fn copies(&self) -> DriveSet {
+        self.outputs.iter().map(|output| output.drive).collect()
     }
 
     /// Does the next piece of work.
@@ -155,8 +160,7 @@ impl Job {
         }
         self.unsynced += moved;
         if self.builder.due() > last {
-            let copies: DriveSet = self.outputs.iter().map(|output| output.drive).collect();
-            let (entry, bytes) = self.builder.finish(copies);
+            let (entry, bytes) = self.builder.finish(self.copies());
             write_to(&self.outputs, self.header.run, entry.index_at, &bytes)?;
             self.entry = Some(entry);
             self.stage = Stage::Sync { at: 0 };
@@ -171,7 +175,7 @@ impl Job {
 
     fn failed(&self, output: &Output, source: truelog_env::IoError) -> Setback {
         let path = output.home.path(Name::RunTmp(self.header.run));
-        Setback::Drive(output.drive, Error::io(path, source))
+        Setback::Drive(output.drive, self.header.run, Error::io(path, source))
     }
 
     /// Makes a copy durable, then its name.
@@ -184,7 +188,7 @@ impl Job {
         output.file.sync_all().map_err(|source| self.failed(output, source))?;
         let named =
             output.home.rename(Name::RunTmp(run), Name::Run(run)).and_then(|()| output.home.sync_dir());
-        named.map_err(|error| Setback::Drive(output.drive, error))?;
+        named.map_err(|error| Setback::Drive(output.drive, run, error))?;
         self.stage = Stage::Sync { at: at + 1 };
         Ok(Made::More(0))
     }
@@ -201,7 +205,7 @@ impl Job {
         };
         let position = u32::try_from(block).unwrap_or(u32::MAX);
         check_copy(output, &self.header, &entry, position, &row)
-            .map_err(|error| Setback::Drive(output.drive, error))?;
+            .map_err(|error| Setback::Drive(output.drive, self.header.run, error))?;
         self.stage = Stage::Verify { at, block: block + 1 };
         Ok(Made::More(u64::from(row.len)))
     }
@@ -228,7 +232,7 @@ impl Job {
 fn write_to(outputs: &[Output], run: RunNo, offset: u64, bytes: &[u8]) -> std::result::Result<(), Setback> {
     outputs.iter().try_for_each(|output| {
         write_all_at(&*output.file, bytes, offset).map_err(|source| {
-            Setback::Drive(output.drive, Error::io(output.home.path(Name::RunTmp(run)), source))
+            Setback::Drive(output.drive, run, Error::io(output.home.path(Name::RunTmp(run)), source))
         })
     })
 }

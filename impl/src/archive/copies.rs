@@ -11,7 +11,7 @@ use crate::catalog::Snapshot;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::home::{Home, write_all_at};
-use crate::lsn::{DriveNo, RunNo};
+use crate::lsn::DriveNo;
 use crate::names::Name;
 use crate::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) struct Copying {
 }
 
 /// The first run that has fewer good copies than it should, and a drive that can take one more.
-pub(super) fn under_copied(engine: &Engine) -> Result<Option<Copying>> {
+pub(super) fn under_copied(engine: &Engine) -> std::result::Result<Option<Copying>, Setback> {
     let (serving, writable) = {
         let shelf = engine.archive.shelf().lock();
         (shelf.serving(), shelf.writable())
@@ -49,19 +49,10 @@ pub(super) fn under_copied(engine: &Engine) -> Result<Option<Copying>> {
             .filter(|(room, ..)| *room > run.len)
             .max_by_key(|(room, number, _)| (*room, std::cmp::Reverse(*number)));
         if let Some((_, drive, home)) = target {
-            return begin(engine, run, drive, home);
+            return Copying::begin(engine, run, drive, home.clone()).map(Some);
         }
     }
     Ok(None)
-}
-
-/// Begins a copy of `run` on a drive. `None` if no good copy can be read now.
-fn begin(engine: &Engine, run: &RunEntry, drive: DriveNo, home: &Home) -> Result<Option<Copying>> {
-    match Copying::begin(engine, run, drive, home.clone()) {
-        Ok(copying) => Ok(Some(copying)),
-        Err(Setback::Log(error @ (Error::Poisoned { .. } | Error::Closed))) => Err(error),
-        Err(_) => Ok(None),
-    }
 }
 
 impl Copying {
@@ -83,7 +74,7 @@ impl Copying {
             write_all_at(&*file, &header.encode(), 0).map_err(|source| Error::io(path, source))?;
             Ok(file)
         });
-        let file = begun.map_err(|error| Setback::Drive(drive, error))?;
+        let file = begun.map_err(|error| Setback::Drive(drive, run.number, error))?;
         Ok(Self { run, drive, home, file, index, next: 0, verifying: false })
     }
 
@@ -91,13 +82,9 @@ impl Copying {
         self.drive
     }
 
-    pub(super) const fn run(&self) -> RunNo {
-        self.run.number
-    }
-
     /// Does the next piece of work.
     pub(super) fn step(&mut self, engine: &Engine) -> std::result::Result<Made, Setback> {
-        let on_drive = |error| Setback::Drive(self.drive, error);
+        let on_drive = |error| Setback::Drive(self.drive, self.run.number, error);
         if let Some(row) = self.row() {
             let position = u32::try_from(self.next).unwrap_or(u32::MAX);
             if self.verifying {

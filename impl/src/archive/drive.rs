@@ -20,7 +20,7 @@ use crate::types::LogId;
 /// The first eight bytes of a drive's identity.
 pub const DRIVE_MAGIC: [u8; 8] = *b"TLDRIVE1";
 /// Where the block size is.
-const BLOCK_AT: usize = 48;
+const BLOCK_AT: usize = 56;
 
 /// What the file `DRIVE` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ pub struct DriveIdentity {
     pub log: LogId,
     /// The drive.
     pub drive: DriveId,
+    /// The epoch of the log's identity when the drive was added: a copy of the log that was adopted has another.
+    pub epoch: u64,
     /// The log's block size, in bytes.
     pub block: u32,
 }
@@ -40,7 +42,10 @@ impl DriveIdentity {
     /// The first reason why this is not a valid identity.
     pub fn decode(bytes: &[u8]) -> std::result::Result<Self, Reason> {
         let (mut get, block) = block::open(bytes, &DRIVE_MAGIC, BLOCK_AT)?;
-        let fields = (|| Some(Self { log: LogId(get.array()?), drive: DriveId(get.array()?), block }))();
+        let fields = (|| {
+            let (log, drive) = (LogId(get.array()?), DriveId(get.array()?));
+            Some(Self { log, drive, epoch: get.u64()?, block })
+        })();
         fields.ok_or(Reason::Short)
     }
 
@@ -48,7 +53,11 @@ impl DriveIdentity {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(self.block).unwrap_or(block::MOST)];
-        Put::new(&mut bytes[block::FIELDS_AT..]).bytes(&self.log.0).bytes(&self.drive.0).u32(self.block);
+        Put::new(&mut bytes[block::FIELDS_AT..])
+            .bytes(&self.log.0)
+            .bytes(&self.drive.0)
+            .u64(self.epoch)
+            .u32(self.block);
         block::close(&mut bytes, &DRIVE_MAGIC);
         bytes
     }
@@ -72,6 +81,10 @@ pub enum DriveOut {
     /// Its identity is that of another log's drive.
     #[error("its directory belongs to log {0}")]
     OtherLog(LogId),
+    /// It belongs to another copy of this log, from before an adopt or behind one. To share a drive would be to remove
+    /// each other's runs.
+    #[error("its directory belongs to another copy of this log")]
+    OtherEpoch,
     /// Its identity cannot be read.
     #[error("its identity is damaged: {0}")]
     Damaged(Reason),
@@ -124,6 +137,9 @@ pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
     if identity.drive != entry.id {
         return out(DriveOut::OtherDrive(identity.drive));
     }
+    if identity.epoch != log.epoch {
+        return out(DriveOut::OtherEpoch);
+    }
     let volume = match log.env.fs.volume(&entry.path) {
         Ok(volume) => volume,
         Err(error) => return out(DriveOut::Io(error)),
@@ -163,7 +179,7 @@ fn read_identity(log: &Home, dir: &Path) -> std::result::Result<DriveIdentity, D
 }
 
 /// Makes `dir`, an absolute path, a drive of the log: a missing directory, an empty one, one that an add left
-/// unfinished, or one that is a drive of this log already. Returns what the manifest is to say of it.
+/// unfinished, or one that is a drive of this log already, or of another copy of it. Returns what the manifest is to say of it.
 ///
 /// # Errors
 /// [`Error::NotALog`] naming what else is there, [`Error::Exists`] for a drive of another log or for the log's own
@@ -193,8 +209,8 @@ pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Re
     if names.contains(&Name::Drive) {
         return match read_identity(log, dir) {
             Ok(identity) if identity.log == log.log => {
-                // An earlier add may have failed just before its name was durable.
-                publish(&home, &identity)?;
+                // An earlier add may have failed just before its name was durable; and from now on it is this copy's.
+                publish(&home, &DriveIdentity { epoch: log.epoch, ..identity })?;
                 Ok((entry(identity.drive), home))
             }
             Ok(_) => Err(Error::Exists { dir: dir.into() }),
@@ -213,7 +229,7 @@ pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Re
     let doubt = Doubt::begin(env, dir, &names)?;
     sync_dirs(env, &ancestors(env, dir, metadata.device)?)?;
     doubt.settle(env)?;
-    publish(&home, &DriveIdentity { log: log.log, drive: id, block: log.block })?;
+    publish(&home, &DriveIdentity { log: log.log, drive: id, epoch: log.epoch, block: log.block })?;
     Ok((entry(id), home))
 }
 
@@ -225,4 +241,21 @@ fn publish(home: &Home, identity: &DriveIdentity) -> Result<()> {
     file.sync_all().map_err(|source| Error::io(&path, source))?;
     home.rename(Name::DriveTmp, Name::Drive)?;
     home.sync_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_round_trips_and_no_flipped_bit_passes() {
+        let identity = DriveIdentity { log: LogId([1; 16]), drive: DriveId([2; 16]), epoch: 3, block: 256 };
+        let bytes = identity.encode();
+        assert_eq!(DriveIdentity::decode(&bytes), Ok(identity));
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(DriveIdentity::decode(&flipped).is_err(), "bit {bit}");
+        }
+    }
 }

@@ -39,7 +39,7 @@ impl Engine {
     /// Forgets a drive, whose copies are then made elsewhere. Nothing on it is touched.
     pub(crate) fn remove_drive(&self, drive: DriveNo) -> Result<()> {
         self.check_writable()?;
-        let _keeper = self.keeper.lock();
+        let mut keeper = self.keeper.lock();
         let serving = self.archive.shelf().lock().serving();
         self.keep(|house| {
             let archive = &house.manifest().state().archive;
@@ -54,6 +54,7 @@ impl Engine {
             if let Some(run) = last {
                 return harmless(Error::LastCopy { drive, run: run.number });
             }
+            keeper.let_go(self, drive);
             house.edit(&self.home, &Edit::RemoveDrive(drive), self.durable())?;
             let state = house.manifest().state();
             self.catalog.lock().archived(&state.archive.runs, state.archive.generation, state.floor);

@@ -1,12 +1,13 @@
 //! The archive's housekeeping: what is due next, one bounded piece at a time.
 //!
-//! In this order: what readers wait for; what protects data (quarantine, lost copies); what frees space; new runs.
+//! In this order: what protects data (quarantine, lost copies); what frees space; scrub; new runs.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::compact::{Job, Made, Setback, write_evidence};
 use super::copies::{Copying, under_copied};
+use super::entry::DriveStatus;
 use super::pace::Pace;
 use super::plan::{self, Limits};
 use super::reclaim::{Reclaim, Reclaimed, bound};
@@ -105,71 +106,90 @@ impl Keeper {
         self.reclaims.push_back(reclaim);
     }
 
+    /// What is being made on this drive is taken back: it is about to be forgotten.
+    pub(crate) fn let_go(&mut self, engine: &Engine, drive: DriveNo) {
+        if let Some(job) = self.job.take_if(|job| job.copies().contains(drive)) {
+            job.abandon(engine);
+        }
+        if let Some(copying) = self.copying.take_if(|copying| copying.drive() == drive) {
+            copying.abandon(engine);
+        }
+    }
+
     /// Does what is due, if it may: a bounded piece. `eager`: without regard for pace, and however little there is.
+    ///
+    /// # Errors
+    /// Those that fail the log. Anything else is told, and tried again later.
     pub(crate) fn step(&mut self, engine: &Engine, eager: bool) -> Result<ArchiveProgress> {
         let mut progress = ArchiveProgress::default();
-        if engine.archive.prefetch_step() {
-            (progress.prefetched, progress.worked) = (true, true);
-            return Ok(progress.soon());
-        }
-        if self.quarantine(engine, &mut progress)? {
-            return Ok(progress.soon());
-        }
         let now = engine.home.env.clock.monotonic();
-        if let Some(left) = self.pace.wait(now).filter(|_| !eager) {
-            (progress.pending, progress.next) = (true, Some(left));
-            return Ok(progress);
+        let paced = self.pace.wait(now).filter(|_| !eager);
+        progress.pending = paced.is_some();
+        if eager || self.again.is_due(now) {
+            if let Err(setback) = self.turn(engine, eager, paced.is_some(), &mut progress) {
+                self.set_back(engine, setback)?;
+            }
+        } else {
+            progress.pending = true;
         }
-        if self.copy(engine, &mut progress)? || self.reclaim_step(engine, &mut progress)? {
-            return Ok(progress.soon());
-        }
-        if self.scrub_step(engine)? {
-            progress.worked = true;
-            return Ok(progress.soon());
-        }
-        self.compact(engine, eager, now, &mut progress)?;
-        Ok(if progress.worked { progress.soon() } else { progress.later() })
+        progress.next = Some(match (progress.worked, progress.pending) {
+            (true, _) => paced.unwrap_or_default(),
+            (false, true) => paced.unwrap_or(SOON),
+            (false, false) => LATER,
+        });
+        Ok(progress)
+    }
+
+    /// The first of these that has something to do does it. What moves many bytes waits for its turn.
+    fn turn(&mut self, engine: &Engine, eager: bool, paced: bool, progress: &mut ArchiveProgress) -> Turn {
+        progress.worked = self.quarantine(engine, progress)?
+            || !paced
+                && (self.copy(engine, progress)?
+                    || self.reclaim_step(engine, progress)?
+                    || self.scrub_step(engine)?
+                    || self.compact(engine, eager, progress)?);
+        Ok(progress.worked)
     }
 
     /// Makes the quarantine of a drive that failed durable.
-    fn quarantine(&self, engine: &Engine, progress: &mut ArchiveProgress) -> Result<bool> {
+    fn quarantine(&self, engine: &Engine, progress: &mut ArchiveProgress) -> Turn {
         let Some(entry) = engine.archive.shelf().lock().first_suspect() else { return Ok(false) };
         engine.keep(|house| house.edit(&engine.home, &Edit::Drive(entry.clone()), engine.durable()))?;
         engine.archive.shelf().lock().set(&entry, None);
-        if let super::entry::DriveStatus::Quarantined(evidence) = entry.status {
+        if let DriveStatus::Quarantined(evidence) = entry.status {
             engine.home.emit(&Event::DriveQuarantined { drive: entry.number, evidence });
         }
-        (progress.quarantined, progress.worked) = (Some(entry.number), true);
+        progress.quarantined = Some(entry.number);
         Ok(true)
     }
 
     /// Gives a run that has too few good copies another one.
-    fn copy(&mut self, engine: &Engine, progress: &mut ArchiveProgress) -> Result<bool> {
+    fn copy(&mut self, engine: &Engine, progress: &mut ArchiveProgress) -> Turn {
         if self.copying.is_none() {
-            let now = engine.home.env.clock.monotonic();
-            self.copying = if self.again.is_due(now) { under_copied(engine)? } else { None };
+            self.copying = under_copied(engine)?;
         }
-        let Some(copying) = &mut self.copying else { return Ok(false) };
-        let (drive, run) = (copying.drive(), copying.run());
+        let Some(mut copying) = self.copying.take() else { return Ok(false) };
+        let drive = copying.drive();
         match copying.step(engine) {
-            Ok(Made::More(bytes)) => self.pace.passed(bytes, engine.home.env.clock.monotonic()),
+            Ok(Made::More(bytes)) => {
+                self.pace.passed(bytes, engine.home.env.clock.monotonic());
+                self.copying = Some(copying);
+            }
+            // A drive that has failed meanwhile is not called a copy.
+            Ok(Made::Good(_)) if !engine.archive.shelf().lock().serving().contains(drive) => {}
             Ok(Made::Good(entry)) => {
-                self.copying = None;
                 engine.publish_copies(&entry)?;
                 progress.copied = Some(drive);
             }
             Err(setback) => {
-                if let Some(copying) = self.copying.take() {
-                    copying.abandon(engine);
-                }
-                self.set_back(engine, run, setback)?;
+                copying.abandon(engine);
+                return Err(setback);
             }
         }
-        progress.worked = true;
         Ok(true)
     }
 
-    fn reclaim_step(&mut self, engine: &Engine, progress: &mut ArchiveProgress) -> Result<bool> {
+    fn reclaim_step(&mut self, engine: &Engine, progress: &mut ArchiveProgress) -> Turn {
         let Some(reclaim) = self.reclaims.front_mut() else { return Ok(false) };
         match reclaim.step(engine)? {
             Reclaimed::More => {}
@@ -182,11 +202,10 @@ impl Keeper {
                 progress.reclaimed = true;
             }
         }
-        progress.worked = true;
         Ok(true)
     }
 
-    fn scrub_step(&mut self, engine: &Engine) -> Result<bool> {
+    fn scrub_step(&mut self, engine: &Engine) -> Turn {
         let Some(scrub) = &mut self.scrub else { return Ok(false) };
         match scrub.step(engine)? {
             Scrubbed::More(bytes) => self.pace.passed(bytes, engine.home.env.clock.monotonic()),
@@ -195,76 +214,64 @@ impl Keeper {
         Ok(true)
     }
 
-    fn compact(
-        &mut self,
-        engine: &Engine,
-        eager: bool,
-        now: Duration,
-        progress: &mut ArchiveProgress,
-    ) -> Result<()> {
-        if self.job.is_none() && (eager || self.again.is_due(now)) {
-            match self.begin(engine, eager) {
-                Ok(job) => self.job = job,
-                Err(setback) => {
-                    progress.worked = true;
-                    return self.set_back(engine, crate::lsn::RunNo::NONE, setback);
-                }
-            }
-        }
-        let Some(job) = &mut self.job else { return Ok(()) };
-        progress.worked = true;
+    fn compact(&mut self, engine: &Engine, eager: bool, progress: &mut ArchiveProgress) -> Turn {
+        let mut job = match self.job.take() {
+            Some(job) => job,
+            None => match begin(engine, eager)? {
+                Some(job) => job,
+                None => return Ok(false),
+            },
+        };
         match job.step(engine) {
-            Ok(Made::More(bytes)) => self.pace.passed(bytes, engine.home.env.clock.monotonic()),
+            Ok(Made::More(bytes)) => {
+                self.pace.passed(bytes, engine.home.env.clock.monotonic());
+                self.job = Some(job);
+            }
             Ok(Made::Good(run)) => {
-                let floor = job.planned().floor;
-                // From here on the outputs are not this job's to take back: a publication that fails may persist.
-                self.job = None;
-                let reclaim = engine.publish_run(&run, floor)?;
-                self.reclaims.push_back(reclaim);
-                self.again.reset();
-                self.trouble = None;
+                self.publish(engine, job, &run)?;
                 progress.published = Some(run);
             }
             Err(setback) => {
-                if let Some(job) = self.job.take() {
-                    job.abandon(engine);
-                }
-                self.set_back(engine, crate::lsn::RunNo::NONE, setback)?;
+                job.abandon(engine);
+                return Err(setback);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Begins the next run, if there is enough for one.
-    fn begin(&self, engine: &Engine, eager: bool) -> std::result::Result<Option<Job>, Setback> {
-        let options = &engine.options;
-        let least = if eager { 0 } else { options.segment_size };
-        let limits = Limits { most: options.run_bytes, least, eager };
-        let bound = bound(engine);
-        let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
-        let planned = plan::next(&engine.catalog.lock(), &state, bound, limits);
-        let Some(planned) = planned.filter(|_| !state.archive.drives.is_empty()) else { return Ok(None) };
-        let drives = choose(engine, &state.archive.runs)?;
-        let header = RunHeader {
-            log: engine.home.log,
-            run: engine.keep(|house| Ok(house.take_run()))?,
-            salt: engine.home.random()?,
-            generation: state.archive.generation + 1,
-            block: engine.home.block,
-        };
-        Job::begin(engine, planned, header, drives).map(Some)
+    fn publish(&mut self, engine: &Engine, job: Job, run: &RunEntry) -> std::result::Result<(), Setback> {
+        let serving = engine.archive.shelf().lock().serving();
+        if let Some(drive) = run.copies.iter().find(|drive| !serving.contains(*drive)) {
+            // It was chosen because it served, and has failed since.
+            job.abandon(engine);
+            return Err(Setback::Log(Error::NoSuchDrive { drive }));
+        }
+        match engine.publish_run(run, job.planned().floor) {
+            Ok(reclaim) => {
+                self.reclaims.push_back(reclaim);
+                self.again.reset();
+                self.trouble = None;
+                Ok(())
+            }
+            // It may persist all the same: its outputs are not this job's to take back any more.
+            Err(error) if is_fatal(&error) => Err(Setback::Log(error)),
+            Err(error) => {
+                job.abandon(engine);
+                Err(Setback::Log(error))
+            }
+        }
     }
 
     /// What a failure means: a drive that failed is out; anything else is tried again later.
-    fn set_back(&mut self, engine: &Engine, run: crate::lsn::RunNo, setback: Setback) -> Result<()> {
+    fn set_back(&mut self, engine: &Engine, setback: Setback) -> Result<()> {
         let error = match setback {
-            Setback::Drive(drive, error) => {
+            Setback::Drive(drive, run, error) => {
                 if let Some(evidence) = write_evidence(engine, run, &error) {
                     engine.archive.suspect(drive, evidence);
                 }
                 error
             }
-            Setback::Log(error @ (Error::Poisoned { .. } | Error::Closed)) => return Err(error),
+            Setback::Log(error) if is_fatal(&error) => return Err(error),
             Setback::Log(error) => error,
         };
         engine.home.emit(&Event::ArchiveDelayed { error: error.clone() });
@@ -274,25 +281,44 @@ impl Keeper {
     }
 }
 
-impl ArchiveProgress {
-    fn soon(mut self) -> Self {
-        self.next = Some(if self.worked { Duration::ZERO } else { SOON });
-        self
-    }
+/// Whether something was done; what went wrong may be tried again.
+type Turn = std::result::Result<bool, Setback>;
 
-    fn later(mut self) -> Self {
-        self.next = self.next.or(Some(if self.pending { SOON } else { LATER }));
-        self
-    }
+const fn is_fatal(error: &Error) -> bool {
+    matches!(error, Error::Poisoned { .. } | Error::Closed | Error::ReadOnly { .. })
 }
 
-/// The drives that take a new run: as many as there are copies, those with the most room first.
-fn choose(engine: &Engine, runs: &[RunEntry]) -> Result<Vec<(DriveNo, Home)>> {
+/// Begins the next run, if there is enough for one.
+fn begin(engine: &Engine, eager: bool) -> std::result::Result<Option<Job>, Setback> {
+    let options = &engine.options;
+    let least = if eager { 0 } else { options.segment_size };
+    let limits = Limits { most: options.run_bytes, least, eager };
+    let bound = bound(engine);
+    let found = engine.keep(|house| {
+        let state = house.manifest().state();
+        let planned = plan::next(&engine.catalog.lock(), state, bound, limits);
+        let planned = planned.filter(|_| !state.archive.drives.is_empty());
+        Ok(planned.map(|planned| (planned, state.archive.generation + 1, state.archive.runs.clone())))
+    })?;
+    let Some((planned, generation, runs)) = found else { return Ok(None) };
+    let drives = choose(engine, planned.bytes, &runs)?;
+    let header = RunHeader {
+        log: engine.home.log,
+        run: engine.keep(|house| Ok(house.take_run()))?,
+        salt: engine.home.random()?,
+        generation,
+        block: engine.home.block,
+    };
+    Job::begin(engine, planned, header, drives).map(Some)
+}
+
+/// The drives that take a new run of about `bytes`: as many as there are copies, those with the most room first.
+fn choose(engine: &Engine, bytes: u64, runs: &[RunEntry]) -> Result<Vec<(DriveNo, Home)>> {
     let writable = engine.archive.shelf().lock().writable();
     let mut fit: Vec<(u64, DriveNo, Home)> = Vec::new();
     for (entry, home) in writable {
         let room = room(&entry, &home, runs);
-        if room > 0 {
+        if room > bytes {
             fit.push((room, entry.number, home));
         }
     }

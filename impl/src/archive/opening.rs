@@ -17,8 +17,11 @@ use crate::names::Name;
 pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
     let shelf = Shelf::open(home, &state.archive.drives, state.archive.generation);
     for drive in shelf.states() {
+        let number = drive.entry.number;
         if let Some(why) = drive.out {
-            home.emit(&Event::DriveOut { drive: drive.entry.number, why });
+            home.emit(&Event::DriveOut { drive: number, why });
+        } else if drive.read_only {
+            home.emit(&Event::DriveReadOnly { drive: number });
         }
     }
     shelf

@@ -25,6 +25,8 @@ pub(crate) struct Planned {
     pub(crate) lsns: LsnRange,
     /// The first segment that is kept once the run is published.
     pub(crate) floor: SegmentNo,
+    /// How many bytes it is made of.
+    pub(crate) bytes: u64,
 }
 
 /// The next run to be made, if there is enough for one. Records up to `bound` are durable.
@@ -57,7 +59,7 @@ fn segments(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits
         return None;
     }
     let floor = catalog.spans().iter().find(|span| span.lsns.last > last).map_or(top, |span| span.number());
-    Some(Planned { lsns: LsnRange::new(first, last), floor })
+    Some(Planned { lsns: LsnRange::new(first, last), floor, bytes })
 }
 
 /// Neighbouring runs that are short.
@@ -78,7 +80,8 @@ fn merge(state: &ManifestState, limits: Limits) -> Option<Planned> {
         if to - from >= least {
             let first = state.kept(runs[from].lsns.first);
             let lsns = LsnRange::new(first, runs[to - 1].lsns.last);
-            return (!lsns.is_empty()).then_some(Planned { lsns, floor: state.floor });
+            let bytes = runs[from..to].iter().map(|run| run.len).sum();
+            return (!lsns.is_empty()).then_some(Planned { lsns, floor: state.floor, bytes });
         }
     }
     None
@@ -111,8 +114,14 @@ mod tests {
         ManifestState::new(&Options::default())
     }
 
-    fn planned(first: u64, last: u64, floor: u64) -> Option<Planned> {
-        Some(Planned { lsns: LsnRange::new(Lsn(first), Lsn(last)), floor: SegmentNo(floor) })
+    type Found = Option<(LsnRange, SegmentNo)>;
+
+    fn planned(first: u64, last: u64, floor: u64) -> Found {
+        Some((LsnRange::new(Lsn(first), Lsn(last)), SegmentNo(floor)))
+    }
+
+    fn next(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits) -> Found {
+        super::next(catalog, state, bound, limits).map(|found| (found.lsns, found.floor))
     }
 
     #[test]

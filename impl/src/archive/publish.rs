@@ -1,5 +1,7 @@
 //! Where the archive changes what the log says: under the house's lock, the manifest first, the catalog behind it.
 
+use std::time::Duration;
+
 use super::keeper::ArchiveProgress;
 use super::reclaim::Reclaim;
 use super::run::RunEntry;
@@ -17,7 +19,12 @@ impl Engine {
         if self.read_only.is_some() {
             return Ok(ArchiveProgress::default());
         }
-        self.keeper.lock().step(self, eager)
+        let prefetched = self.archive.prefetch_step();
+        let mut progress = self.keeper.lock().step(self, eager)?;
+        if prefetched {
+            (progress.prefetched, progress.worked, progress.next) = (true, true, Some(Duration::ZERO));
+        }
+        Ok(progress)
     }
 
     /// Publishes a run that is good on all its drives: the manifest names it, and only then do readers see it. What it

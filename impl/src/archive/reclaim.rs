@@ -27,7 +27,7 @@ pub(crate) struct Reclaim {
 pub(crate) enum Reclaimed {
     /// There is more to do.
     More,
-    /// A reader still looks at what may go, or a drive has no room for its copy of the manifest: later.
+    /// A reader still looks at what may go: later.
     Pending,
     /// All of it is gone.
     Done,
@@ -37,20 +37,19 @@ impl Reclaim {
     /// Does the next piece of work.
     ///
     /// # Errors
-    /// [`Error::Poisoned`] when the log's own directory or manifest failed. A drive that fails becomes suspect.
+    /// [`Error::Poisoned`] when the log's own directory or manifest failed; [`Error::Full`] where there is no room for
+    /// a manifest. A drive that fails becomes suspect.
     pub(crate) fn step(&mut self, engine: &Engine) -> Result<Reclaimed> {
+        if engine.catalog.lock().is_read_before(self.version) {
+            return Ok(Reclaimed::Pending);
+        }
         if !self.checkpointed {
             engine.keep(|house| house.checkpoint(&engine.home, engine.durable()))?;
             self.checkpointed = true;
             return Ok(Reclaimed::More);
         }
-        match copy_manifest(engine)? {
-            Copied::One => return Ok(Reclaimed::More),
-            Copied::NoRoom => return Ok(Reclaimed::Pending),
-            Copied::All => {}
-        }
-        if engine.catalog.lock().is_read_before(self.version) {
-            return Ok(Reclaimed::Pending);
+        if copy_manifest(engine)? {
+            return Ok(Reclaimed::More);
         }
         self.remove_segments(engine)?;
         self.remove_runs(engine);
@@ -86,28 +85,16 @@ impl Reclaim {
     }
 }
 
-/// What became of the manifest's copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Copied {
-    /// One more drive has it.
-    One,
-    /// Every healthy drive has it.
-    All,
-    /// A drive has no room for it.
-    NoRoom,
-}
-
-/// Writes a copy of the manifest, as it is now, to one drive that has an older one.
-pub(crate) fn copy_manifest(engine: &Engine) -> Result<Copied> {
-    let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
-    let generation = state.archive.generation;
+/// Writes a copy of the manifest, as it is now, to one drive that has an older one. Says whether there was one.
+fn copy_manifest(engine: &Engine) -> Result<bool> {
+    let generation = engine.keep(|house| Ok(house.manifest().state().archive.generation))?;
     let behind = {
         let shelf = engine.archive.shelf().lock();
-        let fit = shelf.writable().into_iter();
-        fit.map(|(entry, home)| (entry.number, home))
-            .find(|(number, _)| shelf.generation(*number) < generation)
+        let fit = shelf.writable().into_iter().map(|(entry, home)| (entry.number, home));
+        fit.into_iter().find(|(number, _)| shelf.generation(*number) < generation)
     };
-    let Some((drive, home)) = behind else { return Ok(Copied::All) };
+    let Some((drive, home)) = behind else { return Ok(false) };
+    let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
     match ManifestFile::checkpoint(&home, state, engine.durable()) {
         Ok(_) => {
             engine.archive.shelf().lock().copied(drive, generation);
@@ -115,17 +102,16 @@ pub(crate) fn copy_manifest(engine: &Engine) -> Result<Copied> {
                 house.seen(drive, generation);
                 Ok(())
             })?;
-            Ok(Copied::One)
         }
-        Err(Failure { error: Error::Full { .. }, .. }) => Ok(Copied::NoRoom),
+        Err(Failure { error: error @ Error::Full { .. }, .. }) => return Err(error),
         Err(Failure { error, .. }) => {
             // A copy that failed never poisons the log: the drive is out instead.
             if let Some(evidence) = super::compact::write_evidence(engine, RunNo::NONE, &error) {
                 engine.archive.suspect(drive, evidence);
             }
-            Ok(Copied::One)
         }
     }
+    Ok(true)
 }
 
 /// Nothing durable is known: on a volume that keeps no promise, written is all there is.

@@ -37,8 +37,8 @@ pub struct Recovered {
     pub torn_bytes: u64,
     /// How many files were removed that nothing needs.
     pub orphans_removed: u64,
-    /// The drives of the archive that do not serve, each with the reason.
-    pub drives_out: Vec<DriveState>,
+    /// The drives of the archive that do not serve, or cannot be written to, each with the reason.
+    pub drives: Vec<DriveState>,
     /// Whether the log is open for reading only.
     pub read_only: bool,
 }

@@ -150,7 +150,7 @@ fn damaged(home: &Home, options: &Options, survey: &Survey) -> Opened {
 
 fn recovered(survey: &Survey, shelf: &Shelf) -> Recovered {
     Recovered {
-        drives_out: shelf.states().into_iter().filter(|drive| !drive.serves()).collect(),
+        drives: shelf.states().into_iter().filter(|drive| !drive.serves() || drive.read_only).collect(),
         rows: survey.rows.clone(),
         first: survey.state.trimmed,
         next: survey.next,
