@@ -1,6 +1,8 @@
 //! The manifest: what the log consists of, durably, before it is used.
 
 mod archive;
+#[cfg(test)]
+mod archive_tests;
 mod file;
 mod record;
 mod state;
