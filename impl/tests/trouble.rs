@@ -205,6 +205,45 @@ fn a_manifest_that_is_lost_is_damage_and_can_be_written_anew() {
 }
 
 #[test]
+fn what_is_lost_together_with_the_trim_point_is_not_said_to_be_trimmed() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 60);
+    let first = receipts[0].segment();
+    let lost = receipts.iter().filter(|receipt| receipt.segment() == first).count() as u64;
+    assert!(lost < 60, "there is more than one segment");
+    for name in ["MANIFEST".to_owned(), format!("segment-{:010}", first.get())] {
+        let file = fs::OpenOptions::new().write(true).open(dir.path().join(name)).expect("a file");
+        file.write_all_at(&[0; 512], 0).expect("zeros");
+    }
+    let given_up = accept_loss(dir.path(), &options()).expect("a loss");
+    let all = LsnRange::new(Lsn(1), Lsn(lost));
+    assert!(given_up.iter().any(|damage| damage.lsns == all), "{given_up:?}");
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert!(!recovered.read_only, "{recovered:?}");
+    let verdict = log.verify(&Claim::from(&receipts[0])).expect("a verdict");
+    assert!(matches!(verdict, Verdict::Violated { why: Violation::Lost { .. } }), "{verdict:?}");
+    assert_eq!(log.verify(&Claim::from(&receipts[59])), Ok(Verdict::Verified));
+}
+
+#[test]
+fn an_acceptance_that_was_cut_off_between_two_names_of_a_segment_is_finished() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 60);
+    let name = format!("segment-{:010}", receipts[0].segment().get());
+    let (path, aside) = (dir.path().join(&name), dir.path().join(format!("quarantined-{name}")));
+    for path in [&dir.path().join("MANIFEST"), &path] {
+        let file = fs::OpenOptions::new().write(true).open(path).expect("a file");
+        file.write_all_at(&[0; 512], 0).expect("zeros");
+    }
+    // A crash may keep the new name of a rename, and not the removal of the old one.
+    fs::hard_link(&path, &aside).expect("a second name");
+    accept_loss(dir.path(), &options()).expect("a loss");
+    assert!(aside.exists() && !path.exists());
+    let (_, recovered) = Log::open(dir.path(), &options()).expect("the log");
+    assert!(!recovered.read_only, "{recovered:?}");
+}
+
+#[test]
 fn a_copy_opens_only_after_it_was_adopted() {
     let dir = Dir::new();
     let receipts = filled(&dir, 3);

@@ -136,15 +136,37 @@ fn unreadable(home: &Home, found: &Survey) -> Result<Vec<SegmentNo>> {
         };
         if probe.opaque || hidden {
             // A rename must not replace what was put aside before.
-            let target = home.path(Name::Quarantined(probe.number()));
-            match home.env.fs.metadata(&target) {
-                Err(error) if error.kind == IoKind::NotFound => numbers.push(probe.number()),
-                Err(error) => return Err(Error::io(target, error)),
-                Ok(_) => return Err(Error::Exists { dir: target }),
+            if aside(home, probe.number())? == Aside::Another {
+                return Err(Error::Exists { dir: home.path(Name::Quarantined(probe.number())) });
             }
+            numbers.push(probe.number());
         }
     }
     Ok(numbers)
+}
+
+/// What has the name under which a segment would be put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    Nothing,
+    /// The segment itself: a crash kept the new name of an earlier rename, and not the removal of the old one.
+    Itself,
+    Another,
+}
+
+fn aside(home: &Home, number: SegmentNo) -> Result<Aside> {
+    let metadata = |name| {
+        let path = home.path(name);
+        home.env.fs.metadata(&path).map_err(|error| (path, error))
+    };
+    let there = match metadata(Name::Quarantined(number)) {
+        Ok(there) => there,
+        Err((_, error)) if error.kind == IoKind::NotFound => return Ok(Aside::Nothing),
+        Err((path, error)) => return Err(Error::io(path, error)),
+    };
+    let here = metadata(Name::Segment(number)).map_err(|(path, error)| Error::io(path, error))?;
+    let same = (here.device, here.inode) == (there.device, there.inode);
+    Ok(if same { Aside::Itself } else { Aside::Another })
 }
 
 /// Gives up the LSNs that may have been in files of which nothing is known: segments that cannot be read or are
@@ -219,7 +241,13 @@ fn give_up(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> 
     checkpoint(home, found, state)?;
     // Only now: once put aside, a segment is not damage any more, and its LSNs must be given up by then.
     for number in unreadable {
-        home.rename(Name::Segment(*number), Name::Quarantined(*number))?;
+        match aside(home, *number)? {
+            // A rename between two names of one file does nothing.
+            Aside::Itself => home.unlink(Name::Segment(*number))?,
+            Aside::Nothing | Aside::Another => {
+                home.rename(Name::Segment(*number), Name::Quarantined(*number))?;
+            }
+        }
     }
     if unreadable.is_empty() { Ok(()) } else { home.sync_dir() }
 }

@@ -66,18 +66,14 @@ pub(crate) fn survey(home: &Home) -> Result<Survey> {
     let read = read_manifest(home)?;
     let mut rows = vec![manifest_row(&read)];
     let mut damage = manifest_damage(home, &read);
-    let rebuilt = read.state.is_none();
-    let mut state = read
+    // Without a manifest nobody knows the trim point. What is below the oldest segment is named as a gap: it may have
+    // been lost as well as trimmed, and a receipt of it must not be told that it was trimmed.
+    let state = read
         .state
         .unwrap_or_else(|| ManifestState::new(&Options { block_size: home.block, ..Options::default() }));
     let names = list(home)?;
     let probes = probe::segments(home, &state, &names)?;
     let mut chain = chain::follow(home, &state, &probes)?;
-    if rebuilt {
-        // Without a manifest the trim point is where the oldest segment begins.
-        state.trimmed = chain.spans.first().map_or(chain.expected, |span| span.lsns.first);
-        chain.gaps.retain(|gap| gap.lsns.first >= state.trimmed);
-    }
     let seen = look_at_end(home, &chain, &probes)?;
     let vouched = highest_voucher(read.watermark, &chain, &seen);
     // What was trimmed, or is in the archive, is not missed.
