@@ -119,9 +119,12 @@ impl Report {
         self.verdict = Verdict::Violated;
     }
 
-    /// Says that something was not explored.
+    /// Says that something was not explored; once is enough.
     pub fn incomplete(&mut self, why: impl Into<String>) {
-        self.notes.push(format!("incomplete: {}", why.into()));
+        let note = format!("incomplete: {}", why.into());
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
         self.verdict = self.verdict.max(Verdict::Incomplete);
     }
 

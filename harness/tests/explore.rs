@@ -221,7 +221,7 @@ fn random_runs_hold_and_their_canary_is_found() {
 #[test]
 fn a_sync_that_the_disk_leaves_out_is_seen() {
     let scope = scope("ignored", 1);
-    let duties = truelog_harness::explore::duties::<Plain>(&scope);
+    let duties = truelog_harness::explore::duties::<Plain>(&scope, &mut Report::new("test", ""));
     let segment = duties.iter().find(|duty| duty.to_string() == "append: sync-data segment").unwrap();
     let report = explored::<Plain>(&Scope { ignored: Some(*segment), ..scope });
     assert_eq!(named(&report), ["acked-is-durable"]);

@@ -47,6 +47,35 @@ pub fn cases(image: &Image, older: &Image, dir: &Path, sector: u32) -> Vec<Case>
     cases
 }
 
+/// Damage that loses something: each sector of each file zeroed, each file removed; and each sector of a segment
+/// together with the manifest.
+#[must_use]
+pub(super) fn lossy(image: &Image, dir: &Path, sector: u32) -> Vec<Case> {
+    let manifest = dir.join("MANIFEST");
+    let without = image.damage(&manifest, &Damage::Zero { offset: 0, len: sector.into() });
+    let mut cases = zeroed(image, dir, sector);
+    for case in without.iter().flat_map(|image| zeroed(image, dir, sector)) {
+        if !case.says.starts_with("MANIFEST") {
+            cases.push(Case { says: format!("MANIFEST 0 zeroed, {}", case.says), ..case });
+        }
+    }
+    cases
+}
+
+fn zeroed(image: &Image, dir: &Path, sector: u32) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for name in image.names(dir).unwrap_or_default() {
+        let path = dir.join(&name);
+        let offsets = (0..image.len_of(&path).unwrap_or(0)).step_by(sector as usize);
+        let zero = |at| (format!("{name} {at} zeroed"), Damage::Zero { offset: at, len: sector.into() });
+        for (says, damage) in offsets.map(zero).chain([(format!("{name} removed"), Damage::Remove)]) {
+            // What changes nothing is no damage.
+            cases.extend(image.damage(&path, &damage).ok().map(|image| Case { says, image }));
+        }
+    }
+    cases
+}
+
 fn sector_ways(name: &str, at: u64, sector: u64, older: &Image) -> Vec<(String, Damage)> {
     let mut ways = vec![
         (format!("{name} {at} zeroed"), Damage::Zero { offset: at, len: sector }),

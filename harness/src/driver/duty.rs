@@ -56,10 +56,6 @@ impl Duties {
         self.state().ignored = duty;
     }
 
-    pub(super) fn ignores(&self) -> bool {
-        self.state().ignored.is_some()
-    }
-
     pub(super) fn seen(&self) -> BTreeMap<Duty, u64> {
         self.state().seen.clone()
     }

@@ -65,13 +65,11 @@ impl<S: Subject> Driver<S> {
         })));
     }
 
-    /// From now on nothing is written down of the calls of the file system.
+    /// From now on nothing is written down of the calls of the file system but what its syncs are for.
     pub fn deaf(&mut self) {
         let (disk, duties) = (self.disk.clone(), self.duties.clone());
-        let hook: Option<Hook> = duties
-            .ignores()
-            .then(|| Arc::new(move |call: &Call, edge: Edge| duties.see(&disk, call, edge)) as Hook);
-        self.disk.set_hook(hook);
+        let hook: Hook = Arc::new(move |call: &Call, edge: Edge| duties.see(&disk, call, edge));
+        self.disk.set_hook(Some(hook));
     }
 
     /// What the disk is sure to hold after a loss of power.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::roles::unlisted;
 use super::{Explorer, Finding, Scope, sequences};
 use crate::command::Plan;
 use crate::progress::Progress;
@@ -68,6 +69,9 @@ pub(super) fn note(explorer: &Explorer<'_>, report: &mut Report) {
 /// What an exploration counted, and what was found.
 pub(super) fn conclude(explorer: &Explorer<'_>, report: &mut Report, finding: Option<Finding>) {
     explorer.counts().report(report);
+    for part in unlisted(&explorer.duties()) {
+        report.incomplete(format!("a sync plays the part `{part}`, which `roles` does not judge"));
+    }
     if let Some(finding) = finding {
         let replay = format!("cargo verify case \"{}\"", finding.case);
         report.find(finding.violation.invariant.as_str(), finding.violation.detail, replay);

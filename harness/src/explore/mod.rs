@@ -13,7 +13,7 @@ mod run;
 mod scope;
 mod walk;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,7 @@ pub use roles::{check as check_roles, duties};
 pub use run::Sequence;
 pub use scope::{LIMIT, Scope};
 
+use crate::driver::Duty;
 use crate::fabric::{Image, SimFs};
 use crate::subject::Subject;
 use recovery::Recovery;
@@ -56,6 +57,7 @@ pub struct Explorer<'a> {
     recoveries: Mutex<Recoveries>,
     judged: Mutex<HashSet<(u64, u64, usize)>>,
     findings: Mutex<Vec<(usize, Finding)>>,
+    duties: Mutex<BTreeSet<Duty>>,
 }
 
 impl<'a> Explorer<'a> {
@@ -68,6 +70,7 @@ impl<'a> Explorer<'a> {
             recoveries: Mutex::default(),
             judged: Mutex::default(),
             findings: Mutex::default(),
+            duties: Mutex::default(),
         }
     }
 
@@ -120,6 +123,12 @@ impl<'a> Explorer<'a> {
         first.map(|(_, finding)| finding.clone())
     }
 
+    /// The parts that syncs played so far, in recoveries too.
+    #[must_use]
+    pub fn duties(&self) -> Vec<Duty> {
+        lock(&self.duties).iter().copied().collect()
+    }
+
     fn found_before(&self, at: usize) -> bool {
         lock(&self.findings).iter().any(|(found, _)| *found <= at)
     }
@@ -128,6 +137,7 @@ impl<'a> Explorer<'a> {
     pub fn run_whole<S: Subject>(&self, sequence: &Sequence) {
         let ran = sequence.run::<S>(self.scope);
         self.counts.sequences.add(1);
+        lock(&self.duties).extend(ran.duties.keys());
         let path = walk::Path::new(self.scope, sequence);
         self.life::<S>(walk::Start { at: 0, crashes: 0, from: 0 }, Contract::new(), &ran.deeds, &path);
     }
@@ -136,6 +146,7 @@ impl<'a> Explorer<'a> {
     fn sequence<S: Subject>(&self, at: usize, sequence: &Sequence) -> bool {
         let ran = sequence.run::<S>(self.scope);
         self.counts.sequences.add(1);
+        lock(&self.duties).extend(ran.duties.keys());
         self.counts.faults.add(u64::from(ran.fired));
         let path = walk::Path::new(self.scope, sequence);
         self.life::<S>(walk::Start { at, crashes: 0, from: ran.from }, Contract::new(), &ran.deeds, &path);

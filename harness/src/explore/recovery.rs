@@ -1,11 +1,13 @@
 //! One recovery of one image: run once, judged against whatever is owed.
 
+use std::collections::BTreeMap;
+
 use truelog_spec::contract::RecoveredState;
 use truelog_spec::step::Write;
 use truelog_spec::{ClientStep, Failure};
 
 use super::Scope;
-use crate::driver::{Deed, Driver, files};
+use crate::driver::{Deed, Driver, Duty, files};
 use crate::fabric::{Image, SimFs};
 use crate::oracle::{Ended, Reading};
 use crate::subject::{Refusal, Subject};
@@ -24,6 +26,8 @@ pub(super) struct Recovery {
     pub(super) after: Reading,
     /// What happened, the append that followed included. Empty where only the open was wanted.
     pub(super) deeds: Vec<Deed>,
+    /// What the syncs were for.
+    pub(super) duties: BTreeMap<Duty, u64>,
 }
 
 impl Recovery {
@@ -45,7 +49,7 @@ impl Recovery {
             driver.client(&ClientStep::Append(write));
             deeds.extend(driver.deeds());
         }
-        Self { before, ended, after, deeds }
+        Self { before, ended, after, deeds, duties: driver.duties() }
     }
 }
 

@@ -1,10 +1,12 @@
 //! One sequence, run from an empty disk: the letters, perhaps a fault, and what follows it.
 
+use std::collections::BTreeMap;
+
 use truelog_spec::{ClientStep, Step};
 
 use super::fault::Struck;
 use super::{Letter, Scope, new_disk, spell};
-use crate::driver::{Deed, Driver};
+use crate::driver::{Deed, Driver, Duty};
 use crate::fabric::{Call, Edge};
 use crate::subject::Subject;
 
@@ -25,6 +27,8 @@ pub(super) struct Ran {
     pub(super) from: usize,
     /// Whether the fault fired.
     pub(super) fired: bool,
+    /// What the syncs were for.
+    pub(super) duties: BTreeMap<Duty, u64>,
 }
 
 impl Sequence {
@@ -62,16 +66,7 @@ impl Sequence {
             aftermath(&mut driver);
         }
         deeds.extend(driver.deeds());
-        Ran { deeds, from, fired }
-    }
-
-    /// Runs it without a fault, and looks at the driver then.
-    pub(super) fn driven<S: Subject, T>(&self, scope: &Scope, look: impl Fn(&Driver<S>) -> T) -> T {
-        let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
-        for step in self.steps().0 {
-            let _ = driver.step(&step);
-        }
-        look(&driver)
+        Ran { deeds, from, fired, duties: driver.duties() }
     }
 
     /// The calls of the last step, without any fault.

@@ -142,9 +142,19 @@ impl Scope {
         Self {
             limit: 256,
             setup: Setup { through: true, ..Setup::TINY },
-            ..scope("ignored-through", &[Letter::Append, Letter::Idle], 2, 1)
+            ..scope("ignored-through", &[Letter::Append, Letter::Idle, Letter::Close], 2, 1)
+        },
+        Self {
+            limit: 256,
+            setup: Setup { through: true, ..Setup::SMALLEST },
+            ..scope("ignored-through-twice", &[Letter::Append], 1, 2)
         },
         Self { limit: 256, ..scope("ignored-trim", &[Letter::AppendLarge, Letter::TrimAll], 3, 1) },
+        // A trim that finds the manifest full.
+        Self {
+            limit: 256,
+            ..scope("ignored-full", &[Letter::Batch, Letter::TrimMost, Letter::TrimAll], 3, 1)
+        },
         Self {
             limit: 256,
             ..scope("ignored-closed", &[Letter::Close, Letter::Adopt, Letter::AcceptLoss, Letter::Open], 3, 1)

@@ -141,6 +141,7 @@ impl Explorer<'_> {
         }
         self.counts.recoveries.add(1);
         let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life));
+        lock(&self.duties).extend(recovery.duties.keys());
         if self.scope.collapse {
             lock(&self.recoveries).insert(key, Arc::clone(&recovery));
         }
