@@ -118,16 +118,15 @@ impl Engine {
 
     /// Prepares a segment of at least `needed` bytes, unless one waits.
     fn prepare(&self, needed: u64) -> Result<()> {
-        let segment = self.keep(|house| {
+        self.keep(|house| {
             if self.kernel.with(|front| front.is_ready(needed)).map_err(Failure::harmless)? {
-                return Ok(None);
+                return Ok(());
             }
-            house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable).map(Some)
-        })?;
-        match segment {
-            Some(segment) => self.kernel.with(|front| front.offer(segment)),
-            None => Ok(()),
-        }
+            let segment = house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable)?;
+            // Still keeping house: else a second thread finds none ready, and its segment, of a higher number, may be
+            // offered before this one.
+            self.kernel.with(|front| front.offer(segment)).map_err(Failure::harmless)
+        })
     }
 
     /// Keeps house: nobody else does meanwhile. A failure that poisons fails the log, as does an unwinding.
