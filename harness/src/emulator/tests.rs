@@ -1,5 +1,4 @@
 use super::designs::{Design, Historical, Packed, Patched};
-use super::drive::Fault;
 use super::history::{Moment, What};
 use super::outcome::Outcome;
 use super::profile::Profile;
@@ -48,25 +47,6 @@ fn without_a_compaction_no_design_finds_anything() {
     ] {
         assert_eq!((outcome.reads, outcome.clean, outcome.endless), (2_400, 2_400, 0), "{outcome:?}");
     }
-}
-
-/// A broken drive is still found, by the design that no race deceives, and every read is served from the other copy.
-#[test]
-fn packed_quarantines_what_is_broken_and_nothing_else() {
-    let profile = Profile::default();
-    for fault in [Fault::Rot(5), Fault::Errors, Fault::Stuck, Fault::Vanished] {
-        let scene = Scene { broken: Some((1, fault)), ..Scene::default() };
-        let outcome = run::<Packed>(&profile, scene, 0..100);
-        assert_eq!(
-            (outcome.reads, outcome.clean, outcome.endless),
-            (1_200, 1_200, 0),
-            "{fault:?} {outcome:?}"
-        );
-        assert_eq!((outcome.deceived, outcome.justified, outcome.faults), (0, 100, 0), "{fault:?}");
-    }
-    let scene = Scene { broken: Some((1, Fault::Slow(20))), ..Scene::default() };
-    let outcome = run::<Packed>(&profile, scene, 0..100);
-    assert_eq!((outcome.clean, outcome.deceived, outcome.justified), (1_200, 0, 0), "slow is not broken");
 }
 
 /// The mechanism of each failure is the incident's: at every failed verification behind an FPRE004 the write was

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// The incident's: FPRE004 came reliably within so many attempts.
 pub const ATTEMPTS: u64 = 27;
 /// How many histories one thread takes at a time.
-const PORTION: u64 = 50;
+const PORTION: u64 = 25;
 
 /// What came of many histories of one design.
 #[derive(Debug, Clone, Serialize)]
@@ -140,7 +140,7 @@ pub fn series<D: Design>(profile: &Profile, histories: u64) -> Series {
 /// Packed, on the histories on which Historical fails, until so many reads overlapped a pending write or a compaction.
 #[must_use]
 pub fn packed_where_historical_fails(profile: &Profile, overlapping: u64, progress: &Progress) -> Series {
-    const ROUND: u64 = 1_000;
+    const ROUND: u64 = 200;
     progress.expect(overlapping);
     let mut total = Sum::default();
     // Rounds of fixed seeds: where it ends does not depend on how fast it is.

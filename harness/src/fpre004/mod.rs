@@ -4,6 +4,7 @@
 //! Only the jitter of 7.3 ms and the burst of 12 reads are the incident's. The rest of the profile is assumed, stated
 //! in [`crate::emulator::profile`], and turned to half and to double in the sweep.
 
+pub mod broken;
 pub mod experiment;
 pub mod measured;
 pub mod response;
@@ -15,9 +16,11 @@ use serde::Serialize;
 
 use crate::command::Plan;
 use crate::emulator::designs::{Historical, Packed, Patched};
-use crate::emulator::profile::{KNOBS, Profile};
+use crate::emulator::profile::{INCIDENT_JITTER, KNOBS, Profile};
+use crate::emulator::random::{Latency, MICRO};
 use crate::progress::Progress;
 use crate::report::Report;
+use broken::{Broken, broken};
 use experiment::{ATTEMPTS, Series, first_failing, packed_where_historical_fails, series};
 use measured::prefetch_and_read;
 use response::{Shown, show};
@@ -58,17 +61,17 @@ pub struct Setting {
     pub series: [Series; 3],
 }
 
-/// Added prefetch latency, against Historical.
+/// How long a prefetch takes.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Added {
+pub struct Prefetch {
     /// The design.
     pub design: &'static str,
-    /// Virtual waiting on a quiet archive, in milliseconds a prefetch.
+    /// Virtual time on an archive at rest, in milliseconds.
     pub quiet_ms: f64,
-    /// The same during a compaction.
+    /// The same during compactions.
     pub compacting_ms: f64,
-    /// Measured: nanoseconds of this machine for a prefetch and the first read.
-    pub measured_ns: i64,
+    /// Measured: nanoseconds of this machine for a prefetch and the first read from it.
+    pub measured_ns: u64,
 }
 
 /// Everything that was found out.
@@ -88,10 +91,10 @@ pub struct Figures {
     pub packed: Series,
     /// The upper bound of FPRE004 in a read of the packed design, with 95 % confidence.
     pub packed_bound: f64,
-    /// Added prefetch latency of Patched and of Packed.
-    pub added: [Added; 2],
-    /// What Historical itself takes: quiet, compacting (milliseconds), measured (nanoseconds).
-    pub historical_prefetch: (f64, f64, u64),
+    /// How long a prefetch takes with Historical, Patched and Packed.
+    pub prefetch: [Prefetch; 3],
+    /// What the packed design does about drives that are broken.
+    pub broken: Vec<Broken>,
     /// The first response, on one failing attempt.
     pub response: Option<Shown>,
     /// The sweep.
@@ -105,42 +108,35 @@ pub fn figures(size: Size, progress: &Progress) -> Figures {
     progress.says("historical");
     let historical = series::<Historical>(&profile, size.histories);
     progress.says("controls");
-    let quiet_profile = Profile { compaction: false, ..profile };
-    let controls = vec![
-        ("no jitter", series::<Historical>(&Profile { jitter: 0, ..profile }, size.histories)),
-        ("a burst of 1", series::<Historical>(&Profile { burst: 1, ..profile }, size.histories)),
-        ("no compaction", series::<Historical>(&quiet_profile, size.histories)),
-    ];
+    let at_rest = Profile { compaction: false, ..profile };
+    let quiet = series::<Historical>(&at_rest, size.histories);
+    let no_jitter = series::<Historical>(&Profile { jitter: 0, ..profile }, size.histories);
+    let single = series::<Historical>(&Profile { burst: 1, ..profile }, size.histories);
     progress.says("patched");
     let patched = series::<Patched>(&profile, size.histories);
     progress.says("packed");
     let packed = packed_where_historical_fails(&profile, size.overlapping, progress);
     progress.says("latency");
-    let quiet = (size.histories / 10).max(20);
-    let quiet_ms = controls[2].1.prefetch_ms;
-    let compacting_ms =
-        [series::<Patched>(&profile, quiet).prefetch_ms, series::<Packed>(&profile, quiet).prefetch_ms];
-    let same_seeds = series::<Historical>(&profile, quiet).prefetch_ms;
-    let measured = prefetch_and_read::<Historical>(size.rounds);
-    let added = |design, quiet: f64, compacting: f64, ns: u64| Added {
-        design,
-        quiet_ms: quiet - quiet_ms,
-        compacting_ms: compacting - same_seeds,
-        measured_ns: ns.cast_signed() - measured.cast_signed(),
-    };
-    let added = [
-        added(
-            patched.design,
-            series::<Patched>(&quiet_profile, size.histories).prefetch_ms,
-            compacting_ms[0],
-            prefetch_and_read::<Patched>(size.rounds),
-        ),
-        added(
-            packed.design,
-            series::<Packed>(&quiet_profile, size.histories).prefetch_ms,
-            compacting_ms[1],
-            prefetch_and_read::<Packed>(size.rounds),
-        ),
+    let prefetch = [
+        Prefetch {
+            design: historical.design,
+            quiet_ms: quiet.prefetch_ms,
+            compacting_ms: historical.prefetch_ms,
+            measured_ns: prefetch_and_read::<Historical>(size.rounds),
+        },
+        Prefetch {
+            design: patched.design,
+            quiet_ms: series::<Patched>(&at_rest, size.histories).prefetch_ms,
+            compacting_ms: patched.prefetch_ms,
+            measured_ns: prefetch_and_read::<Patched>(size.rounds),
+        },
+        Prefetch {
+            design: packed.design,
+            quiet_ms: series::<Packed>(&at_rest, size.histories).prefetch_ms,
+            // The same seeds as the others, whether Historical fails on them or not.
+            compacting_ms: series::<Packed>(&profile, size.histories).prefetch_ms,
+            measured_ns: prefetch_and_read::<Packed>(size.rounds),
+        },
     ];
     progress.says("first response");
     let response = first_failing::<Historical>(&profile, LOOKED_THROUGH).and_then(|at| show(&profile, at));
@@ -149,12 +145,12 @@ pub fn figures(size: Size, progress: &Progress) -> Figures {
         size,
         profile,
         packed_bound: rule_of_three(packed.overlapping),
-        historical_prefetch: (quiet_ms, same_seeds, measured),
         historical,
-        controls,
+        controls: vec![("no jitter", no_jitter), ("a burst of 1", single), ("no compaction", quiet)],
         patched,
         packed,
-        added,
+        prefetch,
+        broken: broken(&profile, (size.histories / 10).max(20)),
         response,
         sweep: if size.swept > 0 { sweep(size.swept) } else { Vec::new() },
     }
@@ -170,6 +166,9 @@ fn sweep(histories: u64) -> Vec<Setting> {
         ],
     };
     let mut settings = vec![setting("as stated".to_owned(), &Profile::default())];
+    let late = Latency::Tailed { least: 20 * MICRO, most: 80 * MICRO, one_in: 100, worst: INCIDENT_JITTER };
+    let profile = Profile { completion: late, ..Profile::default() };
+    settings.push(setting("one completion in 100 as late as an acknowledgement".to_owned(), &profile));
     for knob in KNOBS {
         for (how, times, over) in [("half", 1, 2), ("double", 2, 1)] {
             settings.push(setting(format!("{} {how}", knob.name), &knob.turned(times, over)));
@@ -207,7 +206,8 @@ impl Figures {
         let old = [&self.historical, &self.patched];
         let unsound = old.iter().map(|series| series.wrong + series.unresolved).sum::<u64>();
         must(unsound == 0, "harness", format!("{unsound} reads of the old designs ended wrongly"));
-        let [patched, packed] = &self.added;
+        // The same is taken away from both: what Historical takes.
+        let [_, patched, packed] = &self.prefetch;
         let less = packed.quiet_ms < patched.quiet_ms && packed.compacting_ms < patched.compacting_ms;
         must(less, "harness", "Packed adds no less waiting to a prefetch than Patched".to_owned());
         let shown =
@@ -275,13 +275,14 @@ mod tests {
         assert_eq!(named(|figures| figures.sweep[3].series[2].deceived = 1), ["quarantine-loses-nothing"]);
         assert_eq!(named(|figures| figures.packed.wrong = 1), ["read-never-stale"]);
         assert_eq!(named(|figures| figures.packed.unresolved = 1), ["append-resolves"]);
+        assert_eq!(named(|figures| figures.broken[0].right = false), ["quarantine-loses-nothing"]);
         assert_eq!(named(|figures| figures.response = None), ["quarantine-loses-nothing"]);
         for change in [
             (|figures: &mut Figures| figures.controls[1].1.failing = figures.historical.failing)
                 as fn(&mut Figures),
             |figures| figures.historical.failing = figures.controls[1].1.failing,
             |figures| figures.patched.wrong = 1,
-            |figures| figures.added[1].quiet_ms = 1.0,
+            |figures| figures.prefetch[2].quiet_ms = 1e3,
         ] {
             assert!(named(change).contains(&"harness"));
         }

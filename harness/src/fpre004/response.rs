@@ -30,7 +30,7 @@ pub struct Latencies {
 pub struct Shown {
     /// The seed.
     pub seed: u64,
-    /// The attempt.
+    /// The attempt, counted from 0.
     pub attempt: u64,
     /// When the healthy drive was quarantined, in milliseconds.
     pub quarantined_ms: f64,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 
+use super::broken::Broken;
 use super::experiment::{ATTEMPTS, Series};
 use super::response::Latencies;
 use super::stats::Share;
@@ -68,10 +69,11 @@ pub fn render(figures: &Figures) -> String {
     }
     let _ = writeln!(
         text,
-        "\n{}\n\n{}\n\n{}",
+        "\n{}\n\n{}\n\n{}\n\n{}",
         histogram(&figures.historical),
         latency(figures),
-        response(figures)
+        response(figures),
+        broken(figures)
     );
     if !figures.sweep.is_empty() {
         let _ = write!(text, "\n{}", sweep(&figures.sweep));
@@ -150,16 +152,20 @@ fn histogram(series: &Series) -> String {
 }
 
 fn latency(figures: &Figures) -> String {
-    let (quiet, compacting, ns) = figures.historical_prefetch;
+    let [before, later @ ..] = &figures.prefetch;
     let mut text = format!(
-        "prefetch latency, historical: {quiet:.3} ms quiet, {compacting:.3} ms during compactions (virtual); {ns} ns \
-         for a prefetch and its first read (measured)"
+        "prefetch latency, {}: {:.3} ms at rest, {:.3} ms during compactions (virtual); {} ns for a prefetch and its \
+         first read (measured)",
+        before.design, before.quiet_ms, before.compacting_ms, before.measured_ns
     );
-    for added in &figures.added {
+    for prefetch in later {
         let _ = write!(
             text,
-            "\n{} adds: {:+.3} ms quiet, {:+.3} ms during compactions (virtual); {:+} ns (measured)",
-            added.design, added.quiet_ms, added.compacting_ms, added.measured_ns
+            "\n{} adds: {:+.3} ms at rest, {:+.3} ms during compactions (virtual); {:+} ns (measured)",
+            prefetch.design,
+            prefetch.quiet_ms - before.quiet_ms,
+            prefetch.compacting_ms - before.compacting_ms,
+            prefetch.measured_ns.cast_signed() - before.measured_ns.cast_signed()
         );
     }
     text
@@ -176,7 +182,7 @@ fn response(figures: &Figures) -> String {
          {} blocks remapped and verified in {:.0} ms\n  other archives' readers meanwhile: {}\n  before and after:      \
                       {}\n  the same, packed:                   {}\n  byte-exact: {} of {} reads",
         shown.seed,
-        shown.attempt,
+        shown.attempt + 1,
         figures.profile.retries,
         shown.quarantined_ms,
         shown.remapped,
@@ -187,6 +193,17 @@ fn response(figures: &Figures) -> String {
         shown.exact,
         shown.reads,
     )
+}
+
+fn broken(figures: &Figures) -> String {
+    let line = |broken: &Broken| {
+        let Broken { fault, attempts, quarantined, deceived, reads, exact, .. } = broken;
+        format!(
+            "packed, a drive that {fault}: quarantined in {quarantined} of {attempts} attempts, {deceived} healthy ones \
+             with it; {exact} of {reads} reads byte-exact"
+        )
+    };
+    figures.broken.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn sweep(settings: &[Setting]) -> String {

@@ -58,7 +58,8 @@ pub fn svg(profile: &Profile, (seed, attempt): (u64, u64)) -> Option<String> {
     for mismatch in of.iter().filter(mine).filter(|moment| moment.what == What::Mismatch) {
         picture.mark(4, mismatch.at, "#d05050", "", false);
     }
-    picture.mark(4, fault.at, "#900000", "4 mismatches: FPRE004, drive quarantined", true);
+    let says = format!("{} mismatches: FPRE004, drive quarantined", profile.retries + 1);
+    picture.mark(4, fault.at, "#900000", &says, true);
     let title = format!(
         "FPRE004: seed {seed}, attempt {}, block {block}; acknowledgement {:.2} ms after submission",
         attempt + 1,
@@ -90,9 +91,10 @@ impl Picture {
         if says.is_empty() {
             return;
         }
-        // Beside a short bar, inside a long one.
-        let inside = if width > 260.0 { x + 6.0 } else { x + width + 6.0 };
-        let _ = writeln!(self.body, r#"<text x="{inside:.1}" y="{:.1}">{says}</text>"#, y + 14.5);
+        // Beside a short bar; at the end of a long one, whose begin has marks.
+        let (at, anchor) = if width > 260.0 { (x + width - 6.0, "end") } else { (x + width + 6.0, "start") };
+        let y = y + 14.5;
+        let _ = writeln!(self.body, r#"<text x="{at:.1}" y="{y:.1}" text-anchor="{anchor}">{says}</text>"#);
     }
 
     fn mark(&mut self, lane: usize, at: Nanos, colour: &str, says: &str, below: bool) {

@@ -1,4 +1,4 @@
-//! Our prefetch buffer: the production slot word, used as the archive uses it. A rewrite goes to another place, under
+//! Our prefetch buffer: the production slot word, under the archive's rules with one generation for all. A rewrite goes to another place, under
 //! the next generation, and nothing names it before it is acknowledged and synced. Then the catalog moves, slots of
 //! older generations are retired, and what was replaced is destroyed once no slot is filled or pinned under them.
 
