@@ -80,8 +80,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "loom",
-        says: "Group commit's kernel under loom: every interleaving, every weak load.",
+        says: "The kernels under loom, group commit and the prefetch slot: every interleaving, every weak load.",
         run: crate::kernels::check,
+    },
+    Check {
+        name: "fpre004",
+        says: "The incident in virtual time: the design as it was fails, ours does not.",
+        run: crate::fpre004::check,
     },
     Check {
         name: "order",

@@ -26,6 +26,8 @@ mod surroundings;
 mod unit;
 mod world;
 
+pub(crate) use content::mix;
+
 pub use call::{Call, Edge, Hook, LogRecord};
 pub use damage::{Damage, DamageError};
 pub use fault::{Fault, FaultId, Plan, Reads, SyncOp};
