@@ -81,6 +81,10 @@ impl Duties {
             | ClientStep::Wait { .. }
             | ClientStep::Tick
             | ClientStep::Read { .. }
+            | ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
+            | ClientStep::AddDrive { .. }
+            | ClientStep::Compact
             | ClientStep::Inspect => "append",
         };
     }

@@ -164,7 +164,7 @@ impl<S: Subject> Driver<S> {
                 self.tickets.clear();
                 log.close().map(|()| Outcome::Done)
             }
-            ClientStep::Read { from } => {
+            ClientStep::Read { from, .. } => {
                 let read = self.log()?.read(*from);
                 Ok(self.read(*from, read))
             }
@@ -177,6 +177,10 @@ impl<S: Subject> Driver<S> {
                 let lost = S::accept_loss(&self.place)?;
                 Ok(Outcome::Lost(runs(&lost)))
             }
+            ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
+            | ClientStep::AddDrive { .. }
+            | ClientStep::Compact => Err(not_built()),
         }
     }
 
@@ -313,6 +317,11 @@ fn runs(lsns: &[(u64, u64)]) -> Vec<Lsns> {
 
 fn closed() -> Refusal {
     Refusal { kind: Failure::Closed, lsns: None, says: "nothing is open".to_owned() }
+}
+
+/// The production code has no archive yet.
+pub(crate) fn not_built() -> Refusal {
+    Refusal { kind: Failure::BadOption, lsns: None, says: "the log has no archive".to_owned() }
 }
 
 fn malformed(says: &str) -> Refusal {

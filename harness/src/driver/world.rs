@@ -154,6 +154,8 @@ pub(super) const fn fabric_role(role: SpecRole) -> Role {
         SpecRole::SegmentTmp(number) => Role::SegmentTmp(number),
         SpecRole::Dir => Role::LogDir,
         SpecRole::Ancestor => Role::Ancestor,
+        // The simulated disk has no drives yet.
+        SpecRole::Drive(_) | SpecRole::OnDrive(..) => Role::Foreign,
     }
 }
 
@@ -166,7 +168,7 @@ fn file_name(role: SpecRole) -> Option<String> {
         SpecRole::ManifestTmp => "MANIFEST.tmp".to_owned(),
         SpecRole::Segment(number) => format!("segment-{number:010}"),
         SpecRole::SegmentTmp(number) => format!("segment-{number:010}.tmp"),
-        SpecRole::Dir | SpecRole::Ancestor => return None,
+        SpecRole::Dir | SpecRole::Ancestor | SpecRole::Drive(_) | SpecRole::OnDrive(..) => return None,
     })
 }
 

@@ -147,7 +147,7 @@ impl Situation {
             Letter::TrimMost => vec![ClientStep::Trim { before: self.records }.into()],
             Letter::Tick => vec![ClientStep::Tick.into()],
             Letter::Idle => vec![WorldStep::Clock { ms: 50 }.into(), ClientStep::Tick.into()],
-            Letter::Read => vec![ClientStep::Read { from: 1 }.into()],
+            Letter::Read => vec![ClientStep::Read { from: 1, reader: None }.into()],
             Letter::Inspect => vec![ClientStep::Inspect.into()],
             Letter::Adopt => vec![ClientStep::Adopt.into()],
             Letter::AcceptLoss => vec![ClientStep::AcceptLoss.into()],

@@ -15,7 +15,7 @@ use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
 
 use super::state::{Next, State, Verdict};
 use super::{End, place};
-use crate::driver::{Impossible, Units, files, recover};
+use crate::driver::{Impossible, Units, files, not_built, recover};
 use crate::oracle;
 use crate::order::mapper::Mapper;
 use crate::order::seen::Seen;
@@ -249,7 +249,11 @@ impl Stage {
             }
             ClientStep::Trim { before } => log.trim(*before).map(Outcome::Trimmed),
             ClientStep::Tick => log.step().map(|()| Outcome::Done),
-            ClientStep::Read { from } => Ok(Outcome::Read(log.read(*from).len() as u64)),
+            ClientStep::Read { from, .. } => Ok(Outcome::Read(log.read(*from).len() as u64)),
+            ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
+            | ClientStep::AddDrive { .. }
+            | ClientStep::Compact => Err(not_built()),
             ClientStep::Create
             | ClientStep::Open
             | ClientStep::Inspect
