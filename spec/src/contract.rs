@@ -214,6 +214,7 @@ impl Contract {
             | ClientStep::Release { .. }
             | ClientStep::AddDrive { .. }
             | ClientStep::Compact
+            | ClientStep::Scrub
             | ClientStep::Inspect => Ok(()),
         }
     }

@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use truelog_spec::contract::{Contract, Violation};
 
-pub use alphabet::{Letter, sequences, spell};
+pub use alphabet::{Letter, spell};
 pub use case::{Case, NotACase};
-pub use check::{check, explore};
+pub use check::{check, check_archive, explore};
 pub use counts::Counts;
 pub use fault::{Kind, Struck};
 pub use faults::{check as check_faults, strike};
@@ -31,7 +31,7 @@ pub use run::Sequence;
 pub use scope::{LIMIT, Scope};
 
 use crate::fabric::{Image, SimFs};
-use crate::subject::Subject;
+use crate::subject::Archived;
 use recovery::Recovery;
 
 /// A broken invariant, and how to see it again.
@@ -79,7 +79,7 @@ impl<'a> Explorer<'a> {
 
     /// Explores all sequences of the scope, shortest first, on `threads` threads. `wanted` is asked before each
     /// sequence whether to go on; `done` is told of each. Stops after the first sequence with a finding.
-    pub fn run<S: Subject>(
+    pub fn run<S: Archived>(
         &self,
         depths: std::ops::RangeInclusive<usize>,
         threads: usize,
@@ -88,7 +88,7 @@ impl<'a> Explorer<'a> {
     ) -> bool {
         let mut list: Vec<Vec<Letter>> = Vec::new();
         for depth in depths {
-            list.extend(sequences(self.scope.alphabet, depth));
+            list.extend(self.scope.sequences(depth));
         }
         let next = AtomicUsize::new(0);
         let whole = AtomicUsize::new(0);
@@ -125,7 +125,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Runs one sequence, and judges all that any of its letters can come to.
-    pub fn run_whole<S: Subject>(&self, sequence: &Sequence) {
+    pub fn run_whole<S: Archived>(&self, sequence: &Sequence) {
         let ran = sequence.run::<S>(self.scope);
         self.counts.sequences.add(1);
         let path = walk::Path::new(self.scope, sequence);
@@ -133,7 +133,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Runs one sequence, and judges all that its last letter can come to. Whether the fault fired, if there is one.
-    fn sequence<S: Subject>(&self, at: usize, sequence: &Sequence) -> bool {
+    fn sequence<S: Archived>(&self, at: usize, sequence: &Sequence) -> bool {
         let ran = sequence.run::<S>(self.scope);
         self.counts.sequences.add(1);
         self.counts.faults.add(u64::from(ran.fired));

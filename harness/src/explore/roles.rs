@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use truelog_spec::Invariant;
 
 use super::check::{THREADS, conclude};
-use super::{Explorer, Scope, Sequence, sequences};
+use super::{Explorer, Scope, Sequence};
 use crate::command::Plan;
 use crate::driver::{Driver, Duty};
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::subject::{Plain, Subject};
+use crate::subject::{Archived, Plain};
 
 /// What becomes of a log when the disk leaves out one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,9 +130,9 @@ fn judge(
 
 /// The parts that syncs play in the runs of a scope.
 #[must_use]
-pub fn duties<S: Subject>(scope: &Scope) -> Vec<Duty> {
+pub fn duties<S: Archived>(scope: &Scope) -> Vec<Duty> {
     let mut seen = BTreeMap::new();
-    for letters in (0..=scope.depth).flat_map(|depth| sequences(scope.alphabet, depth)) {
+    for letters in (0..=scope.depth).flat_map(|depth| scope.sequences(depth)) {
         let sequence = Sequence { letters, fault: None };
         seen.extend(sequence.driven::<S, _>(scope, Driver::duties));
     }
@@ -140,7 +140,7 @@ pub fn duties<S: Subject>(scope: &Scope) -> Vec<Duty> {
 }
 
 /// What the disk breaks by leaving out one part: the invariant and the case.
-fn broken<S: Subject>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(Invariant, String)> {
+fn broken<S: Archived>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(Invariant, String)> {
     scopes.iter().find_map(|scope| {
         let lying = Scope { ignored: Some(duty), ..**scope };
         let explorer = Explorer::new(&lying);

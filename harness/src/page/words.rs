@@ -109,6 +109,7 @@ fn client(step: &ClientStep) -> String {
         ClientStep::Release { reader } => format!("lets go of the snapshot of reader {reader}"),
         ClientStep::AddDrive { drive } => format!("adds drive {drive}"),
         ClientStep::Compact => "asks for a compaction".to_owned(),
+        ClientStep::Scrub => "scrubs the archive".to_owned(),
         ClientStep::Inspect => "inspects the log, beside its writer".to_owned(),
         ClientStep::Adopt => "adopts the log at its new place".to_owned(),
         ClientStep::AcceptLoss => "accepts the loss of what is damaged".to_owned(),

@@ -15,7 +15,7 @@ use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
 
 use super::state::{Next, State, Verdict};
 use super::{End, place};
-use crate::driver::{Impossible, Units, files, not_built, recover};
+use crate::driver::{Impossible, Units, files, recover};
 use crate::oracle;
 use crate::order::mapper::Mapper;
 use crate::order::seen::Seen;
@@ -253,7 +253,8 @@ impl Stage {
             ClientStep::Hold { .. }
             | ClientStep::Release { .. }
             | ClientStep::AddDrive { .. }
-            | ClientStep::Compact => Err(not_built()),
+            | ClientStep::Compact
+            | ClientStep::Scrub => Err(not_driven()),
             ClientStep::Create
             | ClientStep::Open
             | ClientStep::Inspect
@@ -358,4 +359,13 @@ fn acked(acks: &[Ack]) -> Outcome {
     let ends = acks.first().zip(acks.last());
     let lsns = ends.and_then(|(first, last)| Lsns::new(first.lsn, last.lsn));
     lsns.map_or(Outcome::Done, |lsns| Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() })
+}
+
+/// A replay does not drive the archive yet.
+fn not_driven() -> Refusal {
+    Refusal {
+        kind: truelog_spec::Failure::BadOption,
+        lsns: None,
+        says: "the archive is not replayed".to_owned(),
+    }
 }

@@ -56,7 +56,7 @@ impl Mechanism {
                 sense(engine.phase == Phase::Up && !engine.poisoned && !engine.archive.wanted)?;
                 engine.archive.wanted = true;
             }
-            ClientStep::Wait { .. } | ClientStep::Tick | ClientStep::Inspect => {}
+            ClientStep::Wait { .. } | ClientStep::Tick | ClientStep::Scrub | ClientStep::Inspect => {}
         }
         Ok(())
     }

@@ -105,6 +105,8 @@ pub enum ClientStep {
     },
     /// Move what is sealed to the archive now: the background does it by and by.
     Compact,
+    /// Read every copy of the archive, and repair what can be repaired; drives with which nothing is wrong serve again.
+    Scrub,
     /// Open beside everybody else, for reading only.
     Inspect,
     /// Accept that the log has moved.
@@ -176,6 +178,7 @@ impl fmt::Display for ClientStep {
             Self::Release { reader } => write!(f, "release reader={reader}"),
             Self::AddDrive { drive } => write!(f, "add-drive drive={drive}"),
             Self::Compact => f.write_str("compact"),
+            Self::Scrub => f.write_str("scrub"),
             Self::Inspect => f.write_str("inspect"),
             Self::Adopt => f.write_str("adopt"),
             Self::AcceptLoss => f.write_str("accept-loss"),
@@ -186,7 +189,7 @@ impl fmt::Display for ClientStep {
 impl ClientStep {
     pub(crate) fn parse(words: &mut Words<'_>) -> Result<Self, ParseError> {
         let expected = "a client step (create, open, append, batch, submit, wait, trim, tick, close, read, \
-                        hold, release, add-drive, compact, inspect, adopt, accept-loss)";
+                        hold, release, add-drive, compact, scrub, inspect, adopt, accept-loss)";
         let mut ahead = words.clone();
         let step = match ahead.word(expected)? {
             "create" => Self::Create,
@@ -212,6 +215,7 @@ impl ClientStep {
             "release" => Self::Release { reader: ahead.key("reader", "NUMBER")? },
             "add-drive" => Self::AddDrive { drive: ahead.key("drive", "NUMBER")? },
             "compact" => Self::Compact,
+            "scrub" => Self::Scrub,
             "inspect" => Self::Inspect,
             "adopt" => Self::Adopt,
             "accept-loss" => Self::AcceptLoss,

@@ -97,6 +97,7 @@ impl Arbitrary for ClientStep {
                     Self::Release { reader: small(g) },
                     Self::AddDrive { drive: small(g) },
                     Self::Compact,
+                    Self::Scrub,
                 ];
                 g.choose(&reads).cloned().unwrap_or(Self::Compact)
             }
