@@ -100,24 +100,26 @@ fn always(invariant: Invariant) -> Option<Property<Machine>> {
         RecoveryConverges,
         TornTailIsNotDamage,
         DamageIsLoud,
-        ReclaimAfterPublish
+        ReclaimAfterPublish,
+        CompactionPreservesReads
     );
     condition.map(|condition| Property::always(invariant.as_str(), condition))
 }
 
 /// The property that something is met.
 fn sometimes(mark: Mark) -> Property<Machine> {
-    fn saw<const BIT: u16>(_: &Machine, node: &Node) -> bool {
+    fn saw<const BIT: u32>(_: &Machine, node: &Node) -> bool {
         node.state.past.marks & (1 << BIT) != 0
     }
     macro_rules! saw {
         ($($variant:ident),+ $(,)?) => {
-            match mark { $(Mark::$variant => saw::<{ Mark::$variant as u16 }> as fn(&Machine, &Node) -> bool),+ }
+            match mark { $(Mark::$variant => saw::<{ Mark::$variant as u32 }> as fn(&Machine, &Node) -> bool),+ }
         };
     }
     let condition = saw!(
         Power, Process, InRecovery, Reopened, Cut, Rewritten, Named, Unlinked, Rotated, Failed, Full, Idle,
-        Through, Acked, Closed,
+        Through, Acked, Closed, Published, Merged, Reclaimed, Orphaned, TrimmedRun, Abandoned, HeldAcross,
+        Persisted,
     );
     Property::sometimes(mark.as_str(), condition)
 }

@@ -28,8 +28,14 @@
 //! | trim | `write edit:K trim before=L floor=N`, `sync-data manifest`, `unlink seg-M` (each), `sync-dir dir`, `trimmed before=L` |
 //! | idle mark | `write batch:K seg-N`, `sync-data seg-N` |
 //! | adopt, accept-loss | identity again, or a checkpoint |
+//! | add a drive | `create drive-D/identity.tmp`, `fill`, `sync-all`, `rename` to `drive-D/identity`, `sync-dir drive-D`, `write edit:K add-drive drive-D`, `sync-data manifest` |
+//! | build a run, on each drive chosen | `create drive-D/run-N.tmp`, `fill` (header, index), `write blocks drive-D/run-N.tmp lsns=L` (each), `sync-all`, `rename` to `drive-D/run-N`, `sync-dir drive-D`, `verify drive-D/run-N good` |
+//! | publish a run | `write edit:K publish run-N lsns=L drives=D,... floor=M`, `sync-data manifest`, `switch generation=G` |
+//! | reclaim | `create drive-D/manifest.tmp`, `fill`, `sync-all`, `rename` to `drive-D/manifest`, `sync-dir drive-D` (each healthy drive), `retire generation=G`, `unlink seg-M`, `unlink drive-D/run-M` (each replaced), `sync-dir dir`, `sync-dir drive-D` |
+//! | re-replicate | build the run on another drive, `write edit:K copies run-N drives=D,...`, `sync-data manifest`, `switch generation=G` |
 
 mod client;
+mod drive;
 mod engine;
 mod name;
 #[cfg(test)]
@@ -40,7 +46,8 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use client::{ClientStep, RecordSpec, TicketNo, Write, Writer};
-pub use engine::{BatchSpec, Edit, Ended, EngineStep, PathCheck, Row, SyncKind};
+pub use drive::{DriveNo, Drives, OnDrive, ReaderNo, RunNo, RunSpec};
+pub use engine::{BatchSpec, Edit, Ended, EngineStep, PathCheck, Row, SyncKind, Verdict};
 pub use name::{BatchNo, Durability, EditNo, Keep, Lsn, Lsns, Role, SegmentNo, Seq, Stream, Unit};
 pub use world::{Cache, Call, CrashKind, DamageKind, Fault, FaultKind, WorldStep};
 

@@ -104,6 +104,11 @@ pub const CHECKS: &[Check] = &[
         run: crate::explore::check,
     },
     Check {
+        name: "archive",
+        says: "The same for an archive on two drives: compaction, merges, trims, and every crash in them.",
+        run: crate::explore::check_archive,
+    },
+    Check {
         name: "roles",
         says: "Each part that a sync plays, left out by the disk, breaks a named invariant.",
         run: crate::explore::check_roles,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use truelog_spec::step::{Actor, Ended, Role, Row as Decision};
+use truelog_spec::step::{Actor, Ended, OnDrive, Role, Row as Decision};
 use truelog_spec::trace::Line;
 use truelog_spec::{EngineStep, Step, Trace};
 
@@ -68,9 +68,10 @@ fn weight(step: &EngineStep) -> Option<u8> {
             Decision::EmptySegment | Decision::CleanEnd => Some(MINOR),
             _ => Some(1),
         },
-        EngineStep::Ready { .. } => Some(1),
+        EngineStep::Ready { .. } | EngineStep::Verify(..) | EngineStep::Retire { .. } => Some(1),
         step if ended(step) != Ended::Done => Some(1),
         EngineStep::Publish(..) | EngineStep::Check(..) | EngineStep::WriteEdit(..) => Some(2),
+        EngineStep::WriteBlocks(..) | EngineStep::Switch { .. } => Some(2),
         EngineStep::Sync(_, role, _) | EngineStep::Rename(_, role, _) if counts(*role) => Some(2),
         EngineStep::SyncDir(..) | EngineStep::SyncStart(_) => Some(2),
         EngineStep::Sync(..) | EngineStep::Rename(..) | EngineStep::Fill(..) | EngineStep::Encode(..) => {
@@ -87,7 +88,7 @@ fn weight(step: &EngineStep) -> Option<u8> {
 
 /// Whether it is what it is for, under this name.
 fn counts(role: Role) -> bool {
-    matches!(role, Role::Segment(_) | Role::Manifest | Role::Identity)
+    matches!(role, Role::Segment(_) | Role::Manifest | Role::Identity | Role::OnDrive(_, OnDrive::Run(_)))
 }
 
 /// How a call of the file system ended; events are done.
@@ -100,6 +101,7 @@ pub(super) fn ended(step: &EngineStep) -> Ended {
         | EngineStep::Fill(_, ended)
         | EngineStep::WriteBatch(_, ended)
         | EngineStep::WriteEdit(_, _, ended)
+        | EngineStep::WriteBlocks(_, _, _, ended)
         | EngineStep::Sync(_, _, ended)
         | EngineStep::SyncDir(_, ended)
         | EngineStep::Rename(_, _, ended)

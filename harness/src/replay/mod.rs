@@ -211,7 +211,7 @@ fn on_code(trace: &Trace) -> Result<(), Wrong> {
             let practice = practice::practice(guard).ok_or_else(|| Wrong::Unknown(head.clone()))?;
             let due = trace.lines.get(line - 1).map(|line| &line.step);
             match (due, instead) {
-                (Some(Step::Engine(due)), Some(instead)) if (practice.explains)(due, instead) => Ok(()),
+                (Some(Step::Engine(due)), instead) if (practice.explains)(due, instead.as_ref()) => Ok(()),
                 _ => Err(otherwise()),
             }
         }
