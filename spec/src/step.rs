@@ -16,6 +16,9 @@
 //!   refusal, a decision of recovery. Reads of recovery are steps of the mechanism; they change no disk, so
 //!   that the contract stutters. A call that is none of these steps is an error of whoever maps it.
 //!
+//! - A *prefetch* step, of whichever actor, is one atomic action in memory: another grain than the file system's
+//!   calls, and another machine ([`crate::prefetch`]). A path is of one machine or of the other.
+//!
 //! The procedures of the engine, as steps (each call may end `failed`, each write also `short`):
 //!
 //! | procedure | steps |
@@ -32,6 +35,7 @@
 mod client;
 mod engine;
 mod name;
+mod prefetch;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -42,6 +46,7 @@ use std::str::FromStr;
 pub use client::{ClientStep, RecordSpec, TicketNo, Write, Writer};
 pub use engine::{BatchSpec, Edit, Ended, EngineStep, PathCheck, Row, SyncKind};
 pub use name::{BatchNo, Durability, EditNo, Keep, Lsn, Lsns, Role, SegmentNo, Seq, Stream, Unit};
+pub use prefetch::{Flag, Got, PrefetchStep, Range, Retired};
 pub use world::{Cache, Call, CrashKind, DamageKind, Fault, FaultKind, WorldStep};
 
 use crate::text::{ParseError, Words, words};
@@ -67,6 +72,8 @@ pub enum Step {
     World(WorldStep),
     /// The engine acts.
     Engine(EngineStep),
+    /// Somebody touches a prefetched block. Text: the actor, then `prefetch`, then the action.
+    Prefetch(PrefetchStep),
 }
 
 impl Step {
@@ -77,11 +84,16 @@ impl Step {
             Self::Client(_) => Actor::Client,
             Self::World(_) => Actor::World,
             Self::Engine(_) => Actor::Engine,
+            Self::Prefetch(step) => step.actor(),
         }
     }
 
     pub(crate) fn parse(words: &mut Words<'_>) -> Result<Self, ParseError> {
-        Ok(match words.one()? {
+        let actor = words.one()?;
+        if words.flag("prefetch") {
+            return Ok(Self::Prefetch(PrefetchStep::parse(actor, words)?));
+        }
+        Ok(match actor {
             Actor::Client => Self::Client(ClientStep::parse(words)?),
             Actor::World => Self::World(WorldStep::parse(words)?),
             Actor::Engine => Self::Engine(EngineStep::parse(words)?),
@@ -95,6 +107,7 @@ impl fmt::Display for Step {
             Self::Client(step) => write!(f, "client {step}"),
             Self::World(step) => write!(f, "world {step}"),
             Self::Engine(step) => write!(f, "engine {step}"),
+            Self::Prefetch(step) => write!(f, "{} prefetch {step}", step.actor()),
         }
     }
 }
@@ -131,5 +144,11 @@ impl From<WorldStep> for Step {
 impl From<EngineStep> for Step {
     fn from(step: EngineStep) -> Self {
         Self::Engine(step)
+    }
+}
+
+impl From<PrefetchStep> for Step {
+    fn from(step: PrefetchStep) -> Self {
+        Self::Prefetch(step)
     }
 }
