@@ -65,12 +65,14 @@ impl Design {
         steps
     }
 
-    /// Whether a reader waits, and neither it nor the world can do anything for it: a read that never ends.
+    /// Whether a reader waits, and nothing can be done for it, whatever the others do: a read that never ends.
     pub(crate) fn is_stuck(self, state: &State, menu: &Menu) -> bool {
-        (1..=menu.readers).zip(&state.readers).any(|(number, reader)| {
+        let mut waiting =
+            (1..=menu.readers).zip(&state.readers).filter(|(_, reader)| reader.doing != Doing::Idle);
+        waiting.any(|(number, _)| {
             let mut steps = Vec::new();
             serves(menu, number, &mut steps);
-            reader.doing != Doing::Idle && !steps.iter().any(|step| self.apply(state, step).is_ok())
+            !steps.iter().any(|step| self.apply(state, step).is_ok())
         })
     }
 }
