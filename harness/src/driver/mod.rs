@@ -112,7 +112,7 @@ impl<S: Archived> Driver<S> {
         match step {
             Step::Client(step) => Ok(Some(self.client(step))),
             Step::World(step) => self.world(step).map(|()| None),
-            Step::Engine(_) => Ok(None),
+            Step::Engine(_) | Step::Prefetch(_) => Ok(None),
         }
     }
 

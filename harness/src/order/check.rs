@@ -148,7 +148,7 @@ impl Walker {
                 role.is_some()
                     && one.owed.iter().any(|(at, owed)| mapped.began > *at && role_of(owed) == role)
             }
-            Step::Client(_) => false,
+            Step::Client(_) | Step::Prefetch(_) => false,
         };
         if !must || one.owed.is_empty() {
             return Ok(one.clone());

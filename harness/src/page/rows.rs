@@ -6,7 +6,7 @@ use truelog_spec::step::{Actor, Ended, OnDrive, Role, Row as Decision};
 use truelog_spec::trace::Line;
 use truelog_spec::{EngineStep, Step, Trace};
 
-use super::{PageError, words};
+use super::{PageError, prefetch, words};
 
 /// How many client and world steps a page shows at most. A trace with more is not shrunk.
 pub const MAX_CLIENT_AND_WORLD: usize = 10;
@@ -37,10 +37,15 @@ pub(super) fn rows(trace: &Trace) -> Result<Vec<Row>, PageError> {
     let mut engine: Vec<(u8, usize, usize)> = trace
         .numbered()
         .filter_map(|(number, line)| match &line.step {
-            Step::Engine(_) if number == pivot || number == violating => Some((0, 0, number)),
+            Step::Engine(_) | Step::Prefetch(_) if number == pivot || number == violating => {
+                Some((0, 0, number))
+            }
             Step::Engine(step) => Some((weight(step)?, number.abs_diff(pivot), number))
                 .filter(|(weight, distance, _)| *weight < MINOR || *distance <= NEAR),
-            Step::Client(_) | Step::World(_) => None,
+            Step::Prefetch(step) if step.actor() == Actor::Engine => {
+                Some((prefetch::weight(step), number.abs_diff(pivot), number))
+            }
+            Step::Client(_) | Step::World(_) | Step::Prefetch(_) => None,
         })
         .collect();
     engine.sort_unstable();

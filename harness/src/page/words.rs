@@ -7,6 +7,7 @@ use truelog_spec::step::{
 use truelog_spec::trace::Line;
 use truelog_spec::{ClientStep, EngineStep, Outcome, Step, WorldStep};
 
+use super::prefetch;
 use super::rows::ended;
 
 /// What is done.
@@ -14,6 +15,7 @@ pub(super) fn does(step: &Step) -> String {
     match step {
         Step::Client(step) => client(step),
         Step::World(step) => world(step),
+        Step::Prefetch(step) => prefetch::does(step),
         Step::Engine(step) => {
             let does = engine(step);
             match ended(step) {
@@ -31,6 +33,7 @@ pub(super) fn changes(line: &Line) -> String {
         Step::Client(_) => line.outcome.as_ref().map(outcome).unwrap_or_default(),
         Step::World(step) => world_changes(step),
         Step::Engine(step) => engine_changes(step).to_owned(),
+        Step::Prefetch(step) => prefetch::changes(step, line.violates).to_owned(),
     }
 }
 

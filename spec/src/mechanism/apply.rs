@@ -20,6 +20,8 @@ impl Mechanism {
             Step::Client(step) => self.client(&mut next, step)?,
             Step::World(step) => world(&mut next, step)?,
             Step::Engine(step) => self.engine(&mut next, step)?,
+            // Another machine's.
+            Step::Prefetch(_) => return nonsense(),
         }
         Ok(next)
     }

@@ -179,8 +179,43 @@ impl Arbitrary for EngineStep {
     }
 }
 
+impl Arbitrary for PrefetchStep {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let (slot, reader, generation) = (u8::arbitrary(g), u8::arbitrary(g), u8::arbitrary(g));
+        let from = Range { block: u8::arbitrary(g), half: u8::arbitrary(g) };
+        let steps = [
+            Self::Read { reader, from },
+            Self::Land(generation),
+            Self::Acknowledge(generation),
+            Self::Rot(slot),
+            Self::Submit(generation),
+            Self::Switch(generation),
+            Self::Reclaim(generation),
+            Self::Retire { slot, before: generation, did: pick(g, Retired::ALL) },
+            Self::Begin { slot, from, generation },
+            Self::Fill { slot, got: pick(g, Got::ALL) },
+            Self::Verify(slot),
+            Self::Excuse(slot),
+            Self::Count(slot),
+            Self::Quarantine(slot),
+            Self::Publish(slot),
+            Self::Abandon(slot),
+            Self::Pin { reader, slot },
+            Self::Serve { reader, slot },
+            Self::Unpin { reader, slot },
+            Self::Through(reader),
+            Self::Mark(slot),
+            Self::Look { slot, flag: pick(g, Flag::ALL) },
+        ];
+        pick(g, &steps)
+    }
+}
+
 impl Arbitrary for Step {
     fn arbitrary(g: &mut Gen) -> Self {
+        if u8::arbitrary(g) % 4 == 0 {
+            return Self::Prefetch(PrefetchStep::arbitrary(g));
+        }
         match pick(g, Actor::ALL) {
             Actor::Client => Self::Client(ClientStep::arbitrary(g)),
             Actor::World => Self::World(WorldStep::arbitrary(g)),
@@ -293,7 +328,32 @@ engine refuse ticket=2
 engine poison
 engine recover torn-tail seg-2
 engine ready next=4 read-only
-engine trimmed before=5";
+engine trimmed before=5
+client prefetch read reader=1 block=2 from=1
+world prefetch land gen=1
+world prefetch acknowledge gen=1
+world prefetch rot block=1
+engine prefetch submit gen=1
+engine prefetch switch gen=1
+engine prefetch reclaim before=1
+engine prefetch retire slot=1 before=1 freed
+engine prefetch retire slot=1 before=1 pending
+engine prefetch begin slot=1 block=1 from=0 gen=0
+engine prefetch fill slot=1 whole
+engine prefetch fill slot=1 short
+engine prefetch verify slot=1
+engine prefetch excuse slot=1
+engine prefetch count slot=1
+engine prefetch quarantine slot=1
+engine prefetch publish slot=1
+engine prefetch abandon slot=1
+engine prefetch pin reader=1 slot=1
+engine prefetch serve reader=1 slot=1
+engine prefetch unpin reader=1 slot=1
+engine prefetch through reader=1
+engine prefetch mark slot=1
+engine prefetch look slot=1 ready
+engine prefetch look slot=1 not-pending";
 
 #[test]
 fn the_forms_are_pinned() {
@@ -318,6 +378,10 @@ fn errors_say_where_and_what_is_expected() {
         ("engine write edit:5 quarantine dir", 5, "dir", "drive-N"),
         ("engine write edit:5 copies run-1 drives=0", 6, "drives=0", "drives=numbers of drives, from 1"),
         ("engine check seg-1.tmp same", 3, "seg-1.tmp", "seg-N"),
+        ("engine prefetch read reader=1 block=1 from=0", 3, "read", "an action (submit, switch"),
+        ("world prefetch melt", 3, "melt", "what the world does to blocks (land"),
+        ("engine prefetch look slot=1 red", 5, "red", "what a flag says (ready"),
+        ("engine prefetch fill", 4, "", "slot=NUMBER"),
         ("engine explode", 2, "explode", "an engine step (mkdir, lock"),
         ("world crash power", 4, "", "keep=none, all or UNITS"),
         ("world fault seg-1 sync-data melt", 5, "melt", "a fault (eio, enospc"),
