@@ -5,6 +5,7 @@
 //! one at a time, and the log is opened and read. This gate is never mixed with crashes of an honest disk:
 //! an oracle that had to allow for lies would see nothing else.
 
+mod archive;
 mod judge;
 mod ways;
 
@@ -45,6 +46,9 @@ pub const STORIES: &[Story] = &[
         steps: || [appends(6), vec![ClientStep::Trim { before: 3 }], appends(1).split_off(1)].concat(),
     },
 ];
+
+/// The story whose drives are damaged.
+const ARCHIVED: Story = Story { name: "archived", steps: archive::story };
 
 fn appends(count: u32) -> Vec<ClientStep> {
     let append = |index: u32| ClientStep::Append(Write::one(u64::from(index % 2), 8 + index));
@@ -145,11 +149,25 @@ pub fn explore<S: Archived>(story: &Story, report: &mut Report, progress: &Progr
 #[must_use]
 pub fn check(_plan: &Plan, progress: &Progress) -> Report {
     let ways = "bit flipped, zeroed, moved, stale; files cut, rolled back, removed";
-    let mut report =
-        Report::new("damage", format!("{} stories, each sector of each file: {ways}", STORIES.len()));
+    let stories = STORIES.len();
+    let scope =
+        format!("{stories} stories, each sector of each file: {ways}; the same on each drive, and on both");
+    let mut report = Report::new("damage", scope);
     for story in STORIES {
         progress.says(story.name);
         explore::<Plain>(story, &mut report, progress);
     }
+    if report.findings.is_empty() {
+        progress.says(ARCHIVED.name);
+        explore_archive::<Plain>(&mut report, progress);
+    }
     report
+}
+
+/// Damages the drives of an archive: each copy on its own, then all copies of a block.
+pub fn explore_archive<S: Archived>(report: &mut Report, progress: &Progress) {
+    match ARCHIVED.tell::<S>() {
+        Ok(left) => archive::explore::<S>(&left, report, progress),
+        Err(why) => report.incomplete(why),
+    }
 }
