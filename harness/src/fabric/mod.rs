@@ -33,6 +33,6 @@ pub use image::Image;
 pub use images::{Choice, Coverage, Images, PowerCrash};
 pub use role::{NoSuchRole, Role, RolePattern};
 pub use rules::{Profile, Rule};
-pub use simfs::{Faults, LOG_DIR, SimFs};
+pub use simfs::{Faults, LOG_DIR, SimFs, drive_dir};
 pub use snapshot::{KeepError, Snapshot};
 pub use unit::{NoSuchUnit, Unit, UnitKind};

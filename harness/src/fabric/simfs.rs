@@ -1,7 +1,7 @@
 //! The handle to one life of a simulated disk.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,12 @@ use super::{Hook, Image, LogRecord, Profile, RolePattern, Snapshot};
 
 /// Where the log of a simulated disk is. Its parent is there from the start, durably; it is not.
 pub const LOG_DIR: &str = "/vol/log";
+
+/// Where a drive of the log's archive is on a simulated disk.
+#[must_use]
+pub fn drive_dir(number: u64) -> PathBuf {
+    PathBuf::from(format!("/vol/drive-{number}"))
+}
 
 /// One life of a simulated disk. A clone is another handle to the same life.
 #[derive(Clone)]

@@ -8,15 +8,15 @@ use shuttle::thread;
 use truelog_env::{IoKind, Op};
 use truelog_spec::contract::{Contract, Obligations, Record, Violation, payload};
 use truelog_spec::step::{CrashKind, Durability, Lsns, Write, Writer};
-use truelog_spec::{ClientStep, Invariant, Outcome};
+use truelog_spec::{ClientStep, Failure, Invariant, Outcome};
 
 use super::disk_point;
 use super::life::{self, Hasty, Workers};
 use super::scene::{Act, Scene};
-use crate::fabric::LOG_DIR;
 use crate::fabric::{Call, Edge, Fault, Plan, Profile, Reads, Role, SimFs, Snapshot};
+use crate::fabric::{LOG_DIR, drive_dir};
 use crate::order::{Journal, Seen, Tap};
-use crate::subject::{Ack, Claimed, Place, Refusal, Sent, Setup, Subject, Watch, Worked};
+use crate::subject::{Ack, Archived, Claimed, Place, Refusal, Sent, Setup, Subject, Watch, Worked};
 
 /// A moment at which a crash may come.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(super) struct Played {
     pub faults: u64,
     /// How many writes to segments the log's own thread made.
     pub worked: u64,
+    /// How many pieces of the archive's work were done.
+    pub archived: u64,
     /// What was seen of the first life, for the order check. What a second life finds vouched for cannot be told from
     /// the calls of the first: beside a commit the engine names a segment with the watermark as it was when it began to
     /// prepare it, and the mechanism with the watermark of that moment. The engine then vouches for less, and writes
@@ -274,7 +276,7 @@ impl Stage {
 }
 
 /// Plays a scene once. Call it inside of shuttle; what it leaves is in `tray` when it returns, or panics.
-pub(super) fn play<S: Worked>(scene: &'static Scene, tray: &Tray) {
+pub(super) fn play<S: Worked + Archived>(scene: &'static Scene, tray: &Tray) {
     let stage = Stage::new(scene);
     let place = stage.place(&stage.journal());
     let created = if scene.worked { S::create_worked(&place) } else { S::create(&place) };
@@ -287,6 +289,11 @@ pub(super) fn play<S: Worked>(scene: &'static Scene, tray: &Tray) {
     stage.breaks(created);
     log.watch(stage.watch(&stage.journal()));
     stage.prepare_disk(scene);
+    for drive in 0..scene.drives {
+        if let Err(refusal) = log.add_drive(&drive_dir(drive)) {
+            panic!("a drive cannot be added: {}", refusal.says);
+        }
+    }
     let main = Writer::try_from(scene.clients.len()).unwrap_or(Writer::MAX);
     client(&stage, &*log, main, scene.before);
     stage.known().recording = true;
@@ -317,7 +324,7 @@ fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
     }
 }
 
-pub(super) fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
+pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
     let mut tickets = Vec::new();
     for (number, act) in (0_u64..).zip(acts) {
         if let Some(write) = act.write(writer) {
@@ -352,6 +359,9 @@ pub(super) fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &
             Act::Step => {
                 stage.call(&ClientStep::Tick, || log.step(), |()| Outcome::Done);
             }
+            Act::Archive(steps) => archive(stage, steps, || log.archive_step().map(|step| step.worked)),
+            Act::Compact => archive(stage, 1, || log.compact().map(|runs| !runs.is_empty())),
+            Act::Scrub => archive(stage, 1, || scrub(log)),
             Act::Sleep(ms) => stage.disk.advance(std::time::Duration::from_millis(ms)),
             Act::Read => read(stage, log),
             Act::Append(_) | Act::Accept(_) | Act::Batch(_) | Act::Submit(_) | Act::Leave(_) => {}
@@ -360,6 +370,30 @@ pub(super) fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &
     for (ticket, taken) in tickets {
         stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
     }
+}
+
+/// The archive's work changes nothing that a client sees, and on a disk without faults nothing of it fails.
+fn archive(stage: &Stage, steps: usize, mut work: impl FnMut() -> Result<bool, Refusal>) {
+    for _ in 0..steps {
+        match work() {
+            Ok(worked) => stage.known().played.archived += u64::from(worked),
+            Err(refusal) => {
+                let says = format!("the archive's work on a good disk: {}", refusal.says);
+                stage.breaks(Err(Violation::new(Invariant::QuarantineLosesNothing, says)));
+            }
+        }
+    }
+}
+
+/// A scrub beside compaction finds nothing wrong with healthy drives.
+fn scrub<S: Archived>(log: &S) -> Result<bool, Refusal> {
+    let found = log.scrub(false)?;
+    let healthy = log.drives().iter().all(|drive| drive.serves);
+    if found.bad.is_empty() && found.lost.is_empty() && healthy {
+        return Ok(found.blocks > 0);
+    }
+    let says = format!("healthy drives are called damaged: {found:?}, {:?}", log.drives());
+    Err(Refusal { kind: Failure::Corrupt, lsns: None, says })
 }
 
 /// The bytes that this writer hands in next: the contract's own.

@@ -25,6 +25,12 @@ pub enum Act {
     Step,
     /// Read everything.
     Read,
+    /// So many steps of the archive's work.
+    Archive(usize),
+    /// Archive all that is sealed.
+    Compact,
+    /// Read every copy of the archive, and repair what is damaged.
+    Scrub,
     /// Let time pass, in milliseconds.
     Sleep(u64),
 }
@@ -38,7 +44,13 @@ impl Act {
             Self::Append(len) | Self::Submit(len) | Self::Leave(len) => (len, 1, Durability::PowerLoss),
             Self::Accept(len) => (len, 1, Durability::ProcessCrash),
             Self::Batch(len) => (len, 2, Durability::PowerLoss),
-            Self::Trim(_) | Self::Step | Self::Read | Self::Sleep(_) => return None,
+            Self::Trim(_)
+            | Self::Step
+            | Self::Read
+            | Self::Archive(_)
+            | Self::Compact
+            | Self::Scrub
+            | Self::Sleep(_) => return None,
         };
         Some(Write { writer, records: vec![RecordSpec { stream, len }; count], durability })
     }
@@ -53,6 +65,8 @@ pub struct Scene {
     pub says: &'static str,
     /// How the log is set up.
     pub setup: Setup,
+    /// How many drives the log gets at the beginning.
+    pub drives: u64,
     /// What the main thread does before there are others.
     pub before: &'static [Act],
     /// The clients, one thread each.
@@ -78,6 +92,7 @@ const PLAIN: Scene = Scene {
     name: "",
     says: "",
     setup: ROOMY,
+    drives: 0,
     before: &[],
     clients: &[],
     after: &[],
@@ -165,6 +180,37 @@ pub const SCENES: &[Scene] = &[
         clients: &[&[Act::Append(8), Act::Leave(8)], &[Act::Leave(8)]],
         worked: true,
         again: Some(&[Act::Leave(8), Act::Append(8)]),
+        ..PLAIN
+    },
+    Scene {
+        name: "compaction",
+        says: "segments are archived and reclaimed beside a writer and two readers",
+        drives: 2,
+        before: &[Act::Append(200), Act::Append(200)],
+        clients: &[&[Act::Append(200)], &[Act::Compact], &[Act::Read], &[Act::Read]],
+        ..PLAIN
+    },
+    Scene {
+        name: "merge",
+        says: "runs are merged beside a prefetcher, a verifier and two readers",
+        drives: 2,
+        before: &[
+            Act::Append(200),
+            Act::Append(200),
+            Act::Append(200),
+            Act::Compact,
+            Act::Append(200),
+            Act::Append(200),
+        ],
+        clients: &[&[Act::Compact], &[Act::Archive(6)], &[Act::Scrub], &[Act::Read, Act::Read], &[Act::Read]],
+        ..PLAIN
+    },
+    Scene {
+        name: "archive-trim",
+        says: "records are trimmed while they are archived and read",
+        drives: 2,
+        before: &[Act::Append(200), Act::Append(200), Act::Append(200)],
+        clients: &[&[Act::Compact], &[Act::Trim(2), Act::Trim(3)], &[Act::Read, Act::Append(200)]],
         ..PLAIN
     },
     Scene {
