@@ -43,11 +43,11 @@ words! {
 }
 
 words! {
-    /// Whether some code can break an invariant, and so some check can see it.
+    /// Whether some check can see an invariant broken.
     Status, "a status" {
         /// Checked by the checks that `docs/INVARIANTS.md` names.
         Checked = "checked",
-        /// No code can break it yet: what it speaks of is not built.
+        /// No check can see it broken yet: what it speaks of is not built, or not modelled.
         Unchecked = "UNCHECKED",
     }
 }
@@ -118,7 +118,7 @@ impl Invariant {
         }
     }
 
-    /// Whether code exists that could break it. The list is pinned by a test.
+    /// Whether a check exists that can see it broken. The list is pinned by a test.
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
