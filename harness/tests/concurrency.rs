@@ -22,7 +22,7 @@ fn loom_explores_the_kernel_and_finds_its_canaries() {
             Err(says) => panic!("{says}"),
         }
     }
-    assert_eq!(canaries, 3);
+    assert_eq!(canaries, 8);
 }
 
 #[test]

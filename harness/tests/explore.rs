@@ -1,9 +1,13 @@
 //! The explorer holds on the engine, and sees what it must see on broken ones.
 
+use std::path::Path;
+
 use truelog_harness::explore::{Case, Letter, Scope, draw, explore, strike};
 use truelog_harness::progress::Progress;
 use truelog_harness::report::Report;
-use truelog_harness::subject::{Ack, Opened, Place, Plain, Refusal, Sent, Subject, Watch};
+use truelog_harness::subject::{
+    Ack, Archived, Drive, Opened, Place, Plain, Refusal, Run, Scrubbed, Sent, Stepped, Subject, Watch,
+};
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
@@ -128,7 +132,33 @@ impl<const BUG: u8> Subject for Broken<BUG> {
     }
 }
 
-fn explored<S: Subject>(scope: &Scope) -> Report {
+impl<const BUG: u8> Archived for Broken<BUG> {
+    fn add_drive(&self, dir: &Path) -> Result<u64, Refusal> {
+        self.0.add_drive(dir)
+    }
+
+    fn archive_step(&self) -> Result<Stepped, Refusal> {
+        self.0.archive_step()
+    }
+
+    fn compact(&self) -> Result<Vec<(u64, u64)>, Refusal> {
+        self.0.compact()
+    }
+
+    fn scrub(&self, readmit: bool) -> Result<Scrubbed, Refusal> {
+        self.0.scrub(readmit)
+    }
+
+    fn drives(&self) -> Vec<Drive> {
+        self.0.drives()
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.0.runs()
+    }
+}
+
+fn explored<S: Archived>(scope: &Scope) -> Report {
     let mut report = Report::new("test", scope.says());
     assert!(
         explore::<S>(scope, 0..=scope.depth, &mut report, &|| true, &|| {}) || !report.findings.is_empty()
@@ -156,6 +186,18 @@ fn the_engine_holds_in_small_scopes_and_each_crash_point_is_gone_through_wholly(
         assert_eq!(named(&report), [] as [&str; 0], "{:?}", report.findings);
         assert!(count(&report, "pairs judged") > 100, "{report:?}");
         assert_eq!(count(&report, "crash points"), count(&report, "of them whole"), "{}", pinned.name);
+    }
+}
+
+#[test]
+fn an_archive_loses_nothing_and_leaves_no_orphan() {
+    for pinned in Scope::ARCHIVE.iter().filter(|scope| scope.crashes == 1) {
+        let report = explored::<Plain>(&scope(pinned.name, 2));
+        assert_eq!(named(&report), [] as [&str; 0], "{:?}", report.findings);
+        let runs = count(&report, "of them with runs");
+        assert!(runs > 100 || !pinned.compacts(), "{report:?}");
+        let sampled = count(&report, "crash points") - count(&report, "of them whole");
+        assert!(sampled == 0 || pinned.name == "archive-blocks" && sampled < 20, "{report:?}");
     }
 }
 

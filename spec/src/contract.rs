@@ -207,7 +207,15 @@ impl Contract {
                 Outcome::Lost(lost) => self.lose(lost),
                 _ => Ok(()),
             },
-            ClientStep::Tick | ClientStep::Close | ClientStep::Read { .. } | ClientStep::Inspect => Ok(()),
+            ClientStep::Tick
+            | ClientStep::Close
+            | ClientStep::Read { .. }
+            | ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
+            | ClientStep::AddDrive { .. }
+            | ClientStep::Compact
+            | ClientStep::Scrub
+            | ClientStep::Inspect => Ok(()),
         }
     }
 

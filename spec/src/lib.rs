@@ -6,6 +6,7 @@ pub mod invariant;
 pub mod mechanism;
 pub mod model;
 pub mod outcome;
+pub mod prefetch;
 pub mod refinement;
 pub mod scopes;
 pub mod step;
@@ -15,6 +16,6 @@ pub mod trace;
 
 pub use invariant::{Invariant, Status};
 pub use outcome::{Failure, Found, Outcome};
-pub use step::{ClientStep, EngineStep, Step, WorldStep};
+pub use step::{ClientStep, EngineStep, PrefetchStep, Step, WorldStep};
 pub use text::ParseError;
 pub use trace::Trace;

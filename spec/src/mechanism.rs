@@ -8,6 +8,7 @@
 
 mod actions;
 mod apply;
+mod archive;
 mod clients;
 mod commit;
 mod crash;
@@ -22,6 +23,7 @@ mod state;
 mod survey;
 
 pub use actions::{Limits, Menu};
+pub use archive::{Archive, Catalog, Copying, Drive, Life, Pending, Run, RunFile, made};
 pub use disk::Cell;
 pub use guards::{Guard, Refused};
 pub use replay::{Ending, Walked, replay, walk};

@@ -1,8 +1,12 @@
-//! The mechanism as a model for stateright. The only file that names it.
+//! The mechanism as a model for stateright. The only file that names it, but for the one below it.
 //!
 //! Pinned to 0.30.2: its breadth-first search finds shortest paths, and a run that is neither given a target nor
 //! a timeout ends only when all is explored.
 
+pub mod prefetch;
+
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
@@ -100,24 +104,26 @@ fn always(invariant: Invariant) -> Option<Property<Machine>> {
         RecoveryConverges,
         TornTailIsNotDamage,
         DamageIsLoud,
-        ReclaimAfterPublish
+        ReclaimAfterPublish,
+        CompactionPreservesReads
     );
     condition.map(|condition| Property::always(invariant.as_str(), condition))
 }
 
 /// The property that something is met.
 fn sometimes(mark: Mark) -> Property<Machine> {
-    fn saw<const BIT: u16>(_: &Machine, node: &Node) -> bool {
+    fn saw<const BIT: u32>(_: &Machine, node: &Node) -> bool {
         node.state.past.marks & (1 << BIT) != 0
     }
     macro_rules! saw {
         ($($variant:ident),+ $(,)?) => {
-            match mark { $(Mark::$variant => saw::<{ Mark::$variant as u16 }> as fn(&Machine, &Node) -> bool),+ }
+            match mark { $(Mark::$variant => saw::<{ Mark::$variant as u32 }> as fn(&Machine, &Node) -> bool),+ }
         };
     }
     let condition = saw!(
         Power, Process, InRecovery, Reopened, Cut, Rewritten, Named, Unlinked, Rotated, Failed, Full, Idle,
-        Through, Acked, Closed,
+        Through, Acked, Closed, Published, Merged, Reclaimed, Orphaned, TrimmedRun, Abandoned, HeldAcross,
+        Persisted,
     );
     Property::sometimes(mark.as_str(), condition)
 }
@@ -158,17 +164,36 @@ impl Explored {
 pub fn explore(scope: &Scope, threads: usize) -> Explored {
     let started = Instant::now();
     let machine = Machine::new(Mechanism::default(), scope, None);
-    let names: Vec<&'static str> = machine.properties().iter().map(|property| property.name).collect();
     let witnesses: Vec<&'static str> = scope.witnesses.iter().map(|mark| mark.as_str()).collect();
+    explored(machine, scope.name, &witnesses, threads, started)
+}
+
+/// Explores a machine to its end.
+fn explored<M>(
+    machine: M,
+    scope: &'static str,
+    witnesses: &[&'static str],
+    threads: usize,
+    started: Instant,
+) -> Explored
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+    M::Action: Clone + Debug + PartialEq + Ord + Into<Step>,
+{
+    let names: Vec<&'static str> = machine.properties().iter().map(|property| property.name).collect();
     let checker = machine.checker().threads(threads.max(1)).spawn_bfs().join();
+    let steps = |path: stateright::Path<M::State, M::Action>| -> Vec<Step> {
+        path.into_actions().into_iter().map(Into::into).collect()
+    };
     let mut found: Vec<(&'static str, Vec<Step>)> =
-        checker.discoveries().into_iter().map(|(name, path)| (name, path.into_actions())).collect();
+        checker.discoveries().into_iter().map(|(name, path)| (name, steps(path))).collect();
     found.sort();
     let (met, violated): (Vec<_>, Vec<_>) = found.into_iter().partition(|(name, _)| witnesses.contains(name));
     let met: Vec<&'static str> = met.into_iter().map(|(name, _)| name).collect();
     let broken = |name: &&'static str| violated.iter().any(|(other, _)| other == name);
     Explored {
-        scope: scope.name,
+        scope,
         unique: checker.unique_state_count(),
         total: checker.state_count(),
         depth: checker.max_depth(),

@@ -1,5 +1,6 @@
 //! Named scopes of the mechanism: small worlds, each explored to its end. Bounds are only in the boundary.
 
+mod archive;
 mod hunting;
 #[cfg(test)]
 mod tests;
@@ -152,7 +153,7 @@ fn sized(size: Size) -> Vec<Scope> {
         damage,
         lost_name,
     ];
-    scopes.into_iter().map(|scope| scope(size)).collect()
+    scopes.into_iter().chain(archive::scopes()).map(|scope| scope(size)).collect()
 }
 
 impl Size {

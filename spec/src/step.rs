@@ -16,6 +16,9 @@
 //!   refusal, a decision of recovery. Reads of recovery are steps of the mechanism; they change no disk, so
 //!   that the contract stutters. A call that is none of these steps is an error of whoever maps it.
 //!
+//! - A *prefetch* step, of whichever actor, is one atomic action in memory: another grain than the file system's
+//!   calls, and another machine ([`crate::prefetch`]). A path is of one machine or of the other.
+//!
 //! The procedures of the engine, as steps (each call may end `failed`, each write also `short`):
 //!
 //! | procedure | steps |
@@ -28,10 +31,17 @@
 //! | trim | `write edit:K trim before=L floor=N`, `sync-data manifest`, `unlink seg-M` (each), `sync-dir dir`, `trimmed before=L` |
 //! | idle mark | `write batch:K seg-N`, `sync-data seg-N` |
 //! | adopt, accept-loss | identity again, or a checkpoint |
+//! | add a drive | `create drive-D/identity.tmp`, `fill`, `sync-all`, `rename` to `drive-D/identity`, `sync-dir drive-D`, `write edit:K add-drive drive-D`, `sync-data manifest` |
+//! | build a run, on each drive chosen | `create drive-D/run-N.tmp`, `fill` (header, index), `write blocks drive-D/run-N.tmp lsns=L` (each), `sync-all`, `rename` to `drive-D/run-N`, `sync-dir drive-D`, `verify drive-D/run-N good` |
+//! | publish a run | `write edit:K publish run-N lsns=L drives=D,... floor=M`, `sync-data manifest`, `switch generation=G` |
+//! | reclaim | `create drive-D/manifest.tmp`, `fill`, `sync-all`, `rename` to `drive-D/manifest`, `sync-dir drive-D` (each healthy drive), `retire generation=G`, `unlink seg-M`, `unlink drive-D/run-M` (each replaced), `sync-dir dir`, `sync-dir drive-D` |
+//! | re-replicate | build the run on another drive, `write edit:K copies run-N drives=D,...`, `sync-data manifest`, `switch generation=G` |
 
 mod client;
+mod drive;
 mod engine;
 mod name;
+mod prefetch;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -40,8 +50,10 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use client::{ClientStep, RecordSpec, TicketNo, Write, Writer};
-pub use engine::{BatchSpec, Edit, Ended, EngineStep, PathCheck, Row, SyncKind};
+pub use drive::{DriveNo, Drives, OnDrive, ReaderNo, RunNo, RunSpec};
+pub use engine::{BatchSpec, Edit, Ended, EngineStep, PathCheck, Row, SyncKind, Verdict};
 pub use name::{BatchNo, Durability, EditNo, Keep, Lsn, Lsns, Role, SegmentNo, Seq, Stream, Unit};
+pub use prefetch::{Flag, Got, PrefetchStep, Range, Retired};
 pub use world::{Cache, Call, CrashKind, DamageKind, Fault, FaultKind, WorldStep};
 
 use crate::text::{ParseError, Words, words};
@@ -67,6 +79,8 @@ pub enum Step {
     World(WorldStep),
     /// The engine acts.
     Engine(EngineStep),
+    /// Somebody touches a prefetched block. Text: the actor, then `prefetch`, then the action.
+    Prefetch(PrefetchStep),
 }
 
 impl Step {
@@ -77,11 +91,16 @@ impl Step {
             Self::Client(_) => Actor::Client,
             Self::World(_) => Actor::World,
             Self::Engine(_) => Actor::Engine,
+            Self::Prefetch(step) => step.actor(),
         }
     }
 
     pub(crate) fn parse(words: &mut Words<'_>) -> Result<Self, ParseError> {
-        Ok(match words.one()? {
+        let actor = words.one()?;
+        if words.flag("prefetch") {
+            return Ok(Self::Prefetch(PrefetchStep::parse(actor, words)?));
+        }
+        Ok(match actor {
             Actor::Client => Self::Client(ClientStep::parse(words)?),
             Actor::World => Self::World(WorldStep::parse(words)?),
             Actor::Engine => Self::Engine(EngineStep::parse(words)?),
@@ -95,6 +114,7 @@ impl fmt::Display for Step {
             Self::Client(step) => write!(f, "client {step}"),
             Self::World(step) => write!(f, "world {step}"),
             Self::Engine(step) => write!(f, "engine {step}"),
+            Self::Prefetch(step) => write!(f, "{} prefetch {step}", step.actor()),
         }
     }
 }
@@ -131,5 +151,11 @@ impl From<WorldStep> for Step {
 impl From<EngineStep> for Step {
     fn from(step: EngineStep) -> Self {
         Self::Engine(step)
+    }
+}
+
+impl From<PrefetchStep> for Step {
+    fn from(step: PrefetchStep) -> Self {
+        Self::Prefetch(step)
     }
 }

@@ -83,6 +83,26 @@ words! {
         UnlinkBeforeTrimDurable = "unlink-before-trim-durable",
         /// A handle ends with appends unanswered.
         CloseForgetsWaiting = "close-forgets-waiting",
+        /// The manifest names a run whose name may go.
+        PublishBeforeRunDurable = "publish-before-run-durable",
+        /// Sources go before their replacement is named.
+        ReclaimBeforePublish = "reclaim-before-publish",
+        /// Sources go before the drives know of their replacement.
+        ReclaimBeforeCheckpoints = "reclaim-before-checkpoints",
+        /// A failed publish cleans up behind itself.
+        OutputsDeletedWhenPublishFails = "outputs-deleted-when-publish-fails",
+        /// Recovery takes an old view for the newest.
+        RecoveryDeletesNamedRun = "recovery-deletes-named-run",
+        /// Sources go while they are read.
+        ReclaimWithoutWaiting = "reclaim-without-waiting-for-readers",
+        /// A run leaves records out.
+        RunDropsRecords = "run-drops-records",
+        /// A run begins behind a record that no run holds.
+        RunLeavesGap = "run-leaves-a-gap",
+        /// A copy counts unread.
+        PublishUnverifiedCopy = "publish-unverified-copy",
+        /// A sync that failed is taken for done.
+        GivenUpMeansDone = "given-up-means-done",
     }
 }
 
@@ -124,6 +144,20 @@ impl Switch {
             Self::DamageIsTornTail => &[Guard::VouchedHoleIsDamage],
             Self::UnlinkBeforeTrimDurable => &[Guard::UnlinkNeedsDurableTrim],
             Self::CloseForgetsWaiting => &[Guard::UnlockAfterAllResolved],
+            Self::PublishBeforeRunDurable => &[Guard::PublishNeedsDurableRun],
+            Self::ReclaimBeforePublish => &[
+                Guard::ReclaimNeedsDurablePublish,
+                Guard::ReclaimNeedsCheckpoints,
+                Guard::ReclaimWaitsForReaders,
+            ],
+            Self::ReclaimBeforeCheckpoints => &[Guard::ReclaimNeedsCheckpoints],
+            Self::OutputsDeletedWhenPublishFails => &[Guard::OutputsStayWhenPublishFails],
+            Self::RecoveryDeletesNamedRun => &[Guard::OrphanIsUnnamed],
+            Self::ReclaimWithoutWaiting => &[Guard::ReclaimWaitsForReaders],
+            Self::RunDropsRecords => &[Guard::RunHoldsItsRecords],
+            Self::RunLeavesGap => &[Guard::RunsLeaveNoGap],
+            Self::PublishUnverifiedCopy => &[Guard::PublishNeedsVerifiedCopy],
+            Self::GivenUpMeansDone => &[Guard::FailedCopyIsAbandoned],
         }
     }
 
@@ -142,7 +176,8 @@ impl Switch {
             | Self::RewriteAckedBlock
             | Self::TwoCommitsInFlight
             | Self::ShortWriteFinishedLater
-            | Self::TwoEditsInFlight => Invariant::AckedIsDurable,
+            | Self::TwoEditsInFlight
+            | Self::PublishBeforeRunDurable => Invariant::AckedIsDurable,
             Self::ClaimBeforeSync
             | Self::WatermarkPassesHole
             | Self::NoPathCheck
@@ -160,7 +195,16 @@ impl Switch {
             | Self::IdentityFirst
             | Self::TornTailIsFatal => Invariant::TornTailIsNotDamage,
             Self::DamageIsTornTail => Invariant::DamageIsLoud,
-            Self::UnlinkBeforeTrimDurable => Invariant::ReclaimAfterPublish,
+            Self::UnlinkBeforeTrimDurable
+            | Self::ReclaimBeforePublish
+            | Self::ReclaimBeforeCheckpoints
+            | Self::OutputsDeletedWhenPublishFails
+            | Self::RecoveryDeletesNamedRun => Invariant::ReclaimAfterPublish,
+            Self::ReclaimWithoutWaiting
+            | Self::RunDropsRecords
+            | Self::RunLeavesGap
+            | Self::PublishUnverifiedCopy
+            | Self::GivenUpMeansDone => Invariant::CompactionPreservesReads,
             Self::CloseForgetsWaiting => Invariant::AppendResolves,
         }
     }

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! `head` is how the path ends on the mechanism, `code` how it ends on other code that is held against it. Without
-//! `code` the path ends there at the same line. `mutant` and `with` may be missing, too; the lines are numbered from
+//! `code` the path ends there at the same line. A path of the [prefetch](crate::prefetch) ends on the slot word's design,
+//! and is not held against other code. `mutant` and `with` may be missing, too; the lines are numbered from
 //! 1; exactly one line violates.
 
 use std::fmt;
@@ -179,6 +180,12 @@ impl Trace {
     #[must_use]
     pub fn violation(&self) -> Option<(usize, &Line)> {
         self.numbered().find(|(_, line)| line.violates)
+    }
+
+    /// Whether it is a path of the [prefetch](crate::prefetch), and not one of the mechanism.
+    #[must_use]
+    pub fn is_of_prefetch(&self) -> bool {
+        self.lines.iter().all(|line| matches!(line.step, Step::Prefetch(_)))
     }
 
     /// The lines, numbered from 1.

@@ -80,8 +80,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "loom",
-        says: "Group commit's kernel under loom: every interleaving, every weak load.",
+        says: "The kernels under loom, group commit and the prefetch slot: every interleaving, every weak load.",
         run: crate::kernels::check,
+    },
+    Check {
+        name: "fpre004",
+        says: "The incident in virtual time: the design as it was fails, ours does not.",
+        run: crate::fpre004::check,
     },
     Check {
         name: "order",
@@ -97,6 +102,11 @@ pub const CHECKS: &[Check] = &[
         name: "crash",
         says: "Every sequence of small scopes, every crash point, everything that a crash can leave.",
         run: crate::explore::check,
+    },
+    Check {
+        name: "archive",
+        says: "The same for an archive on two drives: compaction, merges, trims, and every crash in them.",
+        run: crate::explore::check_archive,
     },
     Check {
         name: "roles",

@@ -4,6 +4,7 @@ mod case;
 mod checks;
 mod conform;
 mod corpus;
+mod fpre004;
 mod kernel;
 mod mechanism;
 mod mutants;
@@ -38,7 +39,8 @@ const EXAMPLES: &str = "Examples:
   cargo verify --only crash --deep --seconds 600
   cargo verify --json > report.json
   cargo verify replay corpus/acked-is-durable/ack-on-write.trace
-  cargo verify mutants --only ack-before-sync";
+  cargo verify mutants --only ack-before-sync
+  cargo verify fpre004 --json > fpre004.json";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -50,6 +52,8 @@ enum Command {
     Corpus,
     /// Runs one case again, as a finding of the checks `crash`, `faults`, `random` and `roles` prints it.
     Case(case::Arguments),
+    /// The incident FPRE004 in virtual time, on three designs of the prefetch buffer: all its figures.
+    Fpre004(fpre004::Arguments),
     /// Replays a trace of the corpus, on the mechanism and on the production code.
     Replay(replay::Arguments),
     /// Runs one thread schedule again, as a finding of the check `schedules` prints it.
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Case(case)) => case::run(&case),
         Some(Command::Corpus) => corpus::run(),
+        Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
         Some(Command::Mutants(mutants)) => mutants::run(&mutants),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Schedule(arguments)) => schedule::run(&arguments),

@@ -20,8 +20,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok((trace, replayed)) => {
             let with = if replayed.violates { "; with its switch off it breaks " } else { "; it is about " };
             println!("ends as stated{with}{}", trace.invariant);
-            println!("mechanism: {}", trace.head);
-            println!("code: {}", trace.code());
+            if trace.is_of_prefetch() {
+                println!("slot word: {}", trace.head);
+            } else {
+                println!("mechanism: {}", trace.head);
+                println!("code: {}", trace.code());
+            }
             ExitCode::SUCCESS
         }
         Err(wrong @ (Wrong::Unreadable(_) | Wrong::Folder(_))) => {

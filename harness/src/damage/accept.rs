@@ -18,7 +18,7 @@ use crate::driver::{Deed, Driver, Duty, files};
 use crate::fabric::{Image, LOG_DIR, SimFs};
 use crate::oracle::Reading;
 use crate::report::Report;
-use crate::subject::{Setup, Subject};
+use crate::subject::{Archived, Setup};
 
 /// The most choices of a crash point that are gone through before it is sampled.
 const LIMIT: usize = 16;
@@ -37,7 +37,7 @@ pub struct Losses {
 
 /// Damages each story's log and accepts the loss, with the sync left out that is ignored, until something breaks.
 #[must_use]
-pub fn losses<S: Subject>(ignored: Option<Duty>, report: &mut Report) -> Losses {
+pub fn losses<S: Archived>(ignored: Option<Duty>, report: &mut Report) -> Losses {
     let mut losses = Losses::default();
     for story in STORIES {
         let left = match story.tell::<S>() {
@@ -73,7 +73,7 @@ struct Loss<'a> {
 ///
 /// # Errors
 /// The first invariant that breaks.
-fn accept<S: Subject>(
+fn accept<S: Archived>(
     left: &Left,
     case: &Case,
     ignored: Option<Duty>,
@@ -118,7 +118,7 @@ fn accept<S: Subject>(
 
 impl Loss<'_> {
     /// Judges what a crash left. `done`: the acceptance had returned.
-    fn behind<S: Subject>(&self, image: &Image, kind: CrashKind, done: bool) -> Result<(), Violation> {
+    fn behind<S: Archived>(&self, image: &Image, kind: CrashKind, done: bool) -> Result<(), Violation> {
         let mut driver = Driver::<S>::new(SimFs::from_image(image), Setup::TINY);
         driver.ignore(self.ignored);
         driver.deaf();
@@ -146,7 +146,7 @@ impl Loss<'_> {
     }
 
     /// Opens, and holds what comes against the truth and against what could be read before.
-    fn open<S: Subject>(
+    fn open<S: Archived>(
         &self,
         driver: &mut Driver<S>,
         kind: CrashKind,
@@ -182,7 +182,7 @@ impl Loss<'_> {
     }
 
     /// An append behind it is as safe as any, and takes no LSN that was given up.
-    fn go_on<S: Subject>(
+    fn go_on<S: Archived>(
         &self,
         mut driver: Driver<S>,
         records: &[Record],

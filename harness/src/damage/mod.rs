@@ -23,7 +23,7 @@ use crate::fabric::{Image, LOG_DIR, Profile, SimFs};
 use crate::oracle::Reading;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::subject::{Plain, Setup, Subject};
+use crate::subject::{Archived, Plain, Setup};
 
 /// The sector of the disk, half a block of [`Setup::TINY`]: a batch can be damaged in part.
 const SECTOR: u32 = 128;
@@ -95,7 +95,7 @@ impl Story {
     ///
     /// # Errors
     /// What went wrong, if the story could not be told to its end: it would damage nothing worth having.
-    pub fn tell<S: Subject>(&self) -> Result<Left, String> {
+    pub fn tell<S: Archived>(&self) -> Result<Left, String> {
         let disk = SimFs::new(Profile::W.sector(SECTOR).no_garbage());
         let mut driver = Driver::<S>::new(disk, Setup::TINY);
         let steps = (self.steps)();
@@ -134,7 +134,7 @@ fn durable(disk: &SimFs) -> Result<Image, String> {
 }
 
 /// Opens a damaged image and says how that ended.
-fn open<S: Subject>(image: &Image) -> Ending {
+fn open<S: Archived>(image: &Image) -> Ending {
     let mut driver = Driver::<S>::new(SimFs::from_image(image), Setup::TINY);
     driver.deaf();
     driver.client(&ClientStep::Open);
@@ -142,7 +142,7 @@ fn open<S: Subject>(image: &Image) -> Ending {
 }
 
 /// Damages one story's log in every way, and judges each.
-pub fn explore<S: Subject>(story: &Story, report: &mut Report, progress: &Progress) {
+pub fn explore<S: Archived>(story: &Story, report: &mut Report, progress: &Progress) {
     let left = match story.tell::<S>() {
         Ok(left) => left,
         Err(why) => return report.incomplete(why),

@@ -8,9 +8,9 @@ use truelog_spec::step::Durability;
 use super::{At, Deed, Driver};
 use crate::fabric::SimFs;
 use crate::oracle::{Batch, Reading};
-use crate::subject::{Ack, Claimed, Sent, Subject, Watch};
+use crate::subject::{Ack, Archived, Claimed, Sent, Watch};
 
-impl<S: Subject> Driver<S> {
+impl<S: Archived> Driver<S> {
     /// Holds every claim of the engine's events against the disk, and makes each a moment to crash at.
     pub(super) fn watch(&self) -> Watch {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));

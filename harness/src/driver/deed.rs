@@ -32,6 +32,8 @@ pub enum Deed {
     Claimed(u64),
     /// A claim was made whose artifact the disk does not hold.
     Unfounded(String),
+    /// These drives do not serve, although nothing has failed.
+    DrivesOut(Vec<u64>),
     /// A write or a sync failed; all up to this LSN was synced before.
     WriteBackFailed(u64),
     /// The log's directory is a copy from now on.

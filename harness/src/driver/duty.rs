@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use truelog_env::Op;
 use truelog_spec::ClientStep;
 
-use crate::fabric::{Call, Edge, Role, SimFs, SyncOp};
+use crate::fabric::{Call, DriveFile, Edge, Role, SimFs, SyncOp};
 
 /// The part that a sync plays: on which kind of file, in which phase and, for a directory, after which change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,12 +71,17 @@ impl Duties {
             ClientStep::Close => "close",
             ClientStep::Adopt => "adopt",
             ClientStep::AcceptLoss => "accept-loss",
+            ClientStep::AddDrive { .. } => "add-drive",
+            ClientStep::Compact => "compact",
+            ClientStep::Scrub => "scrub",
             ClientStep::Append(_)
             | ClientStep::Batch(_)
             | ClientStep::Submit { .. }
             | ClientStep::Wait { .. }
             | ClientStep::Tick
             | ClientStep::Read { .. }
+            | ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
             | ClientStep::Inspect => "append",
         };
     }
@@ -101,8 +106,9 @@ impl Duties {
                 }
                 let to = call.to.as_ref().map_or(call.role, |(_, role)| *role);
                 state.changed = match (call.op, file(to)) {
-                    (Op::Rename, "manifest") => "rename manifest",
-                    (Op::Rename, "identity") => "rename identity",
+                    (Op::Rename, "manifest" | "drive/manifest") => "rename manifest",
+                    (Op::Rename, "identity" | "drive/identity") => "rename identity",
+                    (Op::Rename, "drive/run") => "rename run",
                     (Op::Rename, _) => "rename segment",
                     (Op::Unlink, _) => "unlink",
                     (Op::CreateDir, _) => "mkdir",
@@ -133,6 +139,16 @@ const fn file(role: Role) -> &'static str {
         Role::SegmentTmp(_) => "segment.tmp",
         Role::InDoubt => "in-doubt",
         Role::LogDir => "dir",
+        Role::Drive(_) => "drive",
+        Role::OnDrive(_, file) => match file {
+            DriveFile::Identity => "drive/identity",
+            DriveFile::IdentityTmp => "drive/identity.tmp",
+            DriveFile::Manifest => "drive/manifest",
+            DriveFile::ManifestTmp => "drive/manifest.tmp",
+            DriveFile::Run(_) => "drive/run",
+            DriveFile::RunTmp(_) => "drive/run.tmp",
+            DriveFile::InDoubt => "drive/in-doubt",
+        },
         Role::Ancestor => "ancestor",
         Role::Foreign => "foreign",
     }

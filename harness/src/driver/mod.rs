@@ -23,14 +23,14 @@ pub use units::Units;
 pub use world::Impossible;
 pub(crate) use world::carry_out;
 
-use crate::fabric::SimFs;
+use crate::fabric::{SimFs, drive_dir};
 use crate::oracle::Ended;
-use crate::subject::{Ack, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
+use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
 use duty::Duties;
 
 /// A log, its disk, and what happened so far.
 #[derive(Debug)]
-pub struct Driver<S: Subject> {
+pub struct Driver<S: Archived> {
     disk: SimFs,
     place: Place,
     diary: Diary,
@@ -42,9 +42,11 @@ pub struct Driver<S: Subject> {
     units: Units,
     refusal: Option<Refusal>,
     duties: Duties,
+    /// A call has failed in this life or in one before: a drive may be out by right.
+    struck: bool,
 }
 
-impl<S: Subject> Driver<S> {
+impl<S: Archived> Driver<S> {
     /// A driver over `disk`. Nothing is open.
     #[must_use]
     pub fn new(disk: SimFs, setup: Setup) -> Self {
@@ -61,6 +63,7 @@ impl<S: Subject> Driver<S> {
             units,
             refusal: None,
             duties: Duties::default(),
+            struck: false,
         };
         driver.disk.set_logging(false);
         driver.listen();
@@ -84,6 +87,11 @@ impl<S: Subject> Driver<S> {
         self.duties.ignore(duty);
     }
 
+    /// A call has failed before this life: a drive may be out by right.
+    pub const fn strike(&mut self) {
+        self.struck = true;
+    }
+
     /// What the syncs so far were for, and how often.
     #[must_use]
     pub fn duties(&self) -> BTreeMap<Duty, u64> {
@@ -104,7 +112,7 @@ impl<S: Subject> Driver<S> {
         match step {
             Step::Client(step) => Ok(Some(self.client(step))),
             Step::World(step) => self.world(step).map(|()| None),
-            Step::Engine(_) => Ok(None),
+            Step::Engine(_) | Step::Prefetch(_) => Ok(None),
         }
     }
 
@@ -124,6 +132,7 @@ impl<S: Subject> Driver<S> {
             Outcome::Failed(kind)
         });
         self.diary.note(Deed::Finish(outcome.clone()));
+        self.look_at_drives();
         self.moment(At::Return);
         outcome
     }
@@ -157,14 +166,21 @@ impl<S: Subject> Driver<S> {
                 self.acked(&[], &acks, weakest)
             }
             ClientStep::Trim { before } => Ok(Outcome::Trimmed(self.log()?.trim(*before)?)),
-            ClientStep::Tick => self.log()?.step().map(|()| Outcome::Done),
+            ClientStep::Tick => {
+                let log = self.log()?;
+                log.step()?;
+                if !log.drives().is_empty() {
+                    log.archive_step()?;
+                }
+                Ok(Outcome::Done)
+            }
             ClientStep::Close => {
                 self.log()?;
                 let log = self.log.take().ok_or_else(closed)?;
                 self.tickets.clear();
                 log.close().map(|()| Outcome::Done)
             }
-            ClientStep::Read { from } => {
+            ClientStep::Read { from, .. } => {
                 let read = self.log()?.read(*from);
                 Ok(self.read(*from, read))
             }
@@ -177,6 +193,27 @@ impl<S: Subject> Driver<S> {
                 let lost = S::accept_loss(&self.place)?;
                 Ok(Outcome::Lost(runs(&lost)))
             }
+            ClientStep::AddDrive { drive } => {
+                let dir = drive_dir(&self.place.dir, *drive);
+                self.log()?.add_drive(&dir).map(|_| Outcome::Done)
+            }
+            ClientStep::Compact => self.log()?.compact().map(|_| Outcome::Done),
+            ClientStep::Scrub => self.log()?.scrub(true).map(|_| Outcome::Done),
+            // A reader's snapshot lives as long as one read.
+            ClientStep::Hold { .. } | ClientStep::Release { .. } => Ok(Outcome::Done),
+        }
+    }
+
+    /// On a disk where nothing has failed, every drive serves.
+    fn look_at_drives(&self) {
+        let Some(log) = self.log.as_ref().filter(|_| !self.struck && self.disk.faults().fired().is_empty())
+        else {
+            return;
+        };
+        let out: Vec<u64> =
+            log.drives().iter().filter(|drive| !drive.serves).map(|drive| drive.number).collect();
+        if !out.is_empty() {
+            self.diary.note(Deed::DrivesOut(out));
         }
     }
 
@@ -250,7 +287,7 @@ impl<S: Subject> Driver<S> {
     }
 }
 
-impl<S: Subject> Drop for Driver<S> {
+impl<S: Archived> Drop for Driver<S> {
     /// Ends the life: the disk and its hook would otherwise hold each other.
     fn drop(&mut self) {
         self.end();

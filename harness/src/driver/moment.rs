@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 use truelog_env::Op;
 
 use super::{At, Deed, Diary, Driver};
-use crate::fabric::{Call, Choice, Coverage, Edge, Hook, Image, LOG_DIR, SimFs, Snapshot};
+use crate::fabric::{
+    Call, Choice, Coverage, Edge, Hook, Image, LOG_DIR, SimFs, Snapshot, drive_dir, drive_name, drive_number,
+};
 use crate::oracle::Files;
-use crate::subject::Subject;
+use crate::subject::Archived;
 
 /// A moment at which a crash may come.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Moment {
     }
 }
 
-impl<S: Subject> Driver<S> {
+impl<S: Archived> Driver<S> {
     /// From now on every call of the file system is written down, with the moments around it.
     pub(super) fn listen(&mut self) {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
@@ -78,6 +80,12 @@ impl<S: Subject> Driver<S> {
         durable_files(&self.disk)
     }
 
+    /// What whoever looks sees, durable or not.
+    #[must_use]
+    pub fn visible_files(&self) -> Files {
+        cached_files(&self.disk)
+    }
+
     /// Ends the life of whatever is open: its last deeds are void.
     pub(super) fn end(&mut self) {
         self.disk.set_hook(None);
@@ -106,12 +114,22 @@ const fn changes(op: Op) -> bool {
     )
 }
 
-/// The files of the log's directory in an image.
+/// The files of the log's directory in an image, and those of the drives beside it.
 #[must_use]
 pub fn files(image: &Image) -> Files {
     let dir = Path::new(LOG_DIR);
-    let names = image.names(dir).unwrap_or_default();
-    names.into_iter().filter_map(|name| Some((name.clone(), image.read(&dir.join(&name))?))).collect()
+    let mut files = Files::new();
+    let mut read = |dir: &Path, prefix: &str| {
+        for name in image.names(dir).unwrap_or_default() {
+            files.extend(image.read(&dir.join(&name)).map(|bytes| (format!("{prefix}{name}"), bytes)));
+        }
+    };
+    read(dir, "");
+    let beside = dir.parent().and_then(|parent| image.names(parent)).unwrap_or_default();
+    for drive in beside.iter().filter_map(|name| drive_number(name)) {
+        read(&drive_dir(dir, drive), &format!("{}/", drive_name(drive)));
+    }
+    files
 }
 
 /// What is there after a loss of power, whatever else it keeps.

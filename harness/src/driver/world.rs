@@ -1,17 +1,20 @@
 //! What the world does to a log under test.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use truelog_env::{IoError, IoKind, Op};
 use truelog_spec::WorldStep;
 use truelog_spec::step::{
-    Cache, Call as CallName, CrashKind, DamageKind, Fault, FaultKind, Keep, Role as SpecRole,
+    Cache, Call as CallName, CrashKind, DamageKind, Fault, FaultKind, Keep, OnDrive, Role as SpecRole,
     Unit as SpecUnit,
 };
 
 use super::{Deed, Driver, Units};
-use crate::fabric::{self, Call, Damage, Image, LOG_DIR, Plan, Reads, Role, SimFs, Snapshot, Unit};
-use crate::subject::Subject;
+use crate::fabric::{
+    self, Call, Damage, DriveFile, Image, LOG_DIR, Plan, Reads, Role, SimFs, Snapshot, Unit, drive_dir,
+};
+use crate::subject::Archived;
 
 /// Why the world cannot do what a step says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum Impossible {
     NoSuchDamage(SpecUnit),
 }
 
-impl<S: Subject> Driver<S> {
+impl<S: Archived> Driver<S> {
     /// A deed of the world.
     ///
     /// # Errors
@@ -47,6 +50,7 @@ impl<S: Subject> Driver<S> {
 
     /// The handle is gone; `image` is what the next life finds.
     fn crash(&mut self, kind: CrashKind, image: Image) {
+        self.struck |= !self.disk.faults().fired().is_empty();
         self.diary.note(Deed::Crash(kind));
         self.end();
         self.disk = SimFs::from_image(&image);
@@ -80,8 +84,8 @@ pub(crate) fn carry_out(
         }
         // Somebody else removes the name, and the log goes on writing to the file.
         WorldStep::Damage { unit: unit @ SpecUnit::Name(role), kind: DamageKind::Missing } if open => {
-            let name = file_name(*role).ok_or(Impossible::NoSuchDamage(*unit))?;
-            let removed = disk.env().fs.unlink(&std::path::Path::new(LOG_DIR).join(name));
+            let path = path_of(*role).ok_or(Impossible::NoSuchDamage(*unit))?;
+            let removed = disk.env().fs.unlink(&path);
             removed.map_err(|error| Impossible::Disk(error.to_string()))?;
         }
         WorldStep::Damage { unit, kind } => {
@@ -113,7 +117,7 @@ fn damaged(
         return image.copied().ok_or_else(unfit);
     }
     let (role, offset, len) = units.place(unit).ok_or_else(unfit)?;
-    let path = std::path::Path::new(LOG_DIR).join(file_name(role).ok_or_else(unfit)?);
+    let path = path_of(role).ok_or_else(unfit)?;
     let damage = match kind {
         DamageKind::Flip => Damage::Flip { bit: offset * 8 },
         DamageKind::Zero => Damage::Zero { offset, len },
@@ -154,20 +158,36 @@ pub(super) const fn fabric_role(role: SpecRole) -> Role {
         SpecRole::SegmentTmp(number) => Role::SegmentTmp(number),
         SpecRole::Dir => Role::LogDir,
         SpecRole::Ancestor => Role::Ancestor,
+        SpecRole::Drive(drive) => Role::Drive(drive),
+        SpecRole::OnDrive(drive, file) => Role::OnDrive(drive, on_drive(file)),
     }
 }
 
-/// The name of a file of the log.
-fn file_name(role: SpecRole) -> Option<String> {
-    Some(match role {
+const fn on_drive(file: OnDrive) -> DriveFile {
+    match file {
+        OnDrive::Identity => DriveFile::Identity,
+        OnDrive::IdentityTmp => DriveFile::IdentityTmp,
+        OnDrive::Manifest => DriveFile::Manifest,
+        OnDrive::ManifestTmp => DriveFile::ManifestTmp,
+        OnDrive::Run(number) => DriveFile::Run(number),
+        OnDrive::RunTmp(number) => DriveFile::RunTmp(number),
+    }
+}
+
+/// The path of a file of the log, or of one of its drives.
+fn path_of(role: SpecRole) -> Option<PathBuf> {
+    let dir = Path::new(LOG_DIR);
+    let name = match role {
+        SpecRole::OnDrive(drive, file) => return Some(drive_dir(dir, drive).join(on_drive(file).name()?)),
         SpecRole::Identity => "IDENTITY".to_owned(),
         SpecRole::IdentityTmp => "IDENTITY.tmp".to_owned(),
         SpecRole::Manifest => "MANIFEST".to_owned(),
         SpecRole::ManifestTmp => "MANIFEST.tmp".to_owned(),
         SpecRole::Segment(number) => format!("segment-{number:010}"),
         SpecRole::SegmentTmp(number) => format!("segment-{number:010}.tmp"),
-        SpecRole::Dir | SpecRole::Ancestor => return None,
-    })
+        SpecRole::Dir | SpecRole::Ancestor | SpecRole::Drive(_) => return None,
+    };
+    Some(dir.join(name))
 }
 
 const fn op(call: CallName) -> Op {

@@ -44,15 +44,26 @@ pub enum Letter {
     AcceptLoss,
     /// The process dies, the directory is a copy from then on, nothing of which is durable, and is adopted.
     Restore,
+    /// Add two drives.
+    AddDrives,
+    /// Archive all that is sealed.
+    Compact,
+    /// Some steps of background work, and all is read behind each: the archive is in the middle of something then.
+    Work,
+    /// Scrub the archive.
+    Scrub,
     /// The process dies, and the log is opened again.
     Die,
     /// The power fails, nothing pending is kept, and the log is opened again.
     Blackout,
 }
 
+/// How many steps [`Letter::Work`] has: three of them bring a small run from its beginning to the reclaim.
+const WORK: usize = 5;
+
 impl Letter {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Append,
         Self::AppendLight,
         Self::AppendLarge,
@@ -73,10 +84,14 @@ impl Letter {
         Self::Die,
         Self::Blackout,
         Self::Restore,
+        Self::AddDrives,
+        Self::Compact,
+        Self::Work,
+        Self::Scrub,
     ];
 
-    /// All but the last: a copy has so much pending that it gets scopes of its own.
-    pub const USUAL: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 1).0;
+    /// All but the last ones: a copy has so much pending that it gets scopes of its own, and so does the archive.
+    pub const USUAL: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 5).0;
 }
 
 impl fmt::Display for Letter {
@@ -101,6 +116,10 @@ impl fmt::Display for Letter {
             Self::Adopt => "adopt",
             Self::AcceptLoss => "accept-loss",
             Self::Restore => "restore",
+            Self::AddDrives => "add-drives",
+            Self::Compact => "compact",
+            Self::Work => "work",
+            Self::Scrub => "scrub",
             Self::Die => "die",
             Self::Blackout => "blackout",
         })
@@ -114,6 +133,7 @@ pub(super) struct Situation {
     waiting: Vec<TicketNo>,
     tickets: TicketNo,
     records: u64,
+    drives: bool,
 }
 
 impl Situation {
@@ -121,6 +141,16 @@ impl Situation {
     #[must_use]
     pub(super) fn created() -> Self {
         Self { open: true, ..Self::default() }
+    }
+
+    /// Just created, and these letters behind it.
+    fn behind(letters: &[Letter]) -> Self {
+        let mut situation = Self::created();
+        for letter in letters {
+            // A scope's own prefix is possible.
+            let _ = situation.take(*letter);
+        }
+        situation
     }
 
     /// The steps of a letter, if it is possible now.
@@ -145,9 +175,21 @@ impl Situation {
             Letter::TrimAll => vec![ClientStep::Trim { before: self.records + 1 }.into()],
             Letter::TrimMost if self.records == 1 => return None,
             Letter::TrimMost => vec![ClientStep::Trim { before: self.records }.into()],
+            Letter::AddDrives if self.drives => return None,
+            Letter::AddDrives => {
+                self.drives = true;
+                (1..=2).map(|drive| ClientStep::AddDrive { drive }.into()).collect()
+            }
+            Letter::Compact | Letter::Work | Letter::Scrub if !self.drives => return None,
+            Letter::Compact => vec![ClientStep::Compact.into()],
+            Letter::Work => {
+                let read = ClientStep::Read { from: 1, reader: None };
+                (0..WORK).flat_map(|_| [ClientStep::Tick.into(), read.clone().into()]).collect()
+            }
+            Letter::Scrub => vec![ClientStep::Scrub.into()],
             Letter::Tick => vec![ClientStep::Tick.into()],
             Letter::Idle => vec![WorldStep::Clock { ms: 50 }.into(), ClientStep::Tick.into()],
-            Letter::Read => vec![ClientStep::Read { from: 1 }.into()],
+            Letter::Read => vec![ClientStep::Read { from: 1, reader: None }.into()],
             Letter::Inspect => vec![ClientStep::Inspect.into()],
             Letter::Adopt => vec![ClientStep::Adopt.into()],
             Letter::AcceptLoss => vec![ClientStep::AcceptLoss.into()],
@@ -195,11 +237,11 @@ impl Situation {
     }
 }
 
-/// All sequences of exactly `depth` letters that are possible after a create, in order.
-pub fn sequences(alphabet: &[Letter], depth: usize) -> Vec<Vec<Letter>> {
+/// All sequences of exactly `depth` letters of `alphabet` that are possible after a create and `prefix`, in order.
+pub(super) fn sequences(prefix: &[Letter], alphabet: &[Letter], depth: usize) -> Vec<Vec<Letter>> {
     let mut done = Vec::new();
     let mut now = Vec::new();
-    extend(alphabet, depth, &Situation::created(), &mut now, &mut done);
+    extend(alphabet, depth, &Situation::behind(prefix), &mut now, &mut done);
     done
 }
 

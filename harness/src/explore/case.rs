@@ -14,8 +14,8 @@ use super::walk::follow;
 use super::{Letter, Scope, Sequence};
 use crate::driver::{Deed, Moment};
 use crate::fabric::{Image, Unit};
-use crate::oracle::{self, judge};
-use crate::subject::Subject;
+use crate::oracle;
+use crate::subject::Archived;
 
 /// The text of a first life.
 pub(super) fn first_life(scope: &Scope, sequence: &Sequence) -> String {
@@ -103,7 +103,7 @@ impl Case {
     ///
     /// # Errors
     /// When the text names a moment or units that the run does not have.
-    pub fn run<S: Subject>(&self) -> Result<(Vec<String>, bool), NotACase> {
+    pub fn run<S: Archived>(&self) -> Result<(Vec<String>, bool), NotACase> {
         let mut lines = Vec::new();
         let mut deeds = self.sequence.run::<S>(self.scope).deeds;
         let mut contract = Contract::new();
@@ -114,16 +114,15 @@ impl Case {
             lines.push(format!("crash: {kind}"));
             let owed = contract.obligations(kind);
             contract.crash(kind);
-            let recovery = Recovery::run::<S>(self.scope, &image, u32::try_from(life + 1).ok());
-            let case = oracle::Case {
-                owed: &owed,
-                before: &recovery.before,
-                ended: &recovery.ended,
-                after: &recovery.after,
-            };
+            let recovery = Recovery::run::<S>(
+                self.scope,
+                &image,
+                u32::try_from(life + 1).ok(),
+                self.sequence.fault.is_some(),
+            );
             lines.push(format!("the disk holds: {}", summary(&recovery.before)));
             lines.push(format!("open: {}", end(&recovery.ended)));
-            if let Err(violation) = judge(&case) {
+            if let Err(violation) = recovery.judge(&owed) {
                 lines.push(format!("VIOLATED {violation}"));
                 return Ok((lines, false));
             }

@@ -1,13 +1,13 @@
-//! The check `crash`: the pinned scopes, each exhausted.
+//! The checks `crash` and `archive`: the pinned scopes, each exhausted.
 
 use std::time::{Duration, Instant};
 
 use super::roles::unlisted;
-use super::{Explorer, Finding, Scope, sequences};
+use super::{Explorer, Finding, Scope};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::subject::{Plain, Subject};
+use crate::subject::{Archived, Plain};
 
 /// As many as the machine that the pinned scopes are meant for has cores.
 pub(crate) const THREADS: usize = 2;
@@ -16,26 +16,43 @@ pub(crate) const THREADS: usize = 2;
 #[must_use]
 pub fn check(plan: &Plan, progress: &Progress) -> Report {
     let mut report = Report::new("crash", "");
-    let total: usize = Scope::PINNED.iter().map(|scope| size(scope, scope.depth)).sum();
+    exhaust(Scope::PINNED, &mut report, progress);
+    if plan.deep && report.findings.is_empty() {
+        let deeper = deepen(plan, progress, &mut report);
+        report.scope = format!("{}; {deeper}", report.scope);
+    }
+    report
+}
+
+/// Explores every pinned scope of the archive.
+#[must_use]
+pub fn check_archive(_: &Plan, progress: &Progress) -> Report {
+    let mut report = Report::new("archive", "");
+    exhaust(Scope::ARCHIVE, &mut report, progress);
+    if report.explored.iter().all(|count| count.what != "of them with runs") {
+        report.incomplete("nothing was archived");
+    }
+    report
+}
+
+/// Explores scopes, one after the other, up to the first with a finding.
+fn exhaust(scopes: &[Scope], report: &mut Report, progress: &Progress) {
+    let total: usize = scopes.iter().map(|scope| size(scope, scope.depth)).sum();
     progress.expect(total as u64);
     let mut says = Vec::new();
-    for scope in Scope::PINNED {
+    for scope in scopes {
         says.push(scope.says());
         progress.says(scope.name);
-        explore::<Plain>(scope, 0..=scope.depth, &mut report, &|| true, &|| progress.advance(1));
+        explore::<Plain>(scope, 0..=scope.depth, report, &|| true, &|| progress.advance(1));
         if !report.findings.is_empty() {
             break;
         }
     }
-    if plan.deep && report.findings.is_empty() {
-        says.push(deepen(plan, progress, &mut report));
-    }
     report.scope = says.join("; ");
-    report
 }
 
 /// Explores one scope into a report. Whether it was exhausted.
-pub fn explore<S: Subject>(
+pub fn explore<S: Archived>(
     scope: &Scope,
     depths: std::ops::RangeInclusive<usize>,
     report: &mut Report,
@@ -79,7 +96,7 @@ pub(super) fn conclude(explorer: &Explorer<'_>, report: &mut Report, finding: Op
 }
 
 fn size(scope: &Scope, depth: usize) -> usize {
-    (0..=depth).map(|depth| sequences(scope.alphabet, depth).len()).sum()
+    (0..=depth).map(|depth| scope.sequences(depth).len()).sum()
 }
 
 /// Deepens the first pinned scope until time ends; says which depth was exhausted.

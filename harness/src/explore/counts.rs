@@ -36,6 +36,8 @@ pub struct Counts {
     pub recoveries: Counter,
     /// Pairs of an image and what is owed on it, judged.
     pub pairs: Counter,
+    /// Those of them whose image has an archive: its manifest names a run.
+    pub archived: Counter,
     /// Faults that fired.
     pub faults: Counter,
 }
@@ -49,5 +51,8 @@ impl Counts {
         report.count("images", self.images.get());
         report.count("recoveries", self.recoveries.get());
         report.count("pairs judged", self.pairs.get());
+        if self.archived.get() > 0 {
+            report.count("of them with runs", self.archived.get());
+        }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::check::{THREADS, conclude, note};
 use super::fault::{Kind, Struck};
 use super::run::Sequence;
-use super::{Explorer, Scope, sequences};
+use super::{Explorer, Scope};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::subject::{Plain, Subject};
+use crate::subject::{Archived, Plain};
 
 /// Strikes every call of the last step of every sequence of the fault scopes, in every way.
 #[must_use]
@@ -29,8 +29,8 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
 }
 
 /// Strikes all that one scope offers.
-pub fn strike<S: Subject>(scope: &Scope, report: &mut Report, progress: &Progress) {
-    let list: Vec<_> = (0..=scope.depth).flat_map(|depth| sequences(scope.alphabet, depth)).collect();
+pub fn strike<S: Archived>(scope: &Scope, report: &mut Report, progress: &Progress) {
+    let list: Vec<_> = (0..=scope.depth).flat_map(|depth| scope.sequences(depth)).collect();
     progress.expect(list.len() as u64);
     let explorer = Explorer::new(scope);
     let (next, silent) = (AtomicUsize::new(0), AtomicUsize::new(0));

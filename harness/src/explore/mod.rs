@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use truelog_spec::contract::{Contract, Violation};
 
-pub use alphabet::{Letter, sequences, spell};
+pub use alphabet::{Letter, spell};
 pub use case::{Case, NotACase};
-pub use check::{check, explore};
+pub use check::{check, check_archive, explore};
 pub use counts::Counts;
 pub use fault::{Kind, Struck};
 pub use faults::{check as check_faults, strike};
@@ -32,7 +32,7 @@ pub use scope::{LIMIT, Scope};
 
 use crate::driver::Duty;
 use crate::fabric::{Image, SimFs};
-use crate::subject::Subject;
+use crate::subject::Archived;
 use recovery::Recovery;
 
 /// A broken invariant, and how to see it again.
@@ -82,7 +82,7 @@ impl<'a> Explorer<'a> {
 
     /// Explores all sequences of the scope, shortest first, on `threads` threads. `wanted` is asked before each
     /// sequence whether to go on; `done` is told of each. Stops after the first sequence with a finding.
-    pub fn run<S: Subject>(
+    pub fn run<S: Archived>(
         &self,
         depths: std::ops::RangeInclusive<usize>,
         threads: usize,
@@ -91,7 +91,7 @@ impl<'a> Explorer<'a> {
     ) -> bool {
         let mut list: Vec<Vec<Letter>> = Vec::new();
         for depth in depths {
-            list.extend(sequences(self.scope.alphabet, depth));
+            list.extend(self.scope.sequences(depth));
         }
         let next = AtomicUsize::new(0);
         let whole = AtomicUsize::new(0);
@@ -134,7 +134,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Runs one sequence, and judges all that any of its letters can come to.
-    pub fn run_whole<S: Subject>(&self, sequence: &Sequence) {
+    pub fn run_whole<S: Archived>(&self, sequence: &Sequence) {
         let ran = sequence.run::<S>(self.scope);
         self.counts.sequences.add(1);
         lock(&self.duties).extend(ran.duties.keys());
@@ -143,7 +143,7 @@ impl<'a> Explorer<'a> {
     }
 
     /// Runs one sequence, and judges all that its last letter can come to. Whether the fault fired, if there is one.
-    fn sequence<S: Subject>(&self, at: usize, sequence: &Sequence) -> bool {
+    fn sequence<S: Archived>(&self, at: usize, sequence: &Sequence) -> bool {
         let ran = sequence.run::<S>(self.scope);
         self.counts.sequences.add(1);
         lock(&self.duties).extend(ran.duties.keys());

@@ -14,7 +14,7 @@ use super::{Explorer, Finding, Letter, Scope, Sequence, spell};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::subject::{Plain, Subject};
+use crate::subject::{Archived, Plain};
 
 /// The most letters of a run.
 const LONGEST: usize = 40;
@@ -79,7 +79,7 @@ pub fn check(plan: &Plan, progress: &Progress) -> Report {
 }
 
 /// Draws and judges runs until time ends or one breaks an invariant.
-pub fn draw<S: Subject>(seed: u64, time: Duration, report: &mut Report, progress: &Progress) {
+pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progress: &Progress) {
     let until = Instant::now() + time;
     let shared = Mutex::new(report);
     let work = |thread: u64| {
@@ -115,7 +115,7 @@ fn sequence(letters: Vec<Letter>) -> Sequence {
 }
 
 /// A run that breaks the same invariant, and from which no letter can be left out.
-fn shrink<S: Subject>(mut letters: Vec<Letter>, mut best: Finding) -> Finding {
+fn shrink<S: Archived>(mut letters: Vec<Letter>, mut best: Finding) -> Finding {
     let until = Instant::now() + Duration::from_secs(20);
     let mut at = 0;
     while at < letters.len() && Instant::now() < until {

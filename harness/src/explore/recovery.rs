@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use truelog_spec::contract::RecoveredState;
+use truelog_spec::contract::{Contract, Obligations, RecoveredState, Violation};
 use truelog_spec::step::Write;
-use truelog_spec::{ClientStep, Failure};
+use truelog_spec::{ClientStep, Failure, Invariant};
 
 use super::Scope;
+use super::walk::follow;
 use crate::driver::{Deed, Driver, Duty, files};
 use crate::fabric::{Image, SimFs};
-use crate::oracle::{Ended, Reading};
-use crate::subject::{Refusal, Subject};
+use crate::oracle::{Case, Ended, Reading, judge};
+use crate::subject::{Archived, Refusal};
 
 /// The writers of the appends that follow recoveries, one for each life: none of a scope's own.
 const NEXT_WRITER: u32 = 1000;
@@ -24,6 +25,9 @@ pub(super) struct Recovery {
     pub(super) ended: Ended,
     /// What the disk was sure to hold when the open returned.
     pub(super) after: Reading,
+    /// What is wrong whatever was owed: a drive does not serve although nothing has failed, or something is left that
+    /// nothing names.
+    pub(super) wrong: Option<Violation>,
     /// What happened, the append that followed included. Empty where only the open was wanted.
     pub(super) deeds: Vec<Deed>,
     /// What the syncs were for.
@@ -31,12 +35,15 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Opens the image. If the life is to go on as the one of this number, a record is appended, and everything is
-    /// written down.
-    pub(super) fn run<S: Subject>(scope: &Scope, image: &Image, life: Option<u32>) -> Self {
+    /// Opens the image. If the life is to go on as the one of this number, a record is appended, what is sealed is
+    /// archived in the scopes of the archive, and everything is written down. `struck`: a call failed before.
+    pub(super) fn run<S: Archived>(scope: &Scope, image: &Image, life: Option<u32>, struck: bool) -> Self {
         let before = Reading::of(&files(image));
         let mut driver = Driver::<S>::new(SimFs::from_image(image), scope.setup);
         driver.ignore(scope.ignored);
+        if struck {
+            driver.strike();
+        }
         if life.is_none() {
             driver.deaf();
         }
@@ -44,12 +51,28 @@ impl Recovery {
         let after = Reading::of(&driver.durable_files());
         let mut deeds = driver.deeds();
         let ended = ended(&deeds, driver.refusal());
+        let wrong = drives_out(&deeds).or_else(|| orphan(&driver, &after));
         if let Some(life) = life {
             let write = Write { writer: NEXT_WRITER + life, ..Write::one(0, 8) };
             driver.client(&ClientStep::Append(write));
+            if scope.compacts() {
+                driver.client(&ClientStep::Compact);
+            }
             deeds.extend(driver.deeds());
         }
-        Self { before, ended, after, deeds, duties: driver.duties() }
+        Self { before, ended, after, wrong, deeds, duties: driver.duties() }
+    }
+}
+
+impl Recovery {
+    /// Holds it against what was owed.
+    ///
+    /// # Errors
+    /// The first invariant, in the order of the list, that it breaks.
+    pub(super) fn judge(&self, owed: &Obligations) -> Result<(), Violation> {
+        let case = Case { owed, before: &self.before, ended: &self.ended, after: &self.after };
+        let broken = judge(&case).err().into_iter().chain(self.wrong.clone());
+        broken.min_by_key(|violation| violation.invariant).map_or(Ok(()), Err)
     }
 }
 
@@ -71,4 +94,20 @@ fn ended(deeds: &[Deed], refusal: Option<&Refusal>) -> Ended {
             says: format!("{:?}", RecoveredState::empty()),
         })),
     }
+}
+
+fn drives_out(deeds: &[Deed]) -> Option<Violation> {
+    let mut calls = None;
+    let out = |deed: &Deed| matches!(deed, Deed::DrivesOut(_));
+    let out = deeds.iter().find(|deed| out(deed))?;
+    follow(&mut Contract::new(), &mut calls, out).err()
+}
+
+/// What an open leaves that nothing names. What it has removed, and is not sure to stay away, the next one removes again.
+fn orphan<S: Archived>(driver: &Driver<S>, after: &Reading) -> Option<Violation> {
+    if after.orphans().is_empty() {
+        return None;
+    }
+    let name = Reading::of(&driver.visible_files()).orphans().into_iter().next()?;
+    Some(Violation::new(Invariant::RecoveryConverges, format!("open leaves {name}, which nothing names")))
 }

@@ -11,7 +11,7 @@ use crate::damage::losses;
 use crate::driver::Duty;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::subject::{Plain, Subject};
+use crate::subject::{Archived, Plain};
 
 /// What becomes of a log when the disk leaves out one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,7 @@ fn part(duty: Duty, found: Option<(Invariant, String)>, report: &mut Report, pro
 /// The parts that syncs play in a scope, in the recoveries from its crashes too. A scope without any part left out
 /// must hold.
 #[must_use]
-pub fn duties<S: Subject>(scope: &Scope, report: &mut Report) -> Vec<Duty> {
+pub fn duties<S: Archived>(scope: &Scope, report: &mut Report) -> Vec<Duty> {
     let explorer = Explorer::new(scope);
     explorer.run::<S>(0..=scope.depth, THREADS, || true, || {});
     conclude(&explorer, report, explorer.finding());
@@ -178,7 +178,7 @@ pub fn duties<S: Subject>(scope: &Scope, report: &mut Report) -> Vec<Duty> {
 }
 
 /// What the disk breaks by leaving out one part: the invariant and the case.
-fn broken<S: Subject>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(Invariant, String)> {
+fn broken<S: Archived>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(Invariant, String)> {
     scopes.iter().find_map(|scope| {
         let lying = Scope { ignored: Some(duty), ..**scope };
         let explorer = Explorer::new(&lying);

@@ -8,7 +8,7 @@ use super::fault::Struck;
 use super::{Letter, Scope, new_disk, spell};
 use crate::driver::{Deed, Driver, Duty};
 use crate::fabric::{Call, Edge};
-use crate::subject::Subject;
+use crate::subject::Archived;
 
 /// A sequence, and the fault on its last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +33,10 @@ pub(super) struct Ran {
 
 impl Sequence {
     /// All steps, the create included, and how many of them come before the last letter.
-    fn steps(&self) -> (Vec<Step>, usize) {
+    fn steps(&self, scope: &Scope) -> (Vec<Step>, usize) {
         let mut steps = vec![ClientStep::Create.into()];
         let mut before = 0;
-        for letter in spell(&self.letters) {
+        for letter in spell(&[scope.prefix, self.letters.as_slice()].concat()) {
             before = steps.len();
             steps.extend(letter);
         }
@@ -44,11 +44,11 @@ impl Sequence {
     }
 
     /// Runs it from an empty disk.
-    pub(super) fn run<S: Subject>(&self, scope: &Scope) -> Ran {
+    pub(super) fn run<S: Archived>(&self, scope: &Scope) -> Ran {
         let plan = self.fault.and_then(|struck| struck.plan(&self.calls::<S>(scope)));
         let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
         driver.ignore(scope.ignored);
-        let (steps, before) = self.steps();
+        let (steps, before) = self.steps(scope);
         let (mut deeds, mut from) = (Vec::new(), 0);
         for (index, step) in steps.iter().enumerate() {
             deeds.extend(driver.deeds());
@@ -70,9 +70,9 @@ impl Sequence {
     }
 
     /// The calls of the last step, without any fault.
-    pub(super) fn calls<S: Subject>(&self, scope: &Scope) -> Vec<Call> {
+    pub(super) fn calls<S: Archived>(&self, scope: &Scope) -> Vec<Call> {
         let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
-        let (steps, _) = self.steps();
+        let (steps, _) = self.steps(scope);
         let Some((last, before)) = steps.split_last() else { return Vec::new() };
         for step in before {
             let _ = driver.step(step);
@@ -88,7 +88,7 @@ impl Sequence {
 }
 
 /// After a fault: the handle goes on if it can, the process dies, and the next life goes on.
-fn aftermath<S: Subject>(driver: &mut Driver<S>) {
+fn aftermath<S: Archived>(driver: &mut Driver<S>) {
     let append = |driver: &mut Driver<S>| {
         let _ = driver.client(&ClientStep::Append(truelog_spec::step::Write::one(0, 8)));
     };

@@ -1,6 +1,6 @@
 //! The pinned scopes: what each chooses from, and how deep it goes.
 
-use super::alphabet::Letter;
+use super::alphabet::{Letter, sequences};
 use crate::driver::Duty;
 use crate::fabric::Profile;
 use crate::subject::Setup;
@@ -10,6 +10,8 @@ use crate::subject::Setup;
 pub struct Scope {
     /// Its name, as reports and replays give it.
     pub name: &'static str,
+    /// What is done after the create, before anything is chosen.
+    pub prefix: &'static [Letter],
     /// What a sequence chooses from.
     pub alphabet: &'static [Letter],
     /// How many letters a sequence has, after the create.
@@ -52,6 +54,7 @@ pub const LIMIT: usize = 1024;
 const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, crashes: usize) -> Scope {
     Scope {
         name,
+        prefix: &[],
         alphabet,
         depth,
         crashes,
@@ -61,6 +64,25 @@ const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, cr
         limit_again: LIMIT,
         collapse: true,
         ignored: None,
+    }
+}
+
+/// Two drives, and a segment that can be archived.
+const SEALED: &[Letter] = &[Letter::AddDrives, Letter::Append, Letter::Append];
+
+/// A scope of the archive: a segment holds one batch, and a sector is a block.
+const fn archive(
+    name: &'static str,
+    prefix: &'static [Letter],
+    alphabet: &'static [Letter],
+    depth: usize,
+    crashes: usize,
+) -> Scope {
+    Scope {
+        prefix,
+        setup: Setup::SMALLEST,
+        profile: Profile::W.sector(256).no_garbage(),
+        ..scope(name, alphabet, depth, crashes)
     }
 }
 
@@ -102,6 +124,57 @@ impl Scope {
         Self {
             profile: Profile::EXT4.sector(128),
             ..scope("ext4", &[Letter::Append, Letter::Batch, Letter::Die], 2, 1)
+        },
+    ];
+
+    /// The scopes of the archive.
+    pub const ARCHIVE: &'static [Self] = &[
+        archive("archive-drives", &[], &[Letter::AddDrives, Letter::Append, Letter::Die], 3, 1),
+        archive(
+            "archive",
+            SEALED,
+            &[
+                Letter::Compact,
+                Letter::Append,
+                Letter::TrimMost,
+                Letter::TrimAll,
+                Letter::Scrub,
+                Letter::Die,
+                Letter::Blackout,
+            ],
+            3,
+            1,
+        ),
+        archive(
+            "archive-steps",
+            SEALED,
+            &[Letter::Work, Letter::Append, Letter::TrimMost, Letter::TrimAll],
+            4,
+            1,
+        ),
+        // Runs of several blocks, segments of several batches, blocks that are torn.
+        Self {
+            setup: Setup::TINY,
+            profile: Profile::W.sector(256),
+            ..archive(
+                "archive-blocks",
+                &[Letter::AddDrives, Letter::AppendLarge, Letter::Batch, Letter::Append],
+                &[Letter::Compact, Letter::AppendLarge, Letter::TrimMost],
+                3,
+                1,
+            )
+        },
+        archive(
+            "archive-merge",
+            &[Letter::AddDrives, Letter::Append, Letter::Append, Letter::Compact, Letter::Append],
+            &[Letter::Compact, Letter::Append, Letter::TrimMost, Letter::TrimAll, Letter::Work],
+            3,
+            1,
+        ),
+        Self { limit_again: 64, ..archive("archive-twice", SEALED, &[Letter::Compact], 1, 2) },
+        Self {
+            profile: Profile::EXT4.sector(256).no_garbage(),
+            ..archive("archive-ext4", SEALED, &[Letter::Compact, Letter::Append, Letter::TrimAll], 3, 1)
         },
     ];
 
@@ -177,8 +250,21 @@ impl Scope {
             .iter()
             .chain(Self::FAULTS)
             .chain(Self::ROLES)
+            .chain(Self::ARCHIVE)
             .chain(std::slice::from_ref(&Self::RANDOM));
         all.into_iter().find(|scope| scope.name == name)
+    }
+
+    /// All sequences of exactly `depth` letters.
+    #[must_use]
+    pub fn sequences(&self, depth: usize) -> Vec<Vec<Letter>> {
+        sequences(self.prefix, self.alphabet, depth)
+    }
+
+    /// Whether a life that follows a crash archives what it finds.
+    #[must_use]
+    pub fn compacts(&self) -> bool {
+        self.prefix.iter().chain(self.alphabet).any(|letter| *letter == Letter::Compact)
     }
 
     /// What it is, for reports.

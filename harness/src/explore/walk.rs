@@ -11,8 +11,7 @@ use super::recovery::Recovery;
 use super::{Explorer, Finding, Scope, Sequence, lock};
 use crate::driver::{Deed, Moment};
 use crate::fabric::{Choice, Image};
-use crate::oracle::{Case, judge};
-use crate::subject::Subject;
+use crate::subject::Archived;
 
 /// How a moment was reached: the lives before it, and where each ended.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ pub(super) struct Start {
 
 impl Explorer<'_> {
     /// Follows a life and crashes at every moment of it from `start` on.
-    pub(super) fn life<S: Subject>(
+    pub(super) fn life<S: Archived>(
         &self,
         start: Start,
         mut contract: Contract,
@@ -74,7 +73,7 @@ impl Explorer<'_> {
     }
 
     /// Crashes at a moment in every way.
-    fn moment<S: Subject>(
+    fn moment<S: Archived>(
         &self,
         start: Start,
         contract: &Contract,
@@ -98,7 +97,7 @@ impl Explorer<'_> {
     }
 
     /// Recovers one image, judges it, and goes on from there.
-    fn image<S: Subject>(
+    fn image<S: Archived>(
         &self,
         start: Start,
         image: &Image,
@@ -113,16 +112,13 @@ impl Explorer<'_> {
         if self.scope.collapse && !lock(&self.judged).insert(pair) {
             return;
         }
-        let recovery = self.recovery::<S>(image, life);
+        let recovery = self.recovery::<S>(image, life, path.sequence.fault.is_some());
         self.counts.pairs.add(1);
-        let case = Case {
-            owed: &crashed.owed,
-            before: &recovery.before,
-            ended: &recovery.ended,
-            after: &recovery.after,
-        };
+        let archived = recovery.before.manifest.as_ref().is_some_and(|manifest| !manifest.runs.is_empty());
+        self.counts.archived.add(u64::from(archived));
         let next = Start { crashes, from: 0, ..start };
-        if let Err(violation) = judge(&case) {
+        let verdict = recovery.judge(&crashed.owed);
+        if let Err(violation) = verdict {
             self.find(next, violation, path, text());
             return;
         }
@@ -132,7 +128,7 @@ impl Explorer<'_> {
         }
     }
 
-    fn recovery<S: Subject>(&self, image: &Image, life: Option<u32>) -> Arc<Recovery> {
+    fn recovery<S: Archived>(&self, image: &Image, life: Option<u32>, struck: bool) -> Arc<Recovery> {
         let key = (image.clone(), life);
         if self.scope.collapse
             && let Some(known) = lock(&self.recoveries).get(&key)
@@ -140,7 +136,7 @@ impl Explorer<'_> {
             return Arc::clone(known);
         }
         self.counts.recoveries.add(1);
-        let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life));
+        let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life, struck));
         lock(&self.duties).extend(recovery.duties.keys());
         if self.scope.collapse {
             lock(&self.recoveries).insert(key, Arc::clone(&recovery));
@@ -200,6 +196,7 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
         }
         Deed::Claimed(lsn) => contract.claimed(*lsn),
         Deed::Unfounded(says) => return Err(Violation::new(Invariant::ClaimHasArtifact, says.clone())),
+        Deed::DrivesOut(out) => return Err(drives_out(out)),
         Deed::WriteBackFailed(synced) => contract.write_back_failed(*synced),
         Deed::Copied => contract.copied(),
         Deed::Crash(kind) => {
@@ -209,6 +206,12 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
         Deed::Moment(_) => {}
     }
     Ok(())
+}
+
+/// Nothing has failed, and yet drives do not serve.
+fn drives_out(out: &[u64]) -> Violation {
+    let says = format!("drives {out:?} do not serve, and nothing has failed");
+    Violation::new(Invariant::QuarantineLosesNothing, says)
 }
 
 /// The units that a choice keeps, as text.

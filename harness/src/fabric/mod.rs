@@ -12,6 +12,7 @@ mod call;
 mod content;
 mod damage;
 mod disk;
+mod drive;
 mod durable;
 mod fault;
 mod image;
@@ -26,8 +27,11 @@ mod surroundings;
 mod unit;
 mod world;
 
+pub(crate) use content::mix;
+
 pub use call::{Call, Edge, Hook, LogRecord};
 pub use damage::{Damage, DamageError};
+pub use drive::{DriveFile, drive_dir, drive_name, drive_number};
 pub use fault::{Fault, FaultId, Plan, Reads, SyncOp};
 pub use image::Image;
 pub use images::{Choice, Coverage, Images, PowerCrash};

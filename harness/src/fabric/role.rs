@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::drive::{DriveFile, drive_name, drive_number};
+
 /// What a path is to a log. Traces and units name files so, and replay in any directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
@@ -25,6 +27,10 @@ pub enum Role {
     InDoubt,
     /// The log's own directory.
     LogDir,
+    /// The directory of a drive, by number: it is beside the log's.
+    Drive(u64),
+    /// A file of a drive.
+    OnDrive(u64, DriveFile),
     /// A directory above the log's.
     Ancestor,
     /// Anything else.
@@ -42,9 +48,21 @@ impl Role {
             return Self::Ancestor;
         }
         if path.parent() != Some(log_dir) {
-            return Self::Foreign;
+            return Self::beside(path, log_dir).unwrap_or(Self::Foreign);
         }
         path.file_name().and_then(|name| name.to_str()).map_or(Self::Foreign, Self::of_name)
+    }
+
+    /// The role of a path that is not the log's own: a drive is a directory beside it, called `drive-N`.
+    fn beside(path: &Path, log_dir: &Path) -> Option<Self> {
+        let inside = path.strip_prefix(log_dir.parent()?).ok()?;
+        let mut names = inside.iter().map(|name| name.to_str());
+        let drive = drive_number(names.next()??)?;
+        match (names.next(), names.next()) {
+            (None, _) => Some(Self::Drive(drive)),
+            (Some(name), None) => DriveFile::of_name(name?).map(|file| Self::OnDrive(drive, file)),
+            _ => None,
+        }
     }
 
     /// The role of a file name inside the log's directory.
@@ -61,14 +79,19 @@ impl Role {
     }
 
     fn of_segment(name: &str) -> Option<Self> {
-        let rest = name.strip_prefix("segment-")?;
-        let (digits, tmp) = rest.strip_suffix(".tmp").map_or((rest, false), |digits| (digits, true));
-        if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let number = digits.parse().ok()?;
+        let (number, tmp) = numbered(name, "segment-")?;
         Some(if tmp { Self::SegmentTmp(number) } else { Self::Segment(number) })
     }
+}
+
+/// The number in a name of ten digits, and whether `.tmp` follows it.
+pub(super) fn numbered(name: &str, prefix: &str) -> Option<(u64, bool)> {
+    let rest = name.strip_prefix(prefix)?;
+    let (digits, tmp) = rest.strip_suffix(".tmp").map_or((rest, false), |digits| (digits, true));
+    if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((digits.parse().ok()?, tmp))
 }
 
 impl fmt::Display for Role {
@@ -82,6 +105,8 @@ impl fmt::Display for Role {
             Self::SegmentTmp(number) => write!(f, "seg-{number}.tmp"),
             Self::InDoubt => f.write_str("in-doubt"),
             Self::LogDir => f.write_str("dir"),
+            Self::Drive(drive) => f.write_str(&drive_name(*drive)),
+            Self::OnDrive(drive, file) => write!(f, "{}/{file}", drive_name(*drive)),
             Self::Ancestor => f.write_str("ancestor"),
             Self::Foreign => f.write_str("foreign"),
         }
@@ -91,7 +116,8 @@ impl fmt::Display for Role {
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` names no role: one of identity, manifest, seg-N (each also with .tmp), in-doubt, dir, ancestor, foreign"
+    "`{0}` names no role: one of identity, manifest, seg-N (each also with .tmp), in-doubt, dir, drive-N, drive-N/FILE \
+     (FILE one of identity, manifest, run-N, each also with .tmp, in-doubt), ancestor, foreign"
 )]
 pub struct NoSuchRole(pub String);
 
@@ -110,6 +136,12 @@ impl FromStr for Role {
             "foreign" => Self::Foreign,
             _ => {
                 let wrong = || NoSuchRole(text.to_owned());
+                let (drive, file) =
+                    text.split_once('/').map_or((text, None), |(drive, file)| (drive, Some(file)));
+                if let Some(drive) = drive_number(drive) {
+                    let Some(file) = file else { return Ok(Self::Drive(drive)) };
+                    return DriveFile::parse(file).map(|file| Self::OnDrive(drive, file)).ok_or_else(wrong);
+                }
                 let rest = text.strip_prefix("seg-").ok_or_else(wrong)?;
                 match rest.strip_suffix(".tmp") {
                     Some(number) => Self::SegmentTmp(number.parse().map_err(|_| wrong())?),

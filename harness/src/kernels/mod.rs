@@ -7,11 +7,18 @@
 
 mod canaries;
 mod commit;
+mod scenarios;
+mod slot;
+mod slot_canaries;
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use truelog_spec::Invariant;
+
+pub use scenarios::SCENARIOS;
 
 use crate::command::Plan;
 use crate::progress::Progress;
@@ -26,85 +33,13 @@ pub struct Scenario {
     pub says: &'static str,
     /// How often a thread may be interrupted although it could go on. `None`: as often as there is a point.
     pub preemptions: Option<usize>,
+    /// What is broken if it fails.
+    pub invariant: Invariant,
     /// For a canary, what loom must say.
     pub must_fail: Option<&'static str>,
     /// The program.
     body: fn(),
 }
-
-/// All scenarios, canaries last.
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "hand-over",
-        says: "two writers and a third, one leads, each is told exactly once, no commit overlaps another",
-        preemptions: Some(3),
-        must_fail: None,
-        body: commit::hand_over,
-    },
-    Scenario {
-        name: "publication",
-        says: "who reads the watermark without the lock may read what it covers",
-        preemptions: None,
-        must_fail: None,
-        body: commit::publication,
-    },
-    Scenario {
-        name: "wake-up",
-        says: "a watcher that never leads is woken by the commit that it waits for",
-        preemptions: None,
-        must_fail: None,
-        body: commit::wake_up,
-    },
-    Scenario {
-        name: "back-pressure",
-        says: "writers that wait for room get it when the front is taken",
-        preemptions: Some(3),
-        must_fail: None,
-        body: commit::back_pressure,
-    },
-    Scenario {
-        name: "failure",
-        says: "a failed commit fails everybody above the watermark, nobody below it, and for good",
-        preemptions: Some(3),
-        must_fail: None,
-        body: commit::failure,
-    },
-    Scenario {
-        name: "poisoned-from-outside",
-        says: "a failure elsewhere while a commit is in flight: both writers are told, none is acknowledged after it",
-        preemptions: Some(3),
-        must_fail: None,
-        body: commit::poisoned_from_outside,
-    },
-    Scenario {
-        name: "worker",
-        says: "a worker that leads once beside a writer",
-        preemptions: None,
-        must_fail: None,
-        body: commit::worker,
-    },
-    Scenario {
-        name: "canary-relaxed-watermark",
-        says: "a watermark published without ordering: the reader sees it before what it covers",
-        preemptions: None,
-        must_fail: Some("Causality violation"),
-        body: canaries::relaxed_watermark,
-    },
-    Scenario {
-        name: "canary-lost-wake-up",
-        says: "a waiter that looks before it locks sleeps through its wake-up",
-        preemptions: None,
-        must_fail: Some("deadlock"),
-        body: canaries::lost_wake_up,
-    },
-    Scenario {
-        name: "canary-two-leaders",
-        says: "leadership taken by look and set, not by possession: two commits overlap",
-        preemptions: None,
-        must_fail: Some("two commits in flight"),
-        body: canaries::two_leaders,
-    },
-];
 
 impl Scenario {
     /// The scenario of that name.
@@ -182,7 +117,7 @@ pub enum Explored {
 /// The check `loom`.
 #[must_use]
 pub fn check(_: &Plan, progress: &Progress) -> Report {
-    let scope = "group commit's kernel, 3 threads, every interleaving and every weak load, \
+    let scope = "group commit's kernel and the prefetch slot's word, 3 threads, every interleaving and every weak load, \
                  at most 3 preemptions where a scenario says so";
     let mut report = Report::new("loom", scope);
     match std::env::current_exe() {
@@ -221,7 +156,8 @@ pub fn all(verifier: &Path, report: &mut Report, progress: &Progress) {
             }
             Ok(Explored::CanaryFound) => report.count("canaries found", 1),
             Err(says) => {
-                let invariant = if scenario.must_fail.is_some() { "harness" } else { "append-resolves" };
+                let canary = scenario.must_fail.is_some();
+                let invariant = if canary { "harness" } else { scenario.invariant.as_str() };
                 report.find(invariant, says, format!("cargo verify kernel {}", scenario.name));
             }
         }

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use truelog_spec::contract::Record;
 
-/// The files of a log directory: name and bytes.
+use super::archive::{self, Drive};
+use super::manifest::Manifest;
+
+/// The files of a log directory, by name, and those of the drives beside it, as `drive-1/NAME`: their bytes.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The bytes of a batch's header.
@@ -70,13 +73,21 @@ pub struct Reading {
     /// The log's identity, if the identity file is valid.
     pub log: Option<[u8; 16]>,
     /// What the manifest says, if its checkpoint is valid.
-    pub manifest: Option<super::manifest::Manifest>,
+    pub manifest: Option<Manifest>,
     /// The numbers that have a file, whatever it holds.
     pub names: BTreeSet<u64>,
     /// The segments with a valid header, by number.
     pub segments: BTreeMap<u64, Segment>,
     /// The batches that count, in the order of their LSNs.
     pub kept: Vec<Batch>,
+    /// The names in the log's directory that were never finished.
+    pub unfinished: Vec<String>,
+    /// The drives beside the log.
+    pub drives: BTreeMap<u64, Drive>,
+    /// The records that the manifest's runs hold, in any copy that it names.
+    pub archived: BTreeMap<u64, Record>,
+    /// The block size.
+    pub block: usize,
     /// The highest LSN that something other than its own batch vouches for; 0 for none.
     pub vouched: u64,
     /// What does not fit together.
@@ -91,31 +102,69 @@ impl Reading {
         let Some((log, block)) = files.get("IDENTITY").and_then(|bytes| identity(bytes)) else {
             return reading;
         };
-        reading.log = Some(log);
-        reading.manifest =
-            files.get("MANIFEST").and_then(|bytes| super::manifest::Manifest::read(bytes, &log, block));
+        (reading.log, reading.block) = (Some(log), block);
+        reading.manifest = files.get("MANIFEST").and_then(|bytes| Manifest::read(bytes, &log, block));
         for (name, bytes) in files {
+            if !name.contains('/') && name.ends_with(".tmp") {
+                reading.unfinished.push(name.clone());
+            }
             let Some(number) = segment_number(name) else { continue };
             reading.names.insert(number);
             if let Some(segment) = Segment::read(number, bytes, &log, block) {
                 reading.segments.insert(number, segment);
             }
         }
+        reading.drives = archive::drives(files, &log, block);
+        if let Some(manifest) = &reading.manifest {
+            reading.archived = archive::served(manifest, &reading.drives, &log, block);
+        }
         reading.keep();
         reading.vouch();
         reading
     }
 
-    /// The records that count, in the order of their LSNs.
+    /// The records that count, in the order of their LSNs: those of the archive, then those of the segments.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.kept.iter().flat_map(|batch| &batch.records)
+        let next = self.manifest.as_ref().map_or(1, Manifest::archived);
+        let kept = self.kept.iter().flat_map(|batch| &batch.records);
+        self.archived.values().chain(kept.filter(move |record| record.lsn >= next))
+    }
+
+    /// The records that another manifest than the log's own leads to: its runs, and the segments from its floor on.
+    #[must_use]
+    pub fn seen_by(&self, manifest: &Manifest) -> BTreeMap<u64, Record> {
+        let Some(log) = &self.log else { return BTreeMap::new() };
+        let mut records = archive::served(manifest, &self.drives, log, self.block);
+        for segment in self.segments.range(manifest.floor..).map(|(_, segment)| segment) {
+            for record in segment.batches.iter().flat_map(|batch| &batch.records) {
+                records.entry(record.lsn).or_insert_with(|| record.clone());
+            }
+        }
+        records
+    }
+
+    /// What an open must not leave behind: names that were never finished, runs and segments that nothing names.
+    #[must_use]
+    pub fn orphans(&self) -> Vec<String> {
+        let Some(manifest) = &self.manifest else { return Vec::new() };
+        let mut orphans = self.unfinished.clone();
+        let segments = self.names.iter().filter(|number| !manifest.segments.contains(number));
+        orphans.extend(segments.map(|number| format!("segment {number}")));
+        for (number, named) in manifest.drives.iter().filter(|(_, drive)| drive.healthy) {
+            let place = named.place.unwrap_or_default();
+            let drive = self.drives.get(&place).filter(|drive| drive.id == Some(named.id));
+            let kept = |run: &u64| manifest.runs.get(run).is_some_and(|run| run.copies >> number & 1 == 1);
+            let of = drive.into_iter().flat_map(|drive| drive.orphans(kept));
+            orphans.extend(of.map(|name| format!("drive-{place}/{name}")));
+        }
+        orphans
     }
 
     /// Says so if something vouches for a record that is not there.
     #[must_use]
     pub fn watermark_too_high(&self) -> Option<String> {
         let end = self.kept.last().map_or(1, Batch::next);
-        let trimmed = self.manifest.as_ref().map_or(1, |manifest| manifest.before);
+        let trimmed = self.manifest.as_ref().map_or(1, |manifest| manifest.before.max(manifest.archived()));
         (self.vouched >= end.max(trimmed)).then(|| {
             format!(
                 "LSN {} is vouched for, but the records end before LSN {}",
@@ -160,6 +209,11 @@ impl Reading {
             }
         }
         self.kept = backwards;
+        let reached =
+            self.manifest.as_ref().map_or(u64::MAX, |manifest| manifest.before.max(manifest.archived()));
+        if let Some(first) = self.kept.first().filter(|first| first.base > reached) {
+            self.faults.push(format!("LSNs {reached}..{} are in no segment and no run", first.base - 1));
+        }
     }
 
     fn vouch(&mut self) {
@@ -249,7 +303,7 @@ pub(super) fn chain_value(header: &[u8]) -> Option<u64> {
 
 /// The frames of a payload that are records, and where they begin if the payload begins at `at`; or nothing if
 /// a frame cannot be.
-fn frames(mut payload: &[u8], mut at: u64) -> Option<(Vec<Record>, Vec<u64>)> {
+pub(super) fn frames(mut payload: &[u8], mut at: u64) -> Option<(Vec<Record>, Vec<u64>)> {
     let (mut records, mut places) = (Vec::new(), Vec::new());
     while !payload.is_empty() {
         let header = payload.get(..FRAME_HEADER)?;

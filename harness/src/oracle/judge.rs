@@ -92,6 +92,49 @@ fn image(owed: &Obligations, before: &Reading) -> Vec<Violation> {
             }
         }
     }
+    violations.extend(copies(before));
+    violations.extend(copied_manifests(owed, before));
+    violations
+}
+
+/// Every copy of a run that the manifest names on a healthy drive is there, and whole.
+fn copies(reading: &Reading) -> Vec<Violation> {
+    let (Some(manifest), Some(log)) = (&reading.manifest, &reading.log) else { return Vec::new() };
+    let mut violations = Vec::new();
+    for run in manifest.runs.values().filter(|run| run.last >= manifest.before) {
+        let named =
+            manifest.drives.iter().filter(|(number, drive)| drive.healthy && run.copies >> **number & 1 == 1);
+        for place in named.filter_map(|(_, drive)| drive.place) {
+            let copy = reading.drives.get(&place).and_then(|drive| drive.copy(run, log, reading.block));
+            let (invariant, how) = match copy {
+                None => (Invariant::ReclaimAfterPublish, "is not there"),
+                Some(copy) if !copy.whole => (Invariant::CompactionPreservesReads, "is not whole"),
+                Some(_) => continue,
+            };
+            let says = format!("run {} is named by the manifest on drive-{place}, and {how}", run.number);
+            violations.push(Violation::new(invariant, says));
+        }
+    }
+    violations
+}
+
+/// The copy of the manifest on every healthy drive leads to every record that is owed: nothing goes before it says so.
+fn copied_manifests(owed: &Obligations, reading: &Reading) -> Vec<Violation> {
+    let Some(manifest) = &reading.manifest else { return Vec::new() };
+    let mut violations = Vec::new();
+    for drive in manifest.drives.values().filter(|drive| drive.healthy) {
+        let place = drive.place.unwrap_or_default();
+        let Some(copy) = reading.drives.get(&place).and_then(|drive| drive.manifest.as_ref()) else {
+            continue;
+        };
+        let seen = reading.seen_by(copy);
+        let from = owed.trimmed_may.max(manifest.before);
+        let missing = owed.must().find(|record| record.lsn >= from && seen.get(&record.lsn) != Some(record));
+        violations.extend(missing.map(|record| {
+            let says = format!("the manifest on drive-{place} does not lead to LSN {}", record.lsn);
+            Violation::new(Invariant::ReclaimAfterPublish, says)
+        }));
+    }
     violations
 }
 
@@ -110,5 +153,6 @@ fn kept(state: &RecoveredState, after: &Reading) -> Vec<Violation> {
         .extend(after.watermark_too_high().map(|says| Violation::new(Invariant::ClaimHasArtifact, says)));
     let faults = after.faults.iter().map(|fault| Violation::new(Invariant::RecoveryConverges, fault.clone()));
     violations.extend(faults);
+    violations.extend(copies(after));
     violations
 }

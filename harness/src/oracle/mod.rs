@@ -4,10 +4,12 @@
 //! [`Obligations`](truelog_spec::contract::Obligations). What *is* there is read twice: through the engine, and
 //! by a decoder of its own from the raw image.
 
+mod archive;
 mod decode;
 mod judge;
 mod manifest;
 
+pub use archive::{Copy, Drive};
 pub use decode::{Batch, Files, Reading, Segment};
 pub use judge::{Case, Ended, judge};
-pub use manifest::Manifest;
+pub use manifest::{Manifest, Named, Run};

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use truelog_spec::mechanism::{Guard, Mechanism, Phase, State, Told, stage};
 use truelog_spec::step::{
-    Call, ClientStep, Durability, Edit, Ended, EngineStep, Fault, FaultKind, Lsn, Lsns, RecordSpec, Role,
-    SegmentNo, Step, SyncKind, WorldStep, Write,
+    Call, ClientStep, Durability, Edit, Ended, EngineStep, Fault, FaultKind, Lsn, Lsns, OnDrive, RecordSpec,
+    Role, SegmentNo, Step, SyncKind, WorldStep, Write,
 };
 
 use super::mapper::Mapped;
@@ -148,7 +148,7 @@ impl Walker {
                 role.is_some()
                     && one.owed.iter().any(|(at, owed)| mapped.began > *at && role_of(owed) == role)
             }
-            Step::Client(_) => false,
+            Step::Client(_) | Step::Prefetch(_) => false,
         };
         if !must || one.owed.is_empty() {
             return Ok(one.clone());
@@ -324,6 +324,7 @@ fn role_of(step: &EngineStep) -> Option<Role> {
         EngineStep::WriteBatch(batch, _) => Role::Segment(batch.segment),
         EngineStep::WriteEdit(_, Edit::Checkpoint, _) => Role::ManifestTmp,
         EngineStep::WriteEdit(..) => Role::Manifest,
+        EngineStep::WriteBlocks(drive, run, ..) => Role::OnDrive(drive, OnDrive::RunTmp(run)),
         EngineStep::Sync(_, role, _)
         | EngineStep::SyncStart(role)
         | EngineStep::SyncDir(role, _)
@@ -372,6 +373,9 @@ fn fault(step: &EngineStep) -> Option<Fault> {
         EngineStep::WriteBatch(batch, ended) => (Role::Segment(batch.segment), Call::Write, ended),
         EngineStep::WriteEdit(_, Edit::Checkpoint, ended) => (Role::ManifestTmp, Call::Write, ended),
         EngineStep::WriteEdit(_, _, ended) => (Role::Manifest, Call::Write, ended),
+        EngineStep::WriteBlocks(drive, run, _, ended) => {
+            (Role::OnDrive(drive, OnDrive::RunTmp(run)), Call::Write, ended)
+        }
         EngineStep::Sync(SyncKind::Data, role, ended) => (role, Call::SyncData, ended),
         EngineStep::Sync(SyncKind::All, role, ended) => (role, Call::SyncAll, ended),
         EngineStep::SyncDir(role, ended) => (role, Call::SyncDir, ended),
@@ -394,13 +398,19 @@ pub fn kind_of(step: &Step) -> String {
     let text = step.to_string();
     let words = text.split(' ').map(|word| {
         let bare = word.split_once('=').map_or(word, |(key, _)| key);
-        let bare = bare
-            .strip_prefix("seg-")
-            .map_or(bare, |rest| if rest.ends_with(".tmp") { "seg.tmp" } else { "seg" });
-        bare.split_once(':').map_or(bare, |(kind, _)| kind)
+        let bare = bare.split_once(':').map_or(bare, |(kind, _)| kind);
+        let parts: Vec<String> = bare.split('/').map(unnumbered).collect();
+        parts.join("/")
     });
-    let words: Vec<&str> = words.filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
+    let words: Vec<String> = words.filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
     words.join(" ")
+}
+
+/// A name without the number behind it.
+fn unnumbered(name: &str) -> String {
+    let (stem, tmp) = name.strip_suffix(".tmp").map_or((name, ""), |stem| (stem, ".tmp"));
+    let numbered = stem.rsplit_once('-').filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit()));
+    numbered.map_or_else(|| name.to_owned(), |(kind, _)| format!("{kind}{tmp}"))
 }
 
 #[cfg(test)]
@@ -414,6 +424,12 @@ mod tests {
             ("engine rename seg-12.tmp seg-12", "rename seg.tmp seg"),
             ("engine write edit:3 add-segment seg-2", "write edit add-segment seg"),
             ("engine ack 3..4 process-crash", "ack process-crash"),
+            ("engine rename drive-1/run-2.tmp drive-1/run-2", "rename drive/run.tmp drive/run"),
+            (
+                "engine write edit:6 publish run-1 lsns=1 drives=1,2 floor=2",
+                "write edit publish run lsns drives floor",
+            ),
+            ("engine sync-data manifest failed", "sync-data manifest failed"),
             ("client tick", "client"),
         ] {
             assert_eq!(text.parse::<Step>().map(|step| kind_of(&step)).as_deref(), Ok(kind));

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use truelog_env::{IoKind, Op};
 use truelog_spec::Step;
-use truelog_spec::step::{BatchSpec, Edit, Ended, EngineStep, Lsns, PathCheck, Role as Name, SyncKind};
+use truelog_spec::step::{
+    BatchSpec, Edit, Ended, EngineStep, Lsns, OnDrive, PathCheck, Role as Name, SyncKind,
+};
 
 use super::seen::{Call, Result as Outcome, Seen};
 use super::table::{self, Deed, Unmapped};
-use crate::fabric::Role;
+use crate::fabric::{DriveFile, Role};
 
 /// A step, and the entry of the run that it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,7 +242,21 @@ pub fn name(role: Role) -> Option<Name> {
         Role::SegmentTmp(number) => Name::SegmentTmp(number),
         Role::LogDir => Name::Dir,
         Role::Ancestor => Name::Ancestor,
+        Role::Drive(drive) => Name::Drive(drive),
+        Role::OnDrive(drive, file) => Name::OnDrive(drive, on_drive(file)?),
         Role::InDoubt | Role::Foreign => return None,
+    })
+}
+
+const fn on_drive(file: DriveFile) -> Option<OnDrive> {
+    Some(match file {
+        DriveFile::Identity => OnDrive::Identity,
+        DriveFile::IdentityTmp => OnDrive::IdentityTmp,
+        DriveFile::Manifest => OnDrive::Manifest,
+        DriveFile::ManifestTmp => OnDrive::ManifestTmp,
+        DriveFile::Run(number) => OnDrive::Run(number),
+        DriveFile::RunTmp(number) => OnDrive::RunTmp(number),
+        DriveFile::InDoubt => return None,
     })
 }
 

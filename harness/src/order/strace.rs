@@ -143,7 +143,9 @@ impl Reader<'_> {
             | "getcwd" => None,
             _ => {
                 let roles = (0..call.args.len()).filter_map(|index| of(index).or_else(|| at(index)));
-                match roles.into_iter().find(|role| !matches!(role, Role::Foreign | Role::Ancestor)) {
+                match roles.into_iter().find(|role| {
+                    !matches!(role, Role::Foreign | Role::Ancestor | Role::Drive(_) | Role::OnDrive(..))
+                }) {
                     Some(role) => {
                         return Err(NotSeen::Unknown { line: call.begin, name: call.name.clone(), role });
                     }
@@ -152,7 +154,7 @@ impl Reader<'_> {
             }
         };
         // What is outside of the log's directory is somebody else's, but for the names that lead to it.
-        Ok(seen.filter(|call| call.role != Role::Foreign))
+        Ok(seen.filter(|call| !matches!(call.role, Role::Foreign | Role::Drive(_) | Role::OnDrive(..))))
     }
 
     fn write(&self, call: &Syscall, role: Role) -> Call {

@@ -46,7 +46,8 @@ impl From<Role> for Kind {
             Role::InDoubt => Self::InDoubt,
             Role::LogDir => Self::Dir,
             Role::Ancestor => Self::Ancestor,
-            Role::Foreign => Self::Foreign,
+            // The archive is not mapped yet: what changes a drive is refused.
+            Role::Drive(_) | Role::OnDrive(..) | Role::Foreign => Self::Foreign,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use truelog_spec::Trace;
+use truelog_spec::prefetch;
 use truelog_spec::switches::{NoTrace, Switch, counterexample};
 
 use super::kept::{KEPT, Kept};
@@ -19,13 +20,14 @@ pub const INDEX: &str = "corpus/README.md";
 const ABOUT: &str = "# The corpus
 
 Every counterexample that must never come back. Each is a trace, which `cargo test` and `cargo verify --only corpus`
-replay on the mechanism and on the production code with the endings that it states, and a page for its reader.
+replay on the mechanism and on the production code with the endings that it states, and a page for its reader. What is
+about prefetched blocks is replayed on their own model, and not on the production code.
 `mutants/` holds real bugs as patches of the engine: `cargo verify mutants` builds and kills them.
 
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
 
-| breaks | what goes wrong | found by | the mechanism as it is | the code as it is |
+| breaks | what goes wrong | found by | the specification as it is | the code as it is |
 |---|---|---|---|---|
 ";
 
@@ -38,6 +40,8 @@ pub struct Entry {
     pub trace: String,
     /// The page.
     pub page: String,
+    /// How it ends on the production code, in a few words.
+    code: String,
 }
 
 /// Why the files cannot be made.
@@ -46,6 +50,9 @@ pub enum CorpusError {
     /// It has no trace.
     #[error(transparent)]
     Trace(#[from] NoTrace),
+    /// A switch of the prefetch has none.
+    #[error(transparent)]
+    Prefetch(#[from] prefetch::NoTrace),
     /// A trace has no page.
     #[error("{0}: {1}")]
     Page(String, PageError),
@@ -72,6 +79,14 @@ pub fn entry(switch: Switch) -> Result<Entry, CorpusError> {
     with_page(&trace, facts)
 }
 
+/// Makes the trace and page of a switch of the prefetch.
+///
+/// # Errors
+/// [`CorpusError::Prefetch`] and [`CorpusError::Page`].
+pub fn prefetch_entry(switch: prefetch::Switch) -> Result<Entry, CorpusError> {
+    with_page(&prefetch::counterexample(switch)?, Facts::of_prefetch(switch))
+}
+
 /// Reads a trace that is kept under `root`, and makes its page.
 ///
 /// # Errors
@@ -86,7 +101,12 @@ pub fn kept(root: &Path, kept: &Kept) -> Result<Entry, CorpusError> {
 
 fn with_page(trace: &Trace, facts: Facts) -> Result<Entry, CorpusError> {
     let page = render(trace, &facts).map_err(|error| CorpusError::Page(facts.path.clone(), error))?;
-    Ok(Entry { path: PathBuf::from(facts.path), trace: trace.to_string(), page })
+    let code = match &trace.code {
+        _ if trace.is_of_prefetch() => "not replayed".to_owned(),
+        Some(code) => code.to_string(),
+        None => "at the same step".to_owned(),
+    };
+    Ok(Entry { path: PathBuf::from(facts.path), trace: trace.to_string(), page, code })
 }
 
 /// All entries: those of the switches, and those that are kept under `root`.
@@ -95,7 +115,8 @@ fn with_page(trace: &Trace, facts: Facts) -> Result<Entry, CorpusError> {
 /// The first that cannot be made.
 pub fn entries(root: &Path) -> Result<Vec<Entry>, CorpusError> {
     let made = Switch::ALL.iter().map(|switch| entry(*switch));
-    made.chain(KEPT.iter().map(|one| kept(root, one))).collect()
+    let slots = prefetch::Switch::ALL.iter().map(|switch| prefetch_entry(*switch));
+    made.chain(slots).chain(KEPT.iter().map(|one| kept(root, one))).collect()
 }
 
 /// Makes the files of all entries, under the root of the repository. Returns how many traces it wrote.
@@ -124,13 +145,13 @@ pub fn index(entries: &[Entry]) -> String {
         let field =
             |name: &str| entry.trace.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         let title = entry.page.lines().next().unwrap_or_default().trim_start_matches("# ");
-        let code = Some(field("code: ")).filter(|code| !code.is_empty()).unwrap_or("at the same step");
         text.push_str(&format!(
-            "| {} | [{title}]({}) | {} | {} | {code} |\n",
+            "| {} | [{title}]({}) | {} | {} | {} |\n",
             field("invariant: "),
             page.display(),
             field("found-by: "),
             field("head: "),
+            entry.code,
         ));
     }
     text

@@ -7,7 +7,7 @@ use truelog_spec::trace::Line;
 use truelog_spec::{EngineStep, Outcome, Step, Trace, WorldStep};
 
 use super::rows::{Row, ended};
-use super::{MAX_DIAGRAM, PageError, words};
+use super::{MAX_DIAGRAM, PageError, prefetch, words};
 
 const HEAD: &str = "sequenceDiagram
     participant C as client
@@ -16,7 +16,7 @@ const HEAD: &str = "sequenceDiagram
 ";
 
 pub(super) fn render(trace: &Trace, rows: &[Row]) -> Result<String, PageError> {
-    let mut diagram = HEAD.to_owned();
+    let mut diagram = if trace.is_of_prefetch() { prefetch::HEAD } else { HEAD }.to_owned();
     let pivot = trace.pivot().map(|(number, _)| number);
     // A call is answered when the engine has done its part: before whatever comes next.
     let mut answer = String::new();
@@ -70,6 +70,10 @@ fn step(diagram: &mut String, line: &Line) {
             writeln!(diagram, "    E-->>C: {does}")
         }
         Step::Engine(_) => writeln!(diagram, "    E->>E: {does}"),
+        Step::Prefetch(step) => match prefetch::arrow(step) {
+            Some(arrow) => writeln!(diagram, "    {arrow}: {does}"),
+            None => writeln!(diagram, "    Note over D: {does}"),
+        },
     };
 }
 

@@ -6,6 +6,7 @@
 pub mod corpus;
 mod diagram;
 pub mod kept;
+mod prefetch;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod words;
 use std::fmt;
 
 use truelog_spec::Trace;
+use truelog_spec::prefetch as slots;
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
 
@@ -27,11 +29,17 @@ pub const MAX_DIAGRAM: usize = 5_000;
 /// Why a real file system does not replay a crash.
 const NO_CHOICE: &str = "nobody can choose there what a crash keeps";
 
+/// How it is known that the checker's paths hold no step that is not needed.
+const SHORTEST: &str =
+    "The search went breadth first: no shorter path from its starting point breaks the invariant.";
+
 /// Where a trace was replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     /// The mechanism of the specification.
     Mechanism,
+    /// The specification's model of the prefetch.
+    Prefetch,
     /// The production code on the simulated disk.
     Simulator,
     /// The production code on a real file system.
@@ -42,6 +50,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mechanism => "mechanism",
+            Self::Prefetch => "the model of the prefetch",
             Self::Simulator => "simulator",
             Self::RealFileSystem => "real file system",
         })
@@ -103,9 +112,25 @@ impl Facts {
                 (Place::Simulator, Replayed::Cannot(production)),
                 (Place::RealFileSystem, Replayed::NotTried(NO_CHOICE.to_owned())),
             ],
-            minimal:
-                "The search went breadth first: no shorter path from its starting point breaks the invariant."
-                    .to_owned(),
+            minimal: SHORTEST.to_owned(),
+            passing: story.passing.to_owned(),
+            path: switch.path(),
+        }
+    }
+
+    /// What is known about the trace of a switch of the prefetch.
+    #[must_use]
+    pub fn of_prefetch(switch: slots::Switch) -> Self {
+        let story = switch.story();
+        let grain = "a path of single actions in memory is not one of calls";
+        Self {
+            title: format!("{}.", story.title),
+            explanation: story.says.to_owned(),
+            replayed: vec![
+                (Place::Prefetch, Replayed::Violates),
+                (Place::Simulator, Replayed::NotTried(grain.to_owned())),
+            ],
+            minimal: SHORTEST.to_owned(),
             passing: story.passing.to_owned(),
             path: switch.path(),
         }
@@ -175,6 +200,15 @@ fn reproduces(facts: &Facts) -> String {
 
 /// How the path ends today, on the mechanism and on the production code.
 fn heads(trace: &Trace) -> String {
+    if let (true, Head::Refused { line, guard }, Some(mutant)) =
+        (trace.is_of_prefetch(), &trace.head, &trace.mutant)
+    {
+        let says = guard.parse().map_or("", slots::Guard::says);
+        return format!(
+            "the slot word's design refuses step {line} by `{guard}`: {says}. Only with the mutant `{mutant}` is the \
+             path open."
+        );
+    }
     let mechanism = match &trace.head {
         Head::Reached => "the mechanism takes each step, and the invariant holds.".to_owned(),
         Head::Refused { line, guard } => format!("the mechanism refuses step {line} by `{guard}`."),

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use truelog_spec::step::{Actor, Ended, Role, Row as Decision};
+use truelog_spec::step::{Actor, Ended, OnDrive, Role, Row as Decision};
 use truelog_spec::trace::Line;
 use truelog_spec::{EngineStep, Step, Trace};
 
-use super::{PageError, words};
+use super::{PageError, prefetch, words};
 
 /// How many client and world steps a page shows at most. A trace with more is not shrunk.
 pub const MAX_CLIENT_AND_WORLD: usize = 10;
@@ -37,10 +37,15 @@ pub(super) fn rows(trace: &Trace) -> Result<Vec<Row>, PageError> {
     let mut engine: Vec<(u8, usize, usize)> = trace
         .numbered()
         .filter_map(|(number, line)| match &line.step {
-            Step::Engine(_) if number == pivot || number == violating => Some((0, 0, number)),
+            Step::Engine(_) | Step::Prefetch(_) if number == pivot || number == violating => {
+                Some((0, 0, number))
+            }
             Step::Engine(step) => Some((weight(step)?, number.abs_diff(pivot), number))
                 .filter(|(weight, distance, _)| *weight < MINOR || *distance <= NEAR),
-            Step::Client(_) | Step::World(_) => None,
+            Step::Prefetch(step) if step.actor() == Actor::Engine => {
+                Some((prefetch::weight(step), number.abs_diff(pivot), number))
+            }
+            Step::Client(_) | Step::World(_) | Step::Prefetch(_) => None,
         })
         .collect();
     engine.sort_unstable();
@@ -68,9 +73,10 @@ fn weight(step: &EngineStep) -> Option<u8> {
             Decision::EmptySegment | Decision::CleanEnd => Some(MINOR),
             _ => Some(1),
         },
-        EngineStep::Ready { .. } => Some(1),
+        EngineStep::Ready { .. } | EngineStep::Verify(..) | EngineStep::Retire { .. } => Some(1),
         step if ended(step) != Ended::Done => Some(1),
         EngineStep::Publish(..) | EngineStep::Check(..) | EngineStep::WriteEdit(..) => Some(2),
+        EngineStep::WriteBlocks(..) | EngineStep::Switch { .. } => Some(2),
         EngineStep::Sync(_, role, _) | EngineStep::Rename(_, role, _) if counts(*role) => Some(2),
         EngineStep::SyncDir(..) | EngineStep::SyncStart(_) => Some(2),
         EngineStep::Sync(..) | EngineStep::Rename(..) | EngineStep::Fill(..) | EngineStep::Encode(..) => {
@@ -87,7 +93,7 @@ fn weight(step: &EngineStep) -> Option<u8> {
 
 /// Whether it is what it is for, under this name.
 fn counts(role: Role) -> bool {
-    matches!(role, Role::Segment(_) | Role::Manifest | Role::Identity)
+    matches!(role, Role::Segment(_) | Role::Manifest | Role::Identity | Role::OnDrive(_, OnDrive::Run(_)))
 }
 
 /// How a call of the file system ended; events are done.
@@ -100,6 +106,7 @@ pub(super) fn ended(step: &EngineStep) -> Ended {
         | EngineStep::Fill(_, ended)
         | EngineStep::WriteBatch(_, ended)
         | EngineStep::WriteEdit(_, _, ended)
+        | EngineStep::WriteBlocks(_, _, _, ended)
         | EngineStep::Sync(_, _, ended)
         | EngineStep::SyncDir(_, ended)
         | EngineStep::Rename(_, _, ended)

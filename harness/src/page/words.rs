@@ -1,12 +1,13 @@
 //! Steps in plain words.
 
 use truelog_spec::step::{
-    Cache, CrashKind, DamageKind, Durability, Edit, Ended, FaultKind, Keep, Lsns, PathCheck, RecordSpec,
-    Role, Row, SyncKind, Unit, Write,
+    Cache, CrashKind, DamageKind, Drives, Durability, Edit, Ended, FaultKind, Keep, Lsns, OnDrive, PathCheck,
+    RecordSpec, Role, Row, SyncKind, Unit, Verdict, Write,
 };
 use truelog_spec::trace::Line;
 use truelog_spec::{ClientStep, EngineStep, Outcome, Step, WorldStep};
 
+use super::prefetch;
 use super::rows::ended;
 
 /// What is done.
@@ -14,6 +15,7 @@ pub(super) fn does(step: &Step) -> String {
     match step {
         Step::Client(step) => client(step),
         Step::World(step) => world(step),
+        Step::Prefetch(step) => prefetch::does(step),
         Step::Engine(step) => {
             let does = engine(step);
             match ended(step) {
@@ -31,6 +33,7 @@ pub(super) fn changes(line: &Line) -> String {
         Step::Client(_) => line.outcome.as_ref().map(outcome).unwrap_or_default(),
         Step::World(step) => world_changes(step),
         Step::Engine(step) => engine_changes(step).to_owned(),
+        Step::Prefetch(step) => prefetch::changes(step, line.violates).to_owned(),
     }
 }
 
@@ -58,7 +61,24 @@ fn file(role: Role) -> String {
         Role::SegmentTmp(number) => format!("the temporary segment {number}"),
         Role::Dir => "the log's directory".to_owned(),
         Role::Ancestor => "a directory above".to_owned(),
+        Role::Drive(drive) => format!("drive {drive}"),
+        Role::OnDrive(drive, file) => {
+            let what = match file {
+                OnDrive::Identity => "the identity".to_owned(),
+                OnDrive::IdentityTmp => "the temporary identity".to_owned(),
+                OnDrive::Manifest => "the checkpoint".to_owned(),
+                OnDrive::ManifestTmp => "the temporary checkpoint".to_owned(),
+                OnDrive::Run(run) => format!("run {run}"),
+                OnDrive::RunTmp(run) => format!("the temporary run {run}"),
+            };
+            format!("{what} on drive {drive}")
+        }
     }
+}
+
+fn drives(drives: Drives) -> String {
+    let numbers: Vec<String> = drives.iter().map(|drive| drive.to_string()).collect();
+    format!("drive{} {}", if numbers.len() == 1 { "" } else { "s" }, numbers.join(" and "))
 }
 
 fn write(write: &Write, verb: &str, batch: &str) -> String {
@@ -84,7 +104,15 @@ fn client(step: &ClientStep) -> String {
         ClientStep::Trim { before } => format!("trims all records below {before}"),
         ClientStep::Tick => "lets background work go on".to_owned(),
         ClientStep::Close => "closes the log".to_owned(),
-        ClientStep::Read { from } => format!("reads from record {from} on"),
+        ClientStep::Read { from, reader: None } => format!("reads from record {from} on"),
+        ClientStep::Read { from, reader: Some(reader) } => {
+            format!("reads from record {from} on, by the snapshot of reader {reader}")
+        }
+        ClientStep::Hold { reader } => format!("takes a snapshot, as reader {reader}"),
+        ClientStep::Release { reader } => format!("lets go of the snapshot of reader {reader}"),
+        ClientStep::AddDrive { drive } => format!("adds drive {drive}"),
+        ClientStep::Compact => "asks for a compaction".to_owned(),
+        ClientStep::Scrub => "scrubs the archive".to_owned(),
         ClientStep::Inspect => "inspects the log, beside its writer".to_owned(),
         ClientStep::Adopt => "adopts the log at its new place".to_owned(),
         ClientStep::AcceptLoss => "accepts the loss of what is damaged".to_owned(),
@@ -217,8 +245,26 @@ fn engine(step: &EngineStep) -> String {
                 Edit::AddSegment(segment) => format!("segment {segment} exists"),
                 Edit::Trim { before, .. } => format!("all below {before} is trimmed"),
                 Edit::AcceptLoss(lsns) => format!("{} are lost", records(lsns)),
+                Edit::AddDrive(drive) => format!("drive {drive} is the log's"),
+                Edit::Publish(run) => {
+                    format!("run {} on {} holds {}", run.run, drives(run.copies), records(run.lsns))
+                }
+                Edit::Copies(run, copies) => format!("run {run} is on {}", drives(copies)),
+                Edit::Quarantine(drive) => format!("drive {drive} is quarantined"),
+                Edit::Readmit(drive) => format!("drive {drive} serves again"),
+                Edit::RemoveDrive(drive) => format!("drive {drive} is the log's no more"),
             };
             format!("writes manifest record {number}: {what}")
+        }
+        EngineStep::WriteBlocks(drive, run, lsns, _) => {
+            format!("writes {} to {}", records(lsns), file(Role::OnDrive(drive, OnDrive::RunTmp(run))))
+        }
+        EngineStep::Verify(drive, run, _) => {
+            format!("reads back {}", file(Role::OnDrive(drive, OnDrive::Run(run))))
+        }
+        EngineStep::Switch { generation } => format!("lets new readers read by generation {generation}"),
+        EngineStep::Retire { generation } => {
+            format!("says that no reader is older than generation {generation}")
         }
         EngineStep::SyncStart(role) => format!("begins to sync {}", file(role)),
         EngineStep::Sync(kind, role, _) => {
@@ -254,9 +300,12 @@ fn engine_changes(step: &EngineStep) -> &'static str {
         EngineStep::WriteBatch(batch, _) if batch.through => {
             "the batch is durable, its file's name perhaps not"
         }
-        EngineStep::WriteBatch(..) | EngineStep::WriteEdit(..) | EngineStep::Fill(..) => {
-            "in the page cache only"
-        }
+        EngineStep::WriteBatch(..)
+        | EngineStep::WriteEdit(..)
+        | EngineStep::WriteBlocks(..)
+        | EngineStep::Fill(..) => "in the page cache only",
+        EngineStep::Verify(_, _, Verdict::Good) => "it is what was to be written",
+        EngineStep::Verify(_, _, Verdict::Bad) => "it is not what was to be written",
         EngineStep::Sync(..) => "its bytes are durable, its name perhaps not",
         EngineStep::SyncDir(..) => "the names in it are durable",
         EngineStep::Rename(..) | EngineStep::Create(..) | EngineStep::Unlink(..) | EngineStep::Mkdir(..) => {
@@ -286,5 +335,6 @@ fn decision(row: Row) -> &'static str {
         Row::VouchedHole | Row::VouchedTailMissing | Row::BrokenLink => "it is damaged",
         Row::SegmentMissing | Row::UnnamedSegment | Row::ManifestDamage => "the log is damaged",
         Row::Orphan => "it is to be removed",
+        Row::RunMissing => "no copy of a run that counts is there",
     }
 }

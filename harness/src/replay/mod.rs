@@ -14,7 +14,7 @@ use truelog_spec::mechanism::{Ending, Mechanism, replay};
 use truelog_spec::step::EngineStep;
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
-use truelog_spec::{Invariant, Step, Trace};
+use truelog_spec::{Invariant, Step, Trace, prefetch};
 
 pub use production::{LeftPath, follow};
 
@@ -74,6 +74,14 @@ pub enum Wrong {
         head: Head,
         /// How it ends.
         ending: Ending,
+    },
+    /// On a design of the prefetch it does not end as the trace states.
+    #[error("on the {design} of the prefetch it ends otherwise: {ending:?}")]
+    Prefetch {
+        /// The switch's design, or that of the slot word.
+        design: String,
+        /// How it ends.
+        ending: Ending<prefetch::Guard>,
     },
     /// It names a part that the mechanism does not leave out, or a reason that is none of the production code's.
     #[error("`{0}` names nothing in the table of harness/src/replay/practice.rs")]
@@ -152,6 +160,9 @@ pub fn read(path: &Path) -> Result<Trace, Wrong> {
 /// What ends otherwise than the trace states.
 pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
     let steps: Vec<Step> = trace.lines.iter().map(|line| line.step.clone()).collect();
+    if trace.is_of_prefetch() {
+        return on_prefetch(trace, &steps);
+    }
     let switch = trace.mutant.as_deref().and_then(|slug| slug.parse::<Switch>().ok());
     if let Some(switch) = switch {
         let (ending, _) = replay(switch.mechanism(), &steps);
@@ -163,6 +174,29 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
     on_mechanism(trace, &steps)?;
     on_code(trace)?;
     Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len() })
+}
+
+/// The design of the trace's switch, and that of the slot word. The production code is not held against it.
+fn on_prefetch(trace: &Trace, steps: &[Step]) -> Result<Replayed, Wrong> {
+    let switch = trace.mutant.as_deref().and_then(|slug| slug.parse::<prefetch::Switch>().ok());
+    if let Some(switch) = switch {
+        let (ending, _) = prefetch::replay(switch.design(), steps);
+        let line = trace.violation().map_or(0, |(line, _)| line);
+        if ending != (Ending::Violated { line, invariant: trace.invariant }) {
+            return Err(Wrong::Prefetch { design: format!("design {switch}"), ending });
+        }
+    }
+    let (ending, _) = prefetch::replay(prefetch::Design::PACKED, steps);
+    match (&trace.head, &ending) {
+        (Head::Reached, Ending::Reached) => {}
+        (Head::Refused { line, guard }, Ending::Refused { line: at, guard: by })
+            if line == at && guard == by.as_str() => {}
+        _ => return Err(Wrong::Prefetch { design: "slot word".to_owned(), ending }),
+    }
+    if let Some(code) = &trace.code {
+        return Err(Wrong::Unknown(code.clone()));
+    }
+    Ok(Replayed { violates: switch.is_some(), lines: steps.len() })
 }
 
 /// The mechanism as it is.
@@ -211,7 +245,7 @@ fn on_code(trace: &Trace) -> Result<(), Wrong> {
             let practice = practice::practice(guard).ok_or_else(|| Wrong::Unknown(head.clone()))?;
             let due = trace.lines.get(line - 1).map(|line| &line.step);
             match (due, instead) {
-                (Some(Step::Engine(due)), Some(instead)) if (practice.explains)(due, instead) => Ok(()),
+                (Some(Step::Engine(due)), instead) if (practice.explains)(due, instead.as_ref()) => Ok(()),
                 _ => Err(otherwise()),
             }
         }

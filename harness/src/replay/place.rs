@@ -73,6 +73,9 @@ pub(super) const fn unseen(step: &EngineStep) -> bool {
             | EngineStep::Recover(..)
             | EngineStep::Ready { .. }
             | EngineStep::Trimmed { .. }
+            | EngineStep::Verify(..)
+            | EngineStep::Switch { .. }
+            | EngineStep::Retire { .. }
     )
 }
 

@@ -1,7 +1,7 @@
 //! Where the production code is narrower than the mechanism, where the mechanism is blind, and what the production
 //! code must be set to so that it can take a path. The one table of the names that a trace's `code` and `head` use.
 
-use truelog_spec::step::EngineStep;
+use truelog_spec::step::{EngineStep, Role};
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
 use truelog_spec::{Step, Trace};
@@ -13,21 +13,36 @@ pub struct Practice {
     pub name: &'static str,
     /// Why the production code never takes the step.
     pub says: &'static str,
-    /// Whether it is the reason: the step that is due, and what the code did instead.
-    pub explains: fn(due: &EngineStep, instead: &EngineStep) -> bool,
+    /// Whether it is the reason: the step that is due, and what the code did instead, if it did anything.
+    pub explains: fn(due: &EngineStep, instead: Option<&EngineStep>) -> bool,
 }
 
 /// All of them.
-pub const PRACTICES: &[Practice] = &[Practice {
-    name: "one-sync-method",
-    says: "a handle writes each of its batches through to the disk, or none of them",
-    explains: |due, instead| match (due, instead) {
-        (EngineStep::WriteBatch(due, _), EngineStep::WriteBatch(instead, _)) => {
-            due.lsns == instead.lsns && due.segment == instead.segment && due.through != instead.through
-        }
-        _ => false,
+pub const PRACTICES: &[Practice] = &[
+    Practice {
+        name: "one-sync-method",
+        says: "a handle writes each of its batches through to the disk, or none of them",
+        explains: |due, instead| match (due, instead) {
+            (EngineStep::WriteBatch(due, _), Some(EngineStep::WriteBatch(instead, _))) => {
+                due.lsns == instead.lsns && due.segment == instead.segment && due.through != instead.through
+            }
+            _ => false,
+        },
     },
-}];
+    Practice {
+        name: ARCHIVE_NOT_BUILT,
+        says: "it has no archive",
+        explains: |due, instead| on_drive(due) && instead.is_none(),
+    },
+];
+
+/// The traces of the archive's compaction end here on the production code, as long as that has none.
+const ARCHIVE_NOT_BUILT: &str = "archive-not-built";
+
+/// Whether a step makes a file of a drive.
+fn on_drive(step: &EngineStep) -> bool {
+    matches!(step, EngineStep::Create(Role::OnDrive(..), _))
+}
 
 /// What the mechanism leaves out, as `head: unmodelled NAME` says it.
 pub const LEFT_OUT: &[(&str, &str)] = &[
@@ -64,10 +79,16 @@ pub fn completed(switch: Switch, trace: Trace) -> Trace {
         Switch::WatermarkPassesHole => {
             first_through(&trace).map(|line| Head::Refused { line, guard: "one-sync-method".to_owned() })
         }
-        _ => None,
+        _ => first_on_drive(&trace).map(|line| Head::Refused { line, guard: ARCHIVE_NOT_BUILT.to_owned() }),
     };
     let with = with.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Trace { code, with, ..trace }
+}
+
+/// The first line that makes a file of a drive.
+fn first_on_drive(trace: &Trace) -> Option<usize> {
+    let first = |step: &Step| matches!(step, Step::Engine(step) if on_drive(step));
+    trace.numbered().find(|(_, line)| first(&line.step)).map(|(number, _)| number)
 }
 
 /// The first line that writes a batch through.

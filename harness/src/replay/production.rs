@@ -249,7 +249,12 @@ impl Stage {
             }
             ClientStep::Trim { before } => log.trim(*before).map(Outcome::Trimmed),
             ClientStep::Tick => log.step().map(|()| Outcome::Done),
-            ClientStep::Read { from } => Ok(Outcome::Read(log.read(*from).len() as u64)),
+            ClientStep::Read { from, .. } => Ok(Outcome::Read(log.read(*from).len() as u64)),
+            ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
+            | ClientStep::AddDrive { .. }
+            | ClientStep::Compact
+            | ClientStep::Scrub => Err(not_driven()),
             ClientStep::Create
             | ClientStep::Open
             | ClientStep::Inspect
@@ -354,4 +359,13 @@ fn acked(acks: &[Ack]) -> Outcome {
     let ends = acks.first().zip(acks.last());
     let lsns = ends.and_then(|(first, last)| Lsns::new(first.lsn, last.lsn));
     lsns.map_or(Outcome::Done, |lsns| Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() })
+}
+
+/// A replay does not drive the archive yet.
+fn not_driven() -> Refusal {
+    Refusal {
+        kind: truelog_spec::Failure::BadOption,
+        lsns: None,
+        says: "the archive is not replayed".to_owned(),
+    }
 }

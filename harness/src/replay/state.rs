@@ -91,9 +91,9 @@ impl State {
                 // How an open decides is seen by what it returns: it runs to its end, and is judged.
                 Step::Engine(EngineStep::Recover(..)) if refused => self.watching = false,
                 Step::Engine(due) if refused && place::shows_taken(&due, step) => self.took(self.due),
-                Step::Engine(_) if refused => self.refuse(Some(*step)),
+                Step::Engine(_) | Step::Prefetch(_) if refused => self.refuse(Some(*step)),
                 Step::Engine(due) if place::unseen(&due) => self.due += 1,
-                Step::Engine(_) => {
+                Step::Engine(_) | Step::Prefetch(_) => {
                     // A file may be filled by more than one write; anything else is a step more than the trace has.
                     if !matches!(step, EngineStep::Fill(..) | EngineStep::Unlock) {
                         self.besides.get_or_insert(*step);
@@ -170,8 +170,8 @@ impl State {
                 Step::Client(step) => return Next::Client(step),
                 Step::World(step) => return Next::World(step),
                 Step::Engine(due) if place::unseen(&due) => {}
-                Step::Engine(due) => {
-                    let due = Box::new(Step::Engine(due));
+                due @ (Step::Engine(_) | Step::Prefetch(_)) => {
+                    let due = Box::new(due);
                     self.verdict = Some(Verdict::Left(LeftPath::Due { line: self.due, due }));
                     return Next::Nothing;
                 }

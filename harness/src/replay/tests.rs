@@ -35,6 +35,20 @@ fn another_ending_of_the_mechanism_is_an_error() {
 }
 
 #[test]
+fn another_ending_of_the_prefetch_is_an_error() {
+    let name = "verify-sees-one-state/verify-reads-in-wrong-order.trace";
+    let head = "head: refused at 5 by state-is-one-word";
+    for other in
+        ["head: refused at 6 by state-is-one-word", "head: refused at 5 by pin-needs-ready", "head: reached"]
+    {
+        assert!(matches!(wrong(name, head, other), Wrong::Prefetch { .. }), "{other}");
+    }
+    let patched = "mutant: back-off-before-ready";
+    assert!(matches!(wrong(name, "mutant: verify-reads-in-wrong-order", patched), Wrong::Prefetch { .. }));
+    assert!(matches!(wrong(name, head, &format!("{head}\ncode: reached")), Wrong::Unknown(_)));
+}
+
+#[test]
 fn another_ending_of_the_code_is_an_error() {
     let code = "code: refused at 17 by one-sync-method";
     assert!(matches!(wrong(EARLY, &format!("{code}\n"), ""), Wrong::Left(_)), "too late");

@@ -389,7 +389,7 @@ fn acked(acks: &[Ack]) -> Outcome {
 /// A reader sees whole records, in order, as they were handed in.
 fn read<S: Subject>(stage: &Stage, log: &S) {
     let read = stage.call(
-        &ClientStep::Read { from: 1 },
+        &ClientStep::Read { from: 1, reader: None },
         || Ok(log.read(1)),
         |read| Outcome::Read(read.len() as u64),
     );

@@ -25,11 +25,7 @@ pub(crate) mod scrub;
 pub(crate) mod set;
 pub(crate) mod shelf;
 
-#[cfg(any(truelog_loom, truelog_shuttle))]
 pub mod slot;
-#[cfg(not(any(truelog_loom, truelog_shuttle)))]
-#[allow(unreachable_pub, dead_code, reason = "public in the mounts, for the harness's scenarios")]
-mod slot;
 
 use std::collections::BTreeMap;
 

@@ -3,10 +3,11 @@
 
 use super::Mechanism;
 use super::apply::call_of;
+use super::archive::RunFile;
 use super::state::{Phase, State, Told};
 use crate::step::{
-    Cache, Call, ClientStep, DamageKind, Durability, EngineStep, Fault, FaultKind, Keep, Role, Step, Unit,
-    WorldStep, Write,
+    Cache, Call, ClientStep, DamageKind, Durability, EngineStep, Fault, FaultKind, Keep, OnDrive, Role, Step,
+    Unit, WorldStep, Write,
 };
 
 /// What clients and the world may do, and which of its choices the engine uses.
@@ -36,6 +37,16 @@ pub struct Menu {
     pub idle: bool,
     /// The engine may write a checkpoint while it serves.
     pub checkpoint: bool,
+    /// Clients may ask for a compaction.
+    pub compact: bool,
+    /// The engine may merge runs.
+    pub merge: bool,
+    /// How many copies the engine makes of a run; at least one.
+    pub copies: usize,
+    /// Clients may read by a fresh snapshot.
+    pub reads: bool,
+    /// How many clients may hold a snapshot, and read by it.
+    pub readers: u64,
     /// Only the world's and the clients' bounds.
     pub limits: Limits,
 }
@@ -58,6 +69,8 @@ pub struct Limits {
     pub edits: u64,
     /// Batches, over all lives.
     pub batches: usize,
+    /// Runs, over all lives.
+    pub runs: u64,
 }
 
 impl Limits {
@@ -73,6 +86,7 @@ impl Limits {
             && made.chain(named).max().unwrap_or(0) <= self.segments
             && state.disk.edits <= self.edits
             && state.disk.batches.len() <= self.batches
+            && state.runs() <= self.runs
     }
 }
 
@@ -121,6 +135,17 @@ impl Mechanism {
         }
         if menu.close && durable.is_some() {
             offers.push(ClientStep::Close);
+        }
+        if menu.compact && durable.is_some() && state.runs() < menu.limits.runs {
+            offers.push(ClientStep::Compact);
+        }
+        if menu.reads {
+            offers.push(ClientStep::Read { from: 1, reader: None });
+        }
+        for reader in 1..=menu.readers {
+            offers.push(ClientStep::Hold { reader });
+            offers.push(ClientStep::Read { from: 1, reader: Some(reader) });
+            offers.push(ClientStep::Release { reader });
         }
         let offers = offers.into_iter().map(Step::Client);
         steps.extend(offers.filter(|step| self.apply(state, step).is_ok()));
@@ -204,7 +229,11 @@ fn damages(state: &State, menu: &Menu, steps: &mut Vec<Step>) {
             DamageKind::Misdirected => {
                 (1..=state.disk.batches.len() as u64).map(|number| Unit::Batch(number, None)).collect()
             }
-            _ => (1..=state.disk.batches.len() as u64).map(|number| Unit::Batch(number, Some(0))).collect(),
+            _ => {
+                let batches =
+                    (1..=state.disk.batches.len() as u64).map(|number| Unit::Batch(number, Some(0)));
+                batches.chain(runs(state)).collect()
+            }
         };
         let mut probe = state.clone();
         steps.extend(
@@ -217,6 +246,14 @@ fn damages(state: &State, menu: &Menu, steps: &mut Vec<Step>) {
                 .map(|unit| Step::from(WorldStep::Damage { unit, kind })),
         );
     }
+}
+
+/// The bytes of each copy of a run.
+fn runs(state: &State) -> impl Iterator<Item = Unit> {
+    state.disk.drives.iter().flat_map(|drive| {
+        let file = |run: &RunFile| Role::OnDrive(drive.number, OnDrive::Run(run.number));
+        drive.runs.iter().map(move |run| Unit::Data(file(run), None))
+    })
 }
 
 impl State {

@@ -4,7 +4,9 @@ use super::commit::{encode, fail, poison, refuse};
 use super::files::{allocate, sync_start};
 use super::state::{Engine, Mark, Phase, State};
 use super::{Mechanism, Refused, nonsense, sense};
-use crate::step::{Call, Ended, EngineStep, Fault, FaultKind, PathCheck, Role, Step, SyncKind, WorldStep};
+use crate::step::{
+    Call, Ended, EngineStep, Fault, FaultKind, OnDrive, PathCheck, Role, Step, SyncKind, WorldStep,
+};
 
 impl Mechanism {
     /// The state after a step.
@@ -18,6 +20,8 @@ impl Mechanism {
             Step::Client(step) => self.client(&mut next, step)?,
             Step::World(step) => world(&mut next, step)?,
             Step::Engine(step) => self.engine(&mut next, step)?,
+            // Another machine's.
+            Step::Prefetch(_) => return nonsense(),
         }
         Ok(next)
     }
@@ -62,6 +66,12 @@ impl Mechanism {
             EngineStep::Recover(row, role) => self.recover(state, row, role),
             EngineStep::Ready { next, read_only } => self.ready(state, next, read_only),
             EngineStep::Trimmed { before } => self.trimmed(state, before),
+            EngineStep::WriteBlocks(drive, run, lsns, ended) => {
+                self.write_blocks(state, (drive, run), lsns, ended, fault.as_ref())
+            }
+            EngineStep::Verify(drive, run, found) => self.verify(state, (drive, run), found),
+            EngineStep::Switch { generation } => self.switch(state, generation),
+            EngineStep::Retire { generation } => self.retire(state, generation),
         }
     }
 }
@@ -105,6 +115,9 @@ pub(crate) fn call_of(step: &EngineStep) -> Option<(Call, Role, Ended)> {
             (Call::Write, Role::ManifestTmp, ended)
         }
         EngineStep::WriteEdit(_, _, ended) => (Call::Write, Role::Manifest, ended),
+        EngineStep::WriteBlocks(drive, run, _, ended) => {
+            (Call::Write, Role::OnDrive(drive, OnDrive::RunTmp(run)), ended)
+        }
         EngineStep::Sync(SyncKind::Data, role, ended) => (Call::SyncData, role, ended),
         EngineStep::Sync(SyncKind::All, role, ended) => (Call::SyncAll, role, ended),
         EngineStep::SyncDir(role, ended) => (Call::SyncDir, role, ended),

@@ -34,7 +34,29 @@ impl Mechanism {
                 state.trim_asked = state.trim_asked.max(*before);
             }
             ClientStep::Close => serving(state)?.closing = true,
-            ClientStep::Wait { .. } | ClientStep::Tick | ClientStep::Read { .. } | ClientStep::Inspect => {}
+            ClientStep::Read { from, reader } => state.read(*from, *reader)?,
+            ClientStep::Hold { reader } => {
+                let life = &mut serving(state)?.archive;
+                sense(life.readers.iter().all(|one| one.0 != *reader))?;
+                life.readers.push((*reader, life.catalog.clone()));
+                life.readers.sort_by_key(|one| one.0);
+            }
+            ClientStep::Release { reader } => {
+                let readers = &mut serving(state)?.archive.readers;
+                let at = readers.iter().position(|one| one.0 == *reader).map_or_else(nonsense, Ok)?;
+                readers.remove(at);
+            }
+            ClientStep::AddDrive { drive } => {
+                let engine = serving(state)?;
+                sense(engine.phase == Phase::Up && engine.archive.adding.is_none())?;
+                engine.archive.adding = Some((*drive, 0));
+            }
+            ClientStep::Compact => {
+                let engine = serving(state)?;
+                sense(engine.phase == Phase::Up && !engine.poisoned && !engine.archive.wanted)?;
+                engine.archive.wanted = true;
+            }
+            ClientStep::Wait { .. } | ClientStep::Tick | ClientStep::Scrub | ClientStep::Inspect => {}
         }
         Ok(())
     }

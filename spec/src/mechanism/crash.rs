@@ -2,7 +2,7 @@
 
 use super::disk::Cell;
 use super::state::{Disk, LastOpen, Mark, Phase, State, Told};
-use crate::step::{Cache, Durability, Keep, Role, Unit};
+use crate::step::{Cache, Durability, Keep, OnDrive, Role, Unit};
 
 /// Whether `keep` names a unit. A batch has two units here, its first sector and the rest (`sector:1` stands
 /// for all of them); what else has sectors counts by its first.
@@ -41,6 +41,17 @@ impl Disk {
             let role = Role::Segment(segment.number);
             visit(role, Unit::Data(role, None), &mut segment.data);
             visit(Role::Dir, name(role, segment.name), &mut segment.name);
+        }
+        for drive in &mut self.drives {
+            let role = |file| Role::OnDrive(drive.number, file);
+            let dir = Role::Drive(drive.number);
+            visit(dir, name(role(OnDrive::Identity), drive.identity), &mut drive.identity);
+            visit(dir, name(role(OnDrive::Manifest), drive.checkpoint_name), &mut drive.checkpoint_name);
+            for run in &mut drive.runs {
+                let role = role(OnDrive::Run(run.number));
+                visit(role, Unit::Data(role, None), &mut run.data);
+                visit(dir, name(role, run.name), &mut run.name);
+            }
         }
         for (index, batch) in self.batches.iter_mut().enumerate() {
             for (sector, cell) in batch.cells.iter_mut().enumerate() {
@@ -110,6 +121,15 @@ impl Disk {
         if self.identity_name == Cell::Absent {
             self.identity = Cell::Absent;
         }
+        for drive in &mut self.drives {
+            if drive.checkpoint_name == Cell::Absent {
+                drive.checkpoint = drive.older.take();
+                let back = drive.checkpoint.is_some();
+                drive.checkpoint_name = if back { Cell::Durable } else { Cell::Absent };
+            }
+            drive.runs.retain(|run| run.name != Cell::Absent);
+        }
+        self.drives.retain(|drive| drive.identity != Cell::Absent);
         self.settle();
         let Self { segments, batches, .. } = self;
         segments.retain(|segment| segment.name != Cell::Absent);
@@ -124,6 +144,12 @@ impl Disk {
     fn settle(&mut self) {
         if self.manifest_name == Cell::Durable {
             self.older = None;
+        }
+        for drive in &mut self.drives {
+            if drive.checkpoint_name == Cell::Durable {
+                drive.older = None;
+            }
+            drive.runs.retain(|run| run.name != Cell::Absent);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::disk::Cell;
 use super::state::{Engine, Manifest, Mark, Phase, Segment, State, Told, stage};
 use super::{Guard, Mechanism, Refused, nonsense, sense};
 use crate::invariant::Invariant;
-use crate::step::{Cache, Durability, Edit, Ended, Fault, Keep, Role, SegmentNo, Unit};
+use crate::step::{Cache, Durability, Edit, Ended, Fault, Keep, OnDrive, Role, SegmentNo, Unit};
 
 impl Engine {
     /// Something failed on whose success the log depends.
@@ -45,12 +45,12 @@ impl Engine {
             }
             Role::ManifestTmp | Role::Manifest => Ok(&mut self.checkpoint),
             Role::IdentityTmp | Role::Identity => Ok(&mut self.identity),
-            Role::Dir | Role::Ancestor => nonsense(),
+            Role::Dir | Role::Ancestor | Role::Drive(_) | Role::OnDrive(..) => nonsense(),
         }
     }
 
     /// Whether a writable life may change files now.
-    fn writes(&self) -> bool {
+    pub(super) fn writes(&self) -> bool {
         match self.phase {
             Phase::Creating | Phase::Mending => true,
             Phase::Opening => self.found.as_ref().is_some_and(|found| !found.damaged()),
@@ -80,6 +80,9 @@ pub(crate) fn sync_start(state: &mut State, role: Role) -> Result<(), Refused> {
 
 impl Mechanism {
     pub(crate) fn create(self, state: &mut State, role: Role, ended: Ended) -> Result<(), Refused> {
+        if let Role::OnDrive(drive, file) = role {
+            return self.create_on(state, drive, file, ended);
+        }
         let disk = &state.disk;
         let highest = disk.segments.iter().map(|segment| segment.number).max().unwrap_or(0);
         let engine = state.engine.as_mut().map_or_else(nonsense, Ok)?;
@@ -106,6 +109,9 @@ impl Mechanism {
     }
 
     pub(crate) fn fill(self, state: &mut State, role: Role, ended: Ended) -> Result<(), Refused> {
+        if let Role::OnDrive(drive, file) = role {
+            return self.fill_on(state, drive, file, ended);
+        }
         let engine = state.engine_mut()?;
         sense(matches!(role, Role::SegmentTmp(_) | Role::ManifestTmp | Role::IdentityTmp))?;
         let here = engine.stage(role)?;
@@ -119,6 +125,10 @@ impl Mechanism {
     }
 
     pub(crate) fn rename(self, state: &mut State, from: Role, to: Role, ended: Ended) -> Result<(), Refused> {
+        if let (Role::OnDrive(drive, file), Role::OnDrive(other, name)) = (from, to) {
+            sense(drive == other && file.published() == name)?;
+            return self.rename_on(state, drive, file, ended);
+        }
         let engine = state.engine.as_mut().map_or_else(nonsense, Ok)?;
         self.guard(Guard::FailurePoisons, !engine.failed)?;
         let pair = matches!((from, to), (Role::SegmentTmp(a), Role::Segment(b)) if a == b)
@@ -170,7 +180,11 @@ impl Mechanism {
         ended: Ended,
         fault: Option<&Fault>,
     ) -> Result<(), Refused> {
-        sense(ended != Ended::Short)?;
+        match role {
+            Role::Drive(drive) => return self.sync_drive(state, drive, ended, fault),
+            Role::OnDrive(drive, file) => return self.sync_on(state, drive, file, ended),
+            _ => sense(ended != Ended::Short)?,
+        }
         let failed = ended == Ended::Failed;
         let engine = state.engine.as_mut().map_or_else(nonsense, Ok)?;
         if matches!(role, Role::SegmentTmp(_) | Role::ManifestTmp | Role::IdentityTmp) {
@@ -196,11 +210,24 @@ impl Mechanism {
         let covered = begun.map(|index| engine.syncing.swap_remove(index).1);
         if failed {
             let (keep, cache) = fault.map_or((Keep::None, Cache::New), |f| (f.keep.clone(), f.cache));
+            if role == Role::Manifest {
+                state.publish_failed(&keep);
+            }
             state.disk.sync_failed(role, &keep, cache);
         } else if fault.is_none() {
             state.disk.sync(role, covered.as_deref());
         }
+        if role == Role::Manifest && !failed && self.unnamed_manifest(state) {
+            return Ok(());
+        }
         state.learn(role, failed, covered.as_deref())
+    }
+
+    /// Whether the manifest is one whose own name is not durable yet: a sync of it proves nothing of the edits that it
+    /// took over, since a loss of power may bring the one before it back.
+    fn unnamed_manifest(self, state: &State) -> bool {
+        let made = state.engine.as_ref().map_or(0, |engine| engine.checkpoint);
+        made & stage::RENAMED != 0 && made & stage::NAMED == 0 && !self.is_off(Guard::EditAfterCheckpointName)
     }
 
     pub(crate) fn write_edit(
@@ -218,6 +245,7 @@ impl Mechanism {
         if edit == Edit::Checkpoint {
             return self.write_checkpoint(state, number, ended);
         }
+        self.may_edit(state, edit)?;
         let engine = state.engine.as_mut().map_or_else(nonsense, Ok)?;
         sense(engine.writes())?;
         self.guard(Guard::FailurePoisons, !engine.failed)?;
@@ -226,7 +254,8 @@ impl Mechanism {
         self.guard(Guard::EditAfterCheckpointName, here & stage::RENAMED == 0 || here & stage::NAMED != 0)?;
         let listed = |s: &(SegmentNo, u8)| s.1 & stage::LISTED != 0 && s.1 & stage::READY == 0;
         let trims = engine.trim.is_some_and(|trim| trim.floor.is_some() && !trim.synced);
-        self.guard(Guard::OneEditInFlight, !trims && !engine.segments.iter().any(listed))?;
+        let waits = trims || engine.archive.pending.is_some();
+        self.guard(Guard::OneEditInFlight, !waits && !engine.segments.iter().any(listed))?;
         match edit {
             Edit::AddSegment(segment) => {
                 let made = engine.stage(Role::Segment(segment))?;
@@ -240,7 +269,7 @@ impl Mechanism {
                 sense(floor <= state.disk.floor_for(before))?;
                 trim.floor = Some(floor);
             }
-            Edit::Checkpoint | Edit::AcceptLoss(_) => {}
+            _ => engine.archive_edit_written(edit),
         }
         let cell = match ended {
             Ended::Failed if fault.is_some_and(|f| names(&f.keep, Unit::Edit(number, None))) => Cell::Durable,
@@ -280,15 +309,21 @@ impl Mechanism {
     }
 
     pub(crate) fn unlink(self, state: &mut State, role: Role, ended: Ended) -> Result<(), Refused> {
-        let Role::Segment(number) = role else {
-            if matches!(role, Role::SegmentTmp(_) | Role::ManifestTmp | Role::IdentityTmp) {
+        match role {
+            Role::Segment(number) => self.unlink_segment(state, number, ended),
+            Role::OnDrive(drive, OnDrive::Run(run)) => self.unlink_run(state, (drive, run), ended),
+            Role::OnDrive(drive, file) => self.unlink_tmp_on(state, drive, file, ended),
+            Role::SegmentTmp(_) | Role::ManifestTmp | Role::IdentityTmp => {
                 let engine = state.engine_mut()?;
                 let unfinished = |s: &(SegmentNo, u8)| Role::SegmentTmp(s.0) == role && s.1 < stage::RENAMED;
                 engine.segments.retain(|segment| !unfinished(segment));
-                return Ok(());
+                Ok(())
             }
-            return nonsense();
-        };
+            _ => nonsense(),
+        }
+    }
+
+    fn unlink_segment(self, state: &mut State, number: SegmentNo, ended: Ended) -> Result<(), Refused> {
         sense(state.disk.shows(number))?;
         let engine = state.engine.as_ref().map_or_else(nonsense, Ok)?;
         let listed = state.disk.manifest.as_ref().and_then(Manifest::read);
@@ -297,20 +332,29 @@ impl Mechanism {
         let asked = engine.trim.and_then(|trim| trim.floor).is_some_and(|floor| number < floor);
         let orphan = !named && !below && !state.disk.has_valid(number);
         sense(orphan || below || asked)?;
-        self.guard(Guard::UnlinkNeedsDurableTrim, orphan || number < engine.floor)?;
+        let archived = listed.as_ref().filter(|listing| !orphan && state.is_archived(number, listing));
+        match archived {
+            Some(listing) => self.may_reclaim(state, listing, number < engine.floor)?,
+            None => self.guard(Guard::UnlinkNeedsDurableTrim, orphan || number < engine.floor)?,
+        }
+        let archived = archived.is_some();
         if ended == Ended::Failed {
             return Ok(());
         }
         if !orphan && state.disk.device_names(number) {
             state.breaks(Invariant::ReclaimAfterPublish);
         }
-        state.past.mark(Mark::Unlinked);
+        state.past.mark(if archived { Mark::Reclaimed } else { Mark::Unlinked });
         for segment in &mut state.disk.segments {
             if segment.number == number {
                 segment.name = segment.name.removed();
             }
         }
         state.disk.segments.retain(|segment| segment.name != Cell::Absent);
+        if archived {
+            state.judge_checkpoints();
+            state.judge_reclaim();
+        }
         Ok(())
     }
 }
@@ -318,7 +362,7 @@ impl Mechanism {
 impl State {
     /// What the engine knows after a sync of something that counts.
     fn learn(&mut self, role: Role, failed: bool, covered: Option<&[Unit]>) -> Result<(), Refused> {
-        let Self { disk, engine, .. } = self;
+        let Self { disk, engine, past, .. } = self;
         let engine = engine.as_mut().map_or_else(nonsense, Ok)?;
         let covers = |unit: Unit| covered.is_none_or(|covered| covered.contains(&unit));
         if failed {
@@ -359,8 +403,15 @@ impl State {
                     trim.synced = true;
                     engine.floor = engine.floor.max(trim.floor.unwrap_or(0));
                 }
+                past.settled(engine.archive_settled());
             }
-            Role::Dir => engine.names_are_synced(disk.manifest.as_ref(), covers),
+            Role::Dir => {
+                engine.names_are_synced(disk.manifest.as_ref(), covers);
+                // A checkpoint holds what was on its way, too.
+                if engine.checkpoint & stage::NAMED != 0 && engine.archive.carried(disk.manifest.as_ref()) {
+                    past.settled(engine.archive_settled());
+                }
+            }
             Role::Ancestor => engine.anchored = true,
             _ => return nonsense(),
         }

@@ -76,80 +76,102 @@ words! {
         RewriteKeepsLsns = "rewrite-keeps-lsns",
         /// A handle is let go of once everybody was told.
         UnlockAfterAllResolved = "unlock-after-all-resolved",
+        /// A copy of which a call has failed is not gone on with.
+        FailedCopyIsAbandoned = "failed-copy-is-abandoned",
+        /// The manifest names only copies whose names their drives durably hold.
+        PublishNeedsDurableRun = "publish-needs-durable-run",
+        /// A copy is read back before it counts.
+        PublishNeedsVerifiedCopy = "publish-needs-verified-copy",
+        /// A run holds what the manifest says.
+        RunHoldsItsRecords = "run-holds-its-records",
+        /// Runs follow one another.
+        RunsLeaveNoGap = "runs-leave-no-gap",
+        /// What a failed publish has made is kept.
+        OutputsStayWhenPublishFails = "outputs-stay-when-publish-fails",
+        /// Sources go only when their replacement is durable.
+        ReclaimNeedsDurablePublish = "reclaim-needs-durable-publish",
+        /// Sources go only when each drive knows of their replacement.
+        ReclaimNeedsCheckpoints = "reclaim-needs-checkpoints",
+        /// Sources go only when nobody reads them.
+        ReclaimWaitsForReaders = "reclaim-waits-for-readers",
+        /// Recovery removes only runs that the manifest does not name.
+        OrphanIsUnnamed = "orphan-is-unnamed",
     }
 }
+
+/// What each guard says, in the order of the guards.
+#[rustfmt::skip]
+const SAYS: &[(Guard, &str)] = &[
+    (Guard::NoSuchStep, "the engine has no such step here"),
+    (Guard::AckNeedsSync,
+        "a record is acknowledged only at or below the watermark that its durability names"),
+    (Guard::FailedBatchFailsAll, "nobody is acknowledged out of a batch whose write or sync failed"),
+    (Guard::PublishNeedsSync, "the durable watermark moves only over batches that a sync has covered"),
+    (Guard::PublishNeedsPathCheck,
+        "the durable watermark moves only after the path was seen to lead to the synced file"),
+    (Guard::CheckFollowsSync,
+        "the durable watermark moves only after a look at the path that came behind the sync"),
+    (Guard::WatermarkHasNoHole, "the durable watermark moves only if every batch below it is synced"),
+    (Guard::FailedSyncIsFinal, "a sync that failed is never tried again on the same bytes"),
+    (Guard::FailurePoisons, "after a failed write or sync that matters the handle writes nothing more"),
+    (Guard::ShortWriteBeforeSync, "a short write is finished before the sync"),
+    (Guard::OneCommitInFlight,
+        "a batch is written only when the batch before it is published, and right behind it"),
+    (Guard::AckedBlockIsNeverRewritten, "a batch starts on a block of its own"),
+    (Guard::BatchInFreshSegment, "a batch is written only to a segment that this open has made"),
+    (Guard::BatchNeedsDurableName, "a segment's name is synced before its first batch"),
+    (Guard::BatchNeedsNamedSegment, "the manifest durably names a segment before its first batch"),
+    (Guard::RewriteNeedsNamedSegment, "the manifest durably names a segment before recovery writes to it"),
+    (Guard::RotateNeedsSync, "a batch enters a segment only when its predecessor is wholly synced"),
+    (Guard::RenameNeedsSync, "a file is synced before it is renamed to a name that counts"),
+    (Guard::EditAfterName,
+        "the manifest names a segment only when the directory was synced since its rename"),
+    (Guard::EditInFreshManifest, "edits go only to a manifest file that this open has begun"),
+    (Guard::OneEditInFlight, "an edit is written only when the manifest was synced since the edit before it"),
+    (Guard::EditAfterCheckpointName, "edits go only to a manifest whose own name is synced"),
+    (Guard::IdentityComesLast, "the identity gets its name only when the first checkpoint is durable"),
+    (Guard::IdentityAfterAncestors, "the identity gets its name only when the directories above are synced"),
+    (Guard::IdentityVouchedBeforeReady,
+        "open returns only when the manifest vouches for the identity's name, or it was published again"),
+    (Guard::UnlinkNeedsDurableTrim,
+        "a segment is unlinked only below a floor that is durable in the manifest"),
+    (Guard::TrimmedNeedsDurableEdit, "a trim is confirmed only when its manifest edit is durable"),
+    (Guard::OnlyTheLastSegmentIsCut,
+        "only the last segment that is not empty is judged beyond its last batch"),
+    (Guard::TornTailIsCut, "bytes that nothing vouches for are cut, and are not damage"),
+    (Guard::VouchedHoleIsDamage, "bytes that something durable vouches for are damage, and are not cut"),
+    (Guard::BatchNamesItsPlace, "a batch is valid only under the identity, segment and offset that it names"),
+    (Guard::TailRewrittenBeforeReady,
+        "open returns only when the valid batches that nothing vouches for are written again and synced"),
+    (Guard::TailRewrittenWhole, "the unvouched tail is written again as one batch"),
+    (Guard::RewriteKeepsLsns, "the unvouched tail is written again under the LSNs that it has"),
+    (Guard::UnlockAfterAllResolved, "the handle is let go of only when every append was answered"),
+    (Guard::FailedCopyIsAbandoned,
+        "a copy of which a write, a sync or a rename has failed is given up, and never published"),
+    (Guard::PublishNeedsDurableRun,
+        "the manifest names a copy of a run only when the drive was synced since its rename"),
+    (Guard::PublishNeedsVerifiedCopy,
+        "the manifest names a copy of a run only when it was read back, and was right"),
+    (Guard::RunHoldsItsRecords, "the manifest names a run by the records that its blocks hold"),
+    (Guard::RunsLeaveNoGap,
+        "a run begins at or before the end of the archive, or at the trim point if that is above"),
+    (Guard::OutputsStayWhenPublishFails,
+        "a run is not removed by the handle whose publish of it did not succeed"),
+    (Guard::ReclaimNeedsDurablePublish,
+        "what a run replaces is removed only when the publish is durable in the manifest"),
+    (Guard::ReclaimNeedsCheckpoints,
+        "what a run replaces is removed only when each healthy drive durably holds a checkpoint that names \
+        the run"),
+    (Guard::ReclaimWaitsForReaders,
+        "what a run replaces is removed only when no reader of an older generation is left"),
+    (Guard::OrphanIsUnnamed, "recovery removes a run only when the log's manifest does not name it"),
+];
 
 impl Guard {
     /// The condition.
     #[must_use]
     pub const fn says(self) -> &'static str {
-        match self {
-            Self::NoSuchStep => "the engine has no such step here",
-            Self::AckNeedsSync => {
-                "a record is acknowledged only at or below the watermark that its durability names"
-            }
-            Self::FailedBatchFailsAll => "nobody is acknowledged out of a batch whose write or sync failed",
-            Self::PublishNeedsSync => "the durable watermark moves only over batches that a sync has covered",
-            Self::PublishNeedsPathCheck => {
-                "the durable watermark moves only after the path was seen to lead to the synced file"
-            }
-            Self::CheckFollowsSync => {
-                "the durable watermark moves only after a look at the path that came behind the sync"
-            }
-            Self::WatermarkHasNoHole => "the durable watermark moves only if every batch below it is synced",
-            Self::FailedSyncIsFinal => "a sync that failed is never tried again on the same bytes",
-            Self::FailurePoisons => {
-                "after a failed write or sync that matters the handle writes nothing more"
-            }
-            Self::ShortWriteBeforeSync => "a short write is finished before the sync",
-            Self::OneCommitInFlight => {
-                "a batch is written only when the batch before it is published, and right behind it"
-            }
-            Self::AckedBlockIsNeverRewritten => "a batch starts on a block of its own",
-            Self::BatchInFreshSegment => "a batch is written only to a segment that this open has made",
-            Self::BatchNeedsDurableName => "a segment's name is synced before its first batch",
-            Self::BatchNeedsNamedSegment => "the manifest durably names a segment before its first batch",
-            Self::RewriteNeedsNamedSegment => {
-                "the manifest durably names a segment before recovery writes to it"
-            }
-            Self::RotateNeedsSync => "a batch enters a segment only when its predecessor is wholly synced",
-            Self::RenameNeedsSync => "a file is synced before it is renamed to a name that counts",
-            Self::EditAfterName => {
-                "the manifest names a segment only when the directory was synced since its rename"
-            }
-            Self::EditInFreshManifest => "edits go only to a manifest file that this open has begun",
-            Self::OneEditInFlight => {
-                "an edit is written only when the manifest was synced since the edit before it"
-            }
-            Self::EditAfterCheckpointName => "edits go only to a manifest whose own name is synced",
-            Self::IdentityComesLast => "the identity gets its name only when the first checkpoint is durable",
-            Self::IdentityAfterAncestors => {
-                "the identity gets its name only when the directories above are synced"
-            }
-            Self::IdentityVouchedBeforeReady => {
-                "open returns only when the manifest vouches for the identity's name, or it was published again"
-            }
-            Self::UnlinkNeedsDurableTrim => {
-                "a segment is unlinked only below a floor that is durable in the manifest"
-            }
-            Self::TrimmedNeedsDurableEdit => "a trim is confirmed only when its manifest edit is durable",
-            Self::OnlyTheLastSegmentIsCut => {
-                "only the last segment that is not empty is judged beyond its last batch"
-            }
-            Self::TornTailIsCut => "bytes that nothing vouches for are cut, and are not damage",
-            Self::VouchedHoleIsDamage => {
-                "bytes that something durable vouches for are damage, and are not cut"
-            }
-            Self::BatchNamesItsPlace => {
-                "a batch is valid only under the identity, segment and offset that it names"
-            }
-            Self::TailRewrittenBeforeReady => {
-                "open returns only when the valid batches that nothing vouches for are written again and synced"
-            }
-            Self::TailRewrittenWhole => "the unvouched tail is written again as one batch",
-            Self::RewriteKeepsLsns => "the unvouched tail is written again under the LSNs that it has",
-            Self::UnlockAfterAllResolved => "the handle is let go of only when every append was answered",
-        }
+        SAYS[self as usize].1
     }
 }
 
@@ -159,4 +181,17 @@ impl Guard {
 pub struct Refused {
     /// What stands against it.
     pub guard: Guard,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_guard_says_something_of_its_own() {
+        let order: Vec<Guard> = SAYS.iter().map(|(guard, _)| *guard).collect();
+        assert_eq!(order, Guard::ALL);
+        let texts: std::collections::BTreeSet<&str> = Guard::ALL.iter().map(|guard| guard.says()).collect();
+        assert_eq!(texts.len(), Guard::ALL.len());
+    }
 }

@@ -2,6 +2,7 @@
 //! the design takes first.
 
 use super::apply::call_of;
+use super::archive::{orphans, trimmed_runs};
 use super::state::{Engine, Phase, State, Told, stage};
 use super::{Guard, Mechanism, Menu};
 use crate::step::{
@@ -96,6 +97,7 @@ impl Mechanism {
         }
         if named {
             remove_orphans(state, engine, offers);
+            offers.extend(orphans(self, state, &found.listing));
         }
         if !found.tail().is_empty() {
             self.rewriting(state, engine, offers);
@@ -167,6 +169,7 @@ impl Mechanism {
             || (self.is_off(Guard::BatchInFreshSegment) && engine.active != 0);
         self.resolving(state, engine, offers);
         if engine.poisoned {
+            self.archiving(state, engine, menu, offers);
             return;
         }
         if usable && (!engine.failed || self.is_off(Guard::FailurePoisons)) {
@@ -177,6 +180,7 @@ impl Mechanism {
         settle_flights(state, engine, lazy, offers);
         publishing(state, engine, self.is_off(Guard::CheckFollowsSync), offers);
         trimming(state, engine, offers);
+        self.archiving(state, engine, menu, offers);
         let work = state.has_work() || engine.next > engine.written + 1;
         let spare = menu.rotate && state.past.faults == 0 && usable;
         let unfinished = engine.segments.iter().any(|segment| segment.1 & stage::READY == 0);
@@ -271,6 +275,7 @@ fn meeting(state: &State, step: EngineStep) -> Option<EngineStep> {
         EngineStep::Fill(role, _) => EngineStep::Fill(role, ended),
         EngineStep::WriteBatch(spec, _) => EngineStep::WriteBatch(spec, ended),
         EngineStep::WriteEdit(number, edit, _) => EngineStep::WriteEdit(number, edit, ended),
+        EngineStep::WriteBlocks(drive, run, lsns, _) => EngineStep::WriteBlocks(drive, run, lsns, ended),
         EngineStep::Sync(kind, role, _) => EngineStep::Sync(kind, role, ended),
         EngineStep::SyncDir(role, _) => EngineStep::SyncDir(role, ended),
         EngineStep::Rename(from, to, _) => EngineStep::Rename(from, to, ended),
@@ -418,10 +423,13 @@ fn trimming(state: &State, engine: &Engine, offers: &mut Vec<EngineStep>) {
         .map(|segment| segment.number)
         .collect();
     offers.extend(below.iter().map(|&number| EngineStep::Unlink(Role::Segment(number), DONE)));
+    let runs = if trim.synced { trimmed_runs(state) } else { Vec::new() };
+    let runs_left = !runs.is_empty();
+    offers.extend(runs);
     let leaving = state.disk.segments.iter().any(|segment| segment.name == super::disk::Cell::Removing);
     if below.is_empty() && leaving {
         offers.push(EngineStep::SyncDir(Role::Dir, DONE));
-    } else if below.is_empty() {
+    } else if below.is_empty() && !runs_left {
         offers.push(EngineStep::Trimmed { before: trim.before });
     }
 }

@@ -1,7 +1,8 @@
 //! Recovery: the decision, and what open returns.
 
+use super::archive::Life;
 use super::disk::Cell;
-use super::state::{Engine, Mark, Phase, State, stage};
+use super::state::{Engine, Listing, Mark, Phase, State, stage};
 use super::survey::{Lens, is_damage};
 use super::{Guard, Mechanism, Refused, nonsense, sense};
 use crate::step::{DamageKind, Lsn, Role, Row, SegmentNo, Unit};
@@ -35,6 +36,7 @@ impl Engine {
             marked: 0,
             full: false,
             syncing: Vec::new(),
+            archive: Life::default(),
         }
     }
 
@@ -60,6 +62,7 @@ impl State {
             engine.phase = phase;
             engine.checkpoint = 0;
             engine.draft = None;
+            engine.archive = Life::begin(&found.listing);
             engine.believe(found);
         }
     }
@@ -108,16 +111,17 @@ impl super::state::Disk {
 
     /// Whether the manifest that a loss of power would leave still names a segment.
     pub(crate) fn device_names(&self, number: SegmentNo) -> bool {
+        self.device_listing().is_some_and(|listing| listing.segments.contains(&number))
+    }
+
+    /// What a loss of power would leave of the manifest, if it came now and kept nothing.
+    pub(crate) fn device_listing(&self) -> Option<Listing> {
         let newest = self.manifest.as_ref().filter(|_| self.manifest_name == Cell::Durable);
-        let Some(manifest) = newest.or(self.older.as_ref()) else { return false };
+        let manifest = newest.or(self.older.as_ref())?;
         let mut listing = manifest.base.clone();
-        for (_, edit, _, cell) in &manifest.edits {
-            if !cell.durable() {
-                break;
-            }
-            listing.apply(*edit);
-        }
-        listing.segments.contains(&number)
+        let durable = manifest.edits.iter().take_while(|edit| edit.3.durable());
+        durable.for_each(|(_, edit, ..)| listing.apply(*edit));
+        Some(listing)
     }
 }
 

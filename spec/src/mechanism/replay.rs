@@ -6,9 +6,9 @@ use crate::invariant::Invariant;
 use crate::outcome::{self, Outcome};
 use crate::step::{ClientStep, EngineStep, Lsns, Step};
 
-/// How a path ended on a mechanism.
+/// How a path ended on a mechanism, whose guards are these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum Ending<G = Guard> {
     /// Each step was taken, and no invariant was broken.
     Reached,
     /// A step broke an invariant. Lines are counted from 1.
@@ -23,7 +23,7 @@ pub enum Ending {
         /// The line.
         line: usize,
         /// By what.
-        guard: Guard,
+        guard: G,
     },
 }
 

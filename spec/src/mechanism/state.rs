@@ -1,5 +1,6 @@
 //! The state of the mechanism: what is on disk, what the engine knows, what the clients were told.
 
+use super::archive::{Archive, Drive, Life};
 use super::disk::Cell;
 use crate::step::{Durability, Edit, Fault, Lsn, Role, SegmentNo, TicketNo, Unit};
 
@@ -53,7 +54,7 @@ pub struct Past {
     /// Units that were damaged (gate D).
     pub damages: u8,
     /// One bit for each [`Mark`] met.
-    pub marks: u16,
+    pub marks: u32,
 }
 
 macro_rules! marks {
@@ -103,17 +104,33 @@ marks! {
     Acked = "a record was acknowledged",
     /// A handle was closed, or let go of.
     Closed = "a handle was closed",
+    /// A run was published.
+    Published = "a run was published",
+    /// A run that holds what another run held was published.
+    Merged = "runs were merged",
+    /// What a run replaces was removed.
+    Reclaimed = "what a run replaces was removed",
+    /// A run that no manifest names was removed.
+    Orphaned = "an unpublished run was removed",
+    /// A run of trimmed records was removed.
+    TrimmedRun = "a trimmed run was removed",
+    /// A copy was given up.
+    Abandoned = "a copy was given up",
+    /// Readers moved on while one held an older generation.
+    HeldAcross = "a reader held a snapshot across a publish",
+    /// A publish was told to have failed, and is durable.
+    Persisted = "a publish failed and persisted",
 }
 
 impl Past {
     /// Whether something happened.
     #[must_use]
     pub fn saw(self, mark: Mark) -> bool {
-        self.marks & (1 << mark as u16) != 0
+        self.marks & (1 << mark as u32) != 0
     }
 
     pub(crate) fn mark(&mut self, mark: Mark) {
-        self.marks |= 1 << mark as u16;
+        self.marks |= 1 << mark as u32;
     }
 }
 
@@ -138,6 +155,8 @@ pub struct Disk {
     pub segments: Vec<Segment>,
     /// The batches, in the order of their first write, over all lives.
     pub batches: Vec<Batch>,
+    /// The drives.
+    pub drives: Vec<Drive>,
 }
 
 /// A manifest file.
@@ -168,6 +187,8 @@ pub struct Listing {
     pub watermark: Lsn,
     /// What was accepted as lost, both ends included.
     pub losses: Vec<(Lsn, Lsn)>,
+    /// The archive.
+    pub archive: Archive,
 }
 
 /// A segment file under its final name.
@@ -304,6 +325,8 @@ pub struct Engine {
     pub full: bool,
     /// Syncs that have begun: what each covers.
     pub syncing: Vec<(Role, Vec<Unit>)>,
+    /// What it knows of the archive.
+    pub archive: Life,
 }
 
 /// A batch on its way.

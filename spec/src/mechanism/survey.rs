@@ -64,7 +64,8 @@ pub fn is_damage(row: Row) -> bool {
         | Row::BrokenLink
         | Row::SegmentMissing
         | Row::UnnamedSegment
-        | Row::ManifestDamage => true,
+        | Row::ManifestDamage
+        | Row::RunMissing => true,
         Row::EmptySegment
         | Row::CleanEnd
         | Row::TornTail
@@ -107,8 +108,18 @@ impl Manifest {
 impl Listing {
     /// Takes an edit in.
     pub(crate) fn apply(&mut self, edit: Edit) {
+        self.archive.apply(edit);
         match edit {
-            Edit::Checkpoint => {}
+            Edit::Checkpoint
+            | Edit::AddDrive(_)
+            | Edit::Copies(..)
+            | Edit::Quarantine(_)
+            | Edit::Readmit(_)
+            | Edit::RemoveDrive(_) => {}
+            Edit::Publish(run) => {
+                self.floor = self.floor.max(run.floor);
+                self.segments.retain(|&number| number >= run.floor);
+            }
             Edit::AddSegment(number) => self.segments.push(number),
             Edit::Trim { before, floor } => {
                 self.before = self.before.max(before);
@@ -255,7 +266,16 @@ impl Disk {
 
     fn conclude(&self, listing: Listing, lens: Lens, seen: Kept) -> Found {
         let Kept { first, last, kept, torn, vouched } = seen;
-        let mut records: Vec<Option<RecordId>> = Vec::new();
+        let archived = listing.archive.archived();
+        let vouched = vouched.max(archived);
+        // What runs hold is read from them, and from nowhere else.
+        let in_run = |lsn| {
+            let run = listing.archive.runs.iter().find(|run| run.lsns.contains(lsn))?;
+            self.in_copies(run, lsn)
+        };
+        let mut records: Vec<Option<RecordId>> = (first..=archived).map(in_run).collect();
+        let missing = records.iter().zip(first..).filter(|(record, _)| record.is_none()).map(|(_, lsn)| lsn);
+        let missing = missing.clone().min().zip(missing.max());
         let mut vouched_chain = 0;
         for &number in &kept {
             let Some(batch) = self.batch(number) else { continue };
@@ -285,6 +305,10 @@ impl Disk {
             listing,
         };
         found.judge_end(next, torn, lens);
+        if let (Some(missing), false) = (missing, found.damaged()) {
+            found.row = Row::RunMissing;
+            found.damage = Some(missing);
+        }
         found
     }
 }

@@ -43,6 +43,9 @@ fn features(scope: &Scope) -> BTreeSet<&'static str> {
         ("rotation", menu.rotate),
         ("idle", menu.idle),
         ("checkpoint", menu.checkpoint),
+        ("compaction", menu.compact),
+        ("merging", menu.merge),
+        ("snapshots", menu.readers > 0),
         ("damage", lies),
     ]
     .into_iter()
@@ -54,12 +57,13 @@ fn features(scope: &Scope) -> BTreeSet<&'static str> {
 fn every_pair_of_features_shares_a_scope() {
     let small = small();
     let all: BTreeSet<&str> = small.iter().flat_map(features).collect();
-    assert_eq!(all.len(), 12);
+    assert_eq!(all.len(), 15);
     for a in &all {
         for b in &all {
-            // Gate D is never mixed with gate W: damage goes with a crash of the process and quiet alone.
+            // Gate D is never mixed with gate W: damage goes with a crash of the process and quiet alone. What readers
+            // hold, and merges, add nothing to what a copy or a batch that is damaged takes.
             let apart = (*a == "damage") != (*b == "damage")
-                && !["appends", "process", "idle"].iter().any(|x| x == a || x == b);
+                && !["appends", "process", "idle", "compaction"].iter().any(|x| x == a || x == b);
             let shared = small.iter().any(|scope| {
                 let here = features(scope);
                 here.contains(a) && here.contains(b)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::drive::{DriveNo, ReaderNo};
 use super::name::{Durability, Lsn, Stream};
 use crate::text::{Commas, ParseError, Words};
 
@@ -84,7 +85,28 @@ pub enum ClientStep {
     Read {
         /// The first LSN wanted.
         from: Lsn,
+        /// Whose snapshot it reads; a fresh one is taken if it is nobody's. Text: `reader=1`.
+        reader: Option<ReaderNo>,
     },
+    /// Take a snapshot, and keep it: what it leads to stays readable until it is let go of.
+    Hold {
+        /// Who.
+        reader: ReaderNo,
+    },
+    /// Let go of a snapshot.
+    Release {
+        /// Whose.
+        reader: ReaderNo,
+    },
+    /// Make an empty directory a drive of the log.
+    AddDrive {
+        /// The number that it gets.
+        drive: DriveNo,
+    },
+    /// Move what is sealed to the archive now: the background does it by and by.
+    Compact,
+    /// Read every copy of the archive, and repair what can be repaired; drives with which nothing is wrong serve again.
+    Scrub,
     /// Open beside everybody else, for reading only.
     Inspect,
     /// Accept that the log has moved.
@@ -148,7 +170,15 @@ impl fmt::Display for ClientStep {
             Self::Trim { before } => write!(f, "trim before={before}"),
             Self::Tick => f.write_str("tick"),
             Self::Close => f.write_str("close"),
-            Self::Read { from } => write!(f, "read from={from}"),
+            Self::Read { from, reader } => {
+                write!(f, "read from={from}")?;
+                reader.map_or(Ok(()), |reader| write!(f, " reader={reader}"))
+            }
+            Self::Hold { reader } => write!(f, "hold reader={reader}"),
+            Self::Release { reader } => write!(f, "release reader={reader}"),
+            Self::AddDrive { drive } => write!(f, "add-drive drive={drive}"),
+            Self::Compact => f.write_str("compact"),
+            Self::Scrub => f.write_str("scrub"),
             Self::Inspect => f.write_str("inspect"),
             Self::Adopt => f.write_str("adopt"),
             Self::AcceptLoss => f.write_str("accept-loss"),
@@ -159,7 +189,7 @@ impl fmt::Display for ClientStep {
 impl ClientStep {
     pub(crate) fn parse(words: &mut Words<'_>) -> Result<Self, ParseError> {
         let expected = "a client step (create, open, append, batch, submit, wait, trim, tick, close, read, \
-                        inspect, adopt, accept-loss)";
+                        hold, release, add-drive, compact, scrub, inspect, adopt, accept-loss)";
         let mut ahead = words.clone();
         let step = match ahead.word(expected)? {
             "create" => Self::Create,
@@ -177,7 +207,15 @@ impl ClientStep {
             "trim" => Self::Trim { before: ahead.key("before", "LSN")? },
             "tick" => Self::Tick,
             "close" => Self::Close,
-            "read" => Self::Read { from: ahead.key("from", "LSN")? },
+            "read" => {
+                let from = ahead.key("from", "LSN")?;
+                Self::Read { from, reader: ahead.key_if("reader", "NUMBER")? }
+            }
+            "hold" => Self::Hold { reader: ahead.key("reader", "NUMBER")? },
+            "release" => Self::Release { reader: ahead.key("reader", "NUMBER")? },
+            "add-drive" => Self::AddDrive { drive: ahead.key("drive", "NUMBER")? },
+            "compact" => Self::Compact,
+            "scrub" => Self::Scrub,
             "inspect" => Self::Inspect,
             "adopt" => Self::Adopt,
             "accept-loss" => Self::AcceptLoss,

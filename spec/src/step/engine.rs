@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::client::{TicketNo, Writer};
+use super::drive::{self, DriveNo, Drives, OnDrive, RunNo, RunSpec};
 use super::name::{BatchNo, Durability, EditNo, Lsn, Lsns, Role, SegmentNo};
 use crate::text::{ParseError, Words, words};
 
@@ -43,6 +44,16 @@ words! {
 }
 
 words! {
+    /// What reading a copy back has shown.
+    Verdict, "a verdict on a copy" {
+        /// Each byte is what was to be written.
+        Good = "good",
+        /// It is not.
+        Bad = "bad",
+    }
+}
+
+words! {
     /// A row of recovery's decision table. Exactly one row matches each invalid point, segment and name met.
     Row, "a row of the recovery table" {
         /// The segment holds no valid batch: it is empty, and void.
@@ -69,6 +80,8 @@ words! {
         ManifestTornTail = "manifest-torn-tail",
         /// A file that no state of the log names or needs: removed.
         Orphan = "orphan",
+        /// The manifest names a run of which no copy is there: damage.
+        RunMissing = "run-missing",
     }
 }
 
@@ -88,6 +101,19 @@ pub enum Edit {
     },
     /// These are lost. Text: `accept-loss 3..5`.
     AcceptLoss(Lsns),
+    /// A drive belongs to the log. Text: `add-drive drive-1`.
+    AddDrive(DriveNo),
+    /// A run holds these records: runs and segments wholly inside are replaced. A generation more.
+    /// Text: `publish run-1 lsns=1..4 drives=1,2 floor=3`.
+    Publish(RunSpec),
+    /// These drives have a copy of a run, and no others. Text: `copies run-1 drives=2,3`.
+    Copies(RunNo, Drives),
+    /// Nothing is read from a drive any more. Text: `quarantine drive-1`.
+    Quarantine(DriveNo),
+    /// A drive was scrubbed and serves again. Text: `readmit drive-1`.
+    Readmit(DriveNo),
+    /// A drive is the log's no more. Text: `remove-drive drive-1`.
+    RemoveDrive(DriveNo),
 }
 
 /// A batch as it is written.
@@ -122,6 +148,9 @@ pub enum EngineStep {
     WriteBatch(BatchSpec, Ended),
     /// A manifest record is written. Text: `write edit:3 add-segment seg-2`.
     WriteEdit(EditNo, Edit, Ended),
+    /// Blocks of a run are written. Text: `write blocks drive-1/run-1.tmp lsns=1..2`. Its header and its index
+    /// are a `fill`.
+    WriteBlocks(DriveNo, RunNo, Lsns, Ended),
     /// A sync begins that [`EngineStep::Sync`] ends: it covers what was written before now. Text: `sync-start seg-1`.
     SyncStart(Role),
     /// A sync ends. Without a start before it, it is one step. Text: `sync-data seg-1 failed`.
@@ -134,6 +163,18 @@ pub enum EngineStep {
     Unlink(Role, Ended),
     /// A file, or a directory's list, is read by recovery. Text: `read manifest`.
     Read(Role, Ended),
+    /// A copy of a run is read back and held against what was to be written. Text: `verify drive-1/run-1 good`.
+    Verify(DriveNo, RunNo, Verdict),
+    /// Who reads from now on reads by the newest manifest. Text: `switch generation=2`.
+    Switch {
+        /// Its generation.
+        generation: u64,
+    },
+    /// No reader of an older generation is left. Text: `retire generation=2`.
+    Retire {
+        /// The oldest generation that may still be read.
+        generation: u64,
+    },
     /// The absolute path is looked at after a sync. Text: `check seg-1 same`.
     Check(SegmentNo, PathCheck),
     /// Records enter the open batch and get their LSNs. Text: `encode 3..4 writer=1 process-crash`.
@@ -179,6 +220,12 @@ impl fmt::Display for Edit {
             Self::AddSegment(number) => write!(f, "add-segment seg-{number}"),
             Self::Trim { before, floor } => write!(f, "trim before={before} floor={floor}"),
             Self::AcceptLoss(lsns) => write!(f, "accept-loss {lsns}"),
+            Self::AddDrive(drive) => write!(f, "add-drive drive-{drive}"),
+            Self::Publish(run) => write!(f, "publish {run}"),
+            Self::Copies(run, drives) => write!(f, "copies run-{run} drives={drives}"),
+            Self::Quarantine(drive) => write!(f, "quarantine drive-{drive}"),
+            Self::Readmit(drive) => write!(f, "readmit drive-{drive}"),
+            Self::RemoveDrive(drive) => write!(f, "remove-drive drive-{drive}"),
         }
     }
 }
@@ -212,6 +259,12 @@ impl fmt::Display for EngineStep {
             Self::Fill(role, ended) => write!(f, "fill {role}{}", End(ended)),
             Self::WriteBatch(batch, ended) => write!(f, "write {batch}{}", End(ended)),
             Self::WriteEdit(number, edit, ended) => write!(f, "write edit:{number} {edit}{}", End(ended)),
+            Self::WriteBlocks(drive, run, lsns, ended) => {
+                write!(f, "write blocks drive-{drive}/run-{run}.tmp lsns={lsns}{}", End(ended))
+            }
+            Self::Verify(drive, run, found) => write!(f, "verify drive-{drive}/run-{run} {found}"),
+            Self::Switch { generation } => write!(f, "switch generation={generation}"),
+            Self::Retire { generation } => write!(f, "retire generation={generation}"),
             Self::SyncStart(role) => write!(f, "sync-start {role}"),
             Self::Sync(kind, role, ended) => write!(f, "{kind} {role}{}", End(ended)),
             Self::SyncDir(role, ended) => write!(f, "sync-dir {role}{}", End(ended)),
@@ -271,6 +324,12 @@ impl EngineStep {
         let start = words.clone();
         let step = match words.word(KNOWN)? {
             "check" => Self::Check(segment(&mut words)?, words.one()?),
+            "verify" => {
+                let (drive, run) = copy(&mut words)?;
+                Self::Verify(drive, run, words.one()?)
+            }
+            "switch" => Self::Switch { generation: words.key("generation", "NUMBER")? },
+            "retire" => Self::Retire { generation: words.key("generation", "NUMBER")? },
             "encode" => {
                 let lsns = words.one()?;
                 Self::Encode(lsns, words.key("writer", "NUMBER")?, survives(&mut words))
@@ -293,10 +352,11 @@ impl EngineStep {
     }
 }
 
+const WRITES: &str = "batch:N, edit:N or blocks";
 const LSNS: &str = "an LSN `3` or a run `3..5`, both ends included";
 const KNOWN: &str = "an engine step (mkdir, lock, unlock, create, allocate, fill, write, sync-start, sync-data, \
-                     sync-all, sync-dir, rename, unlink, read, check, encode, publish, ack, fail, refuse, poison, \
-                     recover, ready, trimmed)";
+                     sync-all, sync-dir, rename, unlink, read, verify, switch, retire, check, encode, publish, ack, \
+                     fail, refuse, poison, recover, ready, trimmed)";
 
 fn role(words: &mut Words<'_>) -> Result<Role, ParseError> {
     words.one()
@@ -317,6 +377,22 @@ fn segment(words: &mut Words<'_>) -> Result<SegmentNo, ParseError> {
     }
 }
 
+fn drive_no(words: &mut Words<'_>) -> Result<DriveNo, ParseError> {
+    let start = words.clone();
+    match words.one()? {
+        Role::Drive(drive) => Ok(drive),
+        _ => Err(start.error("drive-N")),
+    }
+}
+
+fn copy(words: &mut Words<'_>) -> Result<(DriveNo, RunNo), ParseError> {
+    let start = words.clone();
+    match words.one()? {
+        Role::OnDrive(drive, OnDrive::Run(run)) => Ok((drive, run)),
+        _ => Err(start.error("drive-N/run-N")),
+    }
+}
+
 fn ended(words: &mut Words<'_>) -> Ended {
     if words.flag("short") {
         Ended::Short
@@ -333,7 +409,14 @@ fn survives(words: &mut Words<'_>) -> Durability {
 
 fn write(words: &mut Words<'_>) -> Result<EngineStep, ParseError> {
     let what = words.clone();
-    match words.word("batch:N or edit:N")?.split_once(':') {
+    if words.flag("blocks") {
+        let start = words.clone();
+        let Role::OnDrive(drive, OnDrive::RunTmp(run)) = words.one()? else {
+            return Err(start.error("drive-N/run-N.tmp"));
+        };
+        return Ok(EngineStep::WriteBlocks(drive, run, words.key("lsns", LSNS)?, ended(words)));
+    }
+    match words.word(WRITES)?.split_once(':') {
         Some(("batch", number)) => {
             let batch = number.parse().map_err(|_| what.error("batch:N"))?;
             let segment = segment(words)?;
@@ -346,18 +429,25 @@ fn write(words: &mut Words<'_>) -> Result<EngineStep, ParseError> {
             let edit = edit(words)?;
             Ok(EngineStep::WriteEdit(number, edit, ended(words)))
         }
-        _ => Err(what.error("batch:N or edit:N")),
+        _ => Err(what.error(WRITES)),
     }
 }
 
 fn edit(words: &mut Words<'_>) -> Result<Edit, ParseError> {
-    let expected = "checkpoint, add-segment, trim or accept-loss";
+    let expected = "checkpoint, add-segment, trim, accept-loss, add-drive, publish, copies, quarantine, readmit \
+                    or remove-drive";
     let what = words.clone();
     Ok(match words.word(expected)? {
         "checkpoint" => Edit::Checkpoint,
         "add-segment" => Edit::AddSegment(segment(words)?),
         "trim" => Edit::Trim { before: words.key("before", "LSN")?, floor: words.key("floor", "SEGMENT")? },
         "accept-loss" => Edit::AcceptLoss(words.one()?),
+        "add-drive" => Edit::AddDrive(drive_no(words)?),
+        "publish" => Edit::Publish(RunSpec::parse(words)?),
+        "copies" => Edit::Copies(drive::run(words)?, drive::copies(words)?),
+        "quarantine" => Edit::Quarantine(drive_no(words)?),
+        "readmit" => Edit::Readmit(drive_no(words)?),
+        "remove-drive" => Edit::RemoveDrive(drive_no(words)?),
         _ => return Err(what.error(expected)),
     })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::drive::{DriveNo, Drives, OnDrive};
 use crate::text::{Commas, ParseError, words};
 
 /// A log sequence number. The first record of a log is 1.
@@ -116,6 +117,10 @@ pub enum Role {
     Dir,
     /// Any directory above it, up to the mount point.
     Ancestor,
+    /// The directory of a drive. Text: `drive-1`.
+    Drive(DriveNo),
+    /// A file of a drive. Text: `drive-1/run-1`.
+    OnDrive(DriveNo, OnDrive),
 }
 
 impl fmt::Display for Role {
@@ -129,6 +134,8 @@ impl fmt::Display for Role {
             Self::SegmentTmp(number) => write!(f, "seg-{number}.tmp"),
             Self::Dir => f.write_str("dir"),
             Self::Ancestor => f.write_str("ancestor"),
+            Self::Drive(drive) => write!(f, "drive-{drive}"),
+            Self::OnDrive(drive, file) => write!(f, "drive-{drive}/{file}"),
         }
     }
 }
@@ -144,15 +151,29 @@ impl FromStr for Role {
             "manifest.tmp" => Some(Self::ManifestTmp),
             "dir" => Some(Self::Dir),
             "ancestor" => Some(Self::Ancestor),
-            _ => text.strip_prefix("seg-").and_then(|rest| match rest.strip_suffix(".tmp") {
-                Some(number) => number.parse().ok().map(Self::SegmentTmp),
-                None => rest.parse().ok().map(Self::Segment),
+            _ => on_drive(text).or_else(|| {
+                let rest = text.strip_prefix("seg-")?;
+                match rest.strip_suffix(".tmp") {
+                    Some(number) => number.parse().ok().map(Self::SegmentTmp),
+                    None => rest.parse().ok().map(Self::Segment),
+                }
             }),
         };
         role.ok_or_else(|| {
-            let known = "a role (identity, manifest, seg-N, each also with .tmp, dir, ancestor)";
+            let known = "a role (identity, manifest, seg-N, each also with .tmp, dir, ancestor, drive-N, \
+                         drive-N/FILE with identity, manifest, run-N, each also with .tmp)";
             ParseError::new(text, known)
         })
+    }
+}
+
+fn on_drive(text: &str) -> Option<Role> {
+    let rest = text.strip_prefix("drive-")?;
+    let (number, file) = rest.split_once('/').map_or((rest, None), |(number, file)| (number, Some(file)));
+    let drive = number.parse().ok().filter(|drive| Drives::may_be(*drive))?;
+    match file {
+        Some(file) => OnDrive::parse(file).map(|file| Role::OnDrive(drive, file)),
+        None => Some(Role::Drive(drive)),
     }
 }
 

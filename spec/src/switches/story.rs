@@ -231,6 +231,71 @@ const STORIES: &[(Switch, Story)] = &[
         says: "Close lets go of the log while a writer still waits. Nothing will ever answer it.",
         passing: "Close commits or fails what waits before it lets go.",
     }),
+    (Switch::PublishBeforeRunDurable, Story {
+        title: "The manifest names a run whose name is not durable",
+        says: "A run is synced and renamed on its drive, and the manifest names it before the drive's \
+                directory is synced. The power fails: the manifest says that the records are in the \
+                run, and no longer where they were; and the run is not there.",
+        passing: "The drive's directory is synced before the publish is written.",
+    }),
+    (Switch::ReclaimBeforePublish, Story {
+        title: "A segment is removed before the publish of its run is durable",
+        says: "The manifest's edit is written and not synced when the segment goes. The manifest that \
+                a loss of power would leave knows nothing of the run, and names a segment that is not \
+                there.",
+        passing: "The publish is synced before anything that it replaces is removed.",
+    }),
+    (Switch::ReclaimBeforeCheckpoints, Story {
+        title: "A segment is removed before the drive knows of its run",
+        says: "The publish is durable in the log's directory alone. Should that be lost, the drive \
+                holds a run, and nothing durable says that it counts; and the segment is gone.",
+        passing: "Each healthy drive durably holds a checkpoint that names the run before a source goes.",
+    }),
+    (Switch::OutputsDeletedWhenPublishFails, Story {
+        title: "A failed publish deletes the run that it was to publish",
+        says: "The sync of the manifest fails, so the compaction cleans up behind itself. But a sync \
+                that fails may have written all the same: the manifest on the device names the run, \
+                which is gone, and no longer the segment.",
+        passing: "The handle poisons and removes nothing: the next open finds out what the manifest says.",
+    }),
+    (Switch::RecoveryDeletesNamedRun, Story {
+        title: "Recovery removes a run that the manifest names",
+        says: "An open looks for runs that were never published, and judges by a view that is older \
+                than the manifest, as a drive's own copy of it may be. A run that counts is taken for \
+                a leftover.",
+        passing: "A run is a leftover only if the log's manifest, durable and whole, does not name it.",
+    }),
+    (Switch::ReclaimWithoutWaiting, Story {
+        title: "A segment is removed while a reader still reads by it",
+        says: "A reader took its snapshot before the publish, and looks for the record in the segment. \
+                The compaction does not wait for it, and the record cannot be read.",
+        passing: "What was replaced stays until no reader of an older generation is left.",
+    }),
+    (Switch::RunDropsRecords, Story {
+        title: "A run is published for more records than it holds",
+        says: "The compaction writes the first of two sealed records, and publishes the run for both. \
+                Readers look for the second one in the run, and it is not there.",
+        passing: "The manifest names a run by exactly the records that its blocks hold.",
+    }),
+    (Switch::RunLeavesGap, Story {
+        title: "A run begins behind a record that no run holds",
+        says: "The archive holds nothing yet, and the first run begins at record 2. Its publish \
+                replaces both segments, and record 1 is in none of what is left.",
+        passing: "A run begins where the archive ends, or before.",
+    }),
+    (Switch::PublishUnverifiedCopy, Story {
+        title: "A copy that was never read back is published",
+        says: "The drive says that it has written, and has not. Every call succeeded; only reading the \
+                copy back would show it. The manifest names the copy, and the record cannot be read.",
+        passing: "Each copy is read back and compared before the manifest names it.",
+    }),
+    (Switch::GivenUpMeansDone, Story {
+        title: "A sync that was given up is taken for done",
+        says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy \
+                reads well, out of the page cache. The segment is removed, and the only bytes of the \
+                record are ones that no loss of power would leave.",
+        passing: "A copy of which a call has failed is given up, and the segment stays.",
+    }),
 ];
 
 impl Switch {

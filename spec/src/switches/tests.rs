@@ -42,7 +42,9 @@ fn the_corpus_ends_as_it_says() {
 
 #[test]
 fn each_checked_invariant_is_protected_and_each_first_guard_is_one_switch_alone() {
-    let protected: BTreeSet<Invariant> = Switch::ALL.iter().map(|switch| switch.invariant()).collect();
+    let prefetch = crate::prefetch::Switch::ALL.iter().map(|switch| switch.invariant());
+    let protected: BTreeSet<Invariant> =
+        Switch::ALL.iter().map(|switch| switch.invariant()).chain(prefetch).collect();
     let checked = Invariant::ALL.iter().copied().filter(|one| one.status() == Status::Checked);
     assert_eq!(protected, checked.collect());
     let sets: BTreeSet<&[Guard]> = Switch::ALL.iter().map(|switch| switch.guards()).collect();
