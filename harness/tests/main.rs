@@ -3,6 +3,7 @@
 mod background;
 mod concurrency;
 mod conformance;
+mod damage;
 mod doubt;
 mod explore;
 mod fabric;

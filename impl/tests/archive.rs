@@ -185,6 +185,45 @@ fn damage_to_all_copies_names_the_records_and_nothing_else() {
     assert_eq!(report.lost.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [lsns]);
 }
 
+/// No read needs a run's header, but a rebuild of the manifest does.
+#[test]
+fn a_scrub_reads_the_headers_of_runs_too() {
+    let place = place();
+    let log = archived(&place);
+    let path = place.drives[0].join(format!("run-{:010}", log.runs()[0].number.get()));
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+    file.write_all_at(&[0xff; 8], 20).expect("damage");
+    let report = log.scrub(None, true).expect("a report");
+    assert!(report.bad.len() == 1 && report.bad[0].repaired, "{report:?}");
+    assert!(log.scrub(None, true).expect("a report").bad.is_empty());
+    check(&log, 1);
+}
+
+/// It served until the next open, which called it stale again.
+#[test]
+fn a_drive_that_a_scrub_readmits_has_a_fresh_manifest() {
+    let place = place();
+    archived(&place).close().expect("closed");
+    // Only an open says in the log's own manifest what the drives' copies were seen to have.
+    let (log, _) = Log::open(&place.log, &options()).expect("it opens");
+    log.compact().expect("runs");
+    log.close().expect("closed");
+    let (log, _) = Log::open(&place.log, &options()).expect("it opens");
+    log.close().expect("closed");
+    fs::remove_file(place.drives[0].join("MANIFEST")).expect("gone");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert!(
+        matches!(recovered.drives[0].out, Some(truelog::DriveOut::Stale { found: 0, .. })),
+        "{recovered:?}"
+    );
+    let report = log.scrub(None, true).expect("a report");
+    assert_eq!(report.readmitted, [log.drives()[0].entry.number]);
+    log.close().expect("closed");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert_eq!(recovered.drives, []);
+    check(&log, 1);
+}
+
 #[test]
 fn a_drive_that_is_away_empty_or_swapped_is_named_and_left_alone() {
     let place = place();

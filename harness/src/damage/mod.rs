@@ -6,6 +6,7 @@
 //! an oracle that had to allow for lies would see nothing else.
 
 mod accept;
+mod archive;
 mod judge;
 mod ways;
 
@@ -59,6 +60,9 @@ fn unsynced() -> Vec<ClientStep> {
     [appends(3), vec![ClientStep::Append(light.clone()), ClientStep::Append(light), ClientStep::Tick]]
         .concat()
 }
+
+/// The story whose drives are damaged.
+const ARCHIVED: Story = Story { name: "archived", steps: archive::story, cached: false };
 
 fn appends(count: u32) -> Vec<ClientStep> {
     let append = |index: u32| ClientStep::Append(Write::one(u64::from(index % 2), 8 + index));
@@ -167,8 +171,10 @@ pub fn explore<S: Archived>(story: &Story, report: &mut Report, progress: &Progr
 #[must_use]
 pub fn check(_plan: &Plan, progress: &Progress) -> Report {
     let ways = "bit flipped, zeroed, moved, stale; files cut, rolled back, removed";
-    let mut report =
-        Report::new("damage", format!("{} stories, each sector of each file: {ways}", STORIES.len()));
+    let stories = STORIES.len();
+    let scope =
+        format!("{stories} stories, each sector of each file: {ways}; the same on each drive, and on both");
+    let mut report = Report::new("damage", scope);
     for story in STORIES {
         progress.says(story.name);
         explore::<Plain>(story, &mut report, progress);
@@ -177,6 +183,8 @@ pub fn check(_plan: &Plan, progress: &Progress) -> Report {
         // A log that is broken already says nothing about accepting.
         return report;
     }
+    progress.says(ARCHIVED.name);
+    explore_archive::<Plain>(&mut report, progress);
     progress.says("accepted");
     let losses = losses::<Plain>(None, &mut report);
     if let Some((violation, says)) = losses.broken {
@@ -184,4 +192,12 @@ pub fn check(_plan: &Plan, progress: &Progress) -> Report {
         report.find(violation.invariant.as_str(), says, "cargo verify --only damage");
     }
     report
+}
+
+/// Damages the drives of an archive: each copy on its own, then all copies of a block.
+pub fn explore_archive<S: Archived>(report: &mut Report, progress: &Progress) {
+    match ARCHIVED.tell::<S>() {
+        Ok(left) => archive::explore::<S>(&left, report, progress),
+        Err(why) => report.incomplete(why),
+    }
 }

@@ -56,6 +56,30 @@ impl<S: Archived> Driver<S> {
     }
 }
 
+impl<S: Archived> Driver<S> {
+    /// A drive that was added is one after a loss of power, too.
+    pub(super) fn found_drive(&self, drive: u64) {
+        let reading = reading(&self.disk, Durability::PowerLoss);
+        let id = reading.drives.get(&drive).and_then(|drive| drive.id);
+        let named = reading.manifest.iter().flat_map(|manifest| manifest.drives.values());
+        if id.is_none() || !named.into_iter().any(|named| named.place == Some(drive) && Some(named.id) == id)
+        {
+            self.diary.note(Deed::Unfounded(format!("drive-{drive} was added, and is not sure to be one")));
+        }
+    }
+
+    /// What is said to be archived is so after a loss of power, too. A later run of the same call may have replaced one.
+    pub(super) fn found_runs(&self, runs: &[(u64, u64)]) {
+        let reading = reading(&self.disk, Durability::PowerLoss);
+        for (first, last) in runs {
+            if (*first..=*last).any(|lsn| !reading.archived.contains_key(&lsn)) {
+                self.diary
+                    .note(Deed::Unfounded(format!("{first}..{last} are not sure to be in the archive")));
+            }
+        }
+    }
+}
+
 /// What the disk holds at this moment: surely after a loss of power, or after the end of the process.
 fn reading(disk: &SimFs, durability: Durability) -> Reading {
     match durability {

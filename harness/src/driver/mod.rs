@@ -195,9 +195,15 @@ impl<S: Archived> Driver<S> {
             }
             ClientStep::AddDrive { drive } => {
                 let dir = drive_dir(&self.place.dir, *drive);
-                self.log()?.add_drive(&dir).map(|_| Outcome::Done)
+                self.log()?.add_drive(&dir)?;
+                self.found_drive(*drive);
+                Ok(Outcome::Done)
             }
-            ClientStep::Compact => self.log()?.compact().map(|_| Outcome::Done),
+            ClientStep::Compact => {
+                let runs = self.log()?.compact()?;
+                self.found_runs(&runs);
+                Ok(Outcome::Done)
+            }
             ClientStep::Scrub => self.log()?.scrub(true).map(|_| Outcome::Done),
             // A reader's snapshot lives as long as one read.
             ClientStep::Hold { .. } | ClientStep::Release { .. } => Ok(Outcome::Done),

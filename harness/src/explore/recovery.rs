@@ -51,7 +51,9 @@ impl Recovery {
         let after = Reading::of(&driver.durable_files());
         let mut deeds = driver.deeds();
         let ended = ended(&deeds, driver.refusal());
-        let wrong = drives_out(&deeds).or_else(|| orphan(&driver, &after));
+        let writes = matches!(&ended, Ended::Opened { state, .. } if !state.read_only);
+        let orphan = || if writes { orphan(&driver, &after) } else { None };
+        let wrong = drives_out(&deeds).or_else(orphan);
         if let Some(life) = life {
             let write = Write { writer: NEXT_WRITER + life, ..Write::one(0, 8) };
             driver.client(&ClientStep::Append(write));
@@ -103,7 +105,7 @@ fn drives_out(deeds: &[Deed]) -> Option<Violation> {
     follow(&mut Contract::new(), &mut calls, out).err()
 }
 
-/// What an open leaves that nothing names. What it has removed, and is not sure to stay away, the next one removes again.
+/// What an open that could write leaves that nothing names. What it has removed, and is not sure to stay away, the next one removes again.
 fn orphan<S: Archived>(driver: &Driver<S>, after: &Reading) -> Option<Violation> {
     if after.orphans().is_empty() {
         return None;

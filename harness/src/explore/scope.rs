@@ -70,6 +70,10 @@ const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, cr
 /// Two drives, and a segment that can be archived.
 const SEALED: &[Letter] = &[Letter::AddDrives, Letter::Append, Letter::Append];
 
+/// Two drives with a run, and another segment that can be archived.
+const ARCHIVED: &[Letter] =
+    &[Letter::AddDrives, Letter::Append, Letter::Append, Letter::Compact, Letter::Append];
+
 /// A scope of the archive: a segment holds one batch, and a sector is a block.
 const fn archive(
     name: &'static str,
@@ -166,7 +170,7 @@ impl Scope {
         },
         archive(
             "archive-merge",
-            &[Letter::AddDrives, Letter::Append, Letter::Append, Letter::Compact, Letter::Append],
+            ARCHIVED,
             &[Letter::Compact, Letter::Append, Letter::TrimMost, Letter::TrimAll, Letter::Work],
             3,
             1,
@@ -240,6 +244,29 @@ impl Scope {
         Self {
             limit: 256,
             ..scope("ignored-restored", &[Letter::Append, Letter::Restore, Letter::Open], 4, 1)
+        },
+        Self {
+            limit: 256,
+            ..archive(
+                "ignored-archive",
+                SEALED,
+                &[Letter::Compact, Letter::Append, Letter::TrimAll, Letter::Die],
+                3,
+                1,
+            )
+        },
+        Self {
+            limit: 256,
+            ..archive("ignored-drives", ARCHIVED, &[Letter::Die, Letter::Append, Letter::Compact], 4, 1)
+        },
+        Self {
+            limit: 256,
+            limit_again: 64,
+            ..archive("ignored-archive-twice", ARCHIVED, &[Letter::Compact], 1, 2)
+        },
+        Self {
+            limit: 256,
+            ..archive("ignored-adding", &[], &[Letter::AddDrives, Letter::Append, Letter::Die], 2, 1)
         },
     ];
 

@@ -32,6 +32,8 @@ pub struct Drive {
 pub struct Copy {
     /// The records of its valid blocks.
     pub records: BTreeMap<u64, Record>,
+    /// The index is as it was written.
+    pub indexed: bool,
     /// Header, index and all blocks are as they were written.
     pub whole: bool,
 }
@@ -75,8 +77,8 @@ impl Drive {
 impl Copy {
     fn read(file: &[u8], run: &Run, log: &[u8; 16], block: usize) -> Self {
         let mut copy = Self::default();
-        let mut rows = Vec::new();
-        let (mut at, mut indexed) = (block, false);
+        let (mut rows, mut whole_rows) = (Vec::new(), None);
+        let mut at = block;
         while at < file.len() {
             let Some(found) = Block::read(file, at, run, log) else {
                 at += block;
@@ -84,9 +86,8 @@ impl Copy {
             };
             let whole = (BLOCK_HEADER + found.stored.len()).next_multiple_of(block);
             if found.kind == 2 {
-                indexed = at as u64 == run.index_at
-                    && found.index as usize == rows.len()
-                    && index(found.stored) == Some(rows.clone());
+                copy.indexed = at as u64 == run.index_at && u64::from(found.index) == run.blocks;
+                whole_rows = index(found.stored);
             } else if let Some(records) = found.records() {
                 rows.push((found.base, at as u64, whole as u32, records.len() as u32));
                 copy.records.extend(records.into_iter().map(|record| (record.lsn, record)));
@@ -94,8 +95,10 @@ impl Copy {
             at += whole;
         }
         copy.whole = header(file, run, log, block)
-            && indexed
-            && file.len() as u64 == run.len
+            && copy.indexed
+            && whole_rows.as_ref() == Some(&rows)
+            // Nothing vouches for the padding of the last block.
+            && file.len() as u64 <= run.len
             && rows.len() as u64 == run.blocks
             && copy.records.keys().copied().eq(run.first..=run.last);
         copy

@@ -124,10 +124,9 @@ fn copied_manifests(owed: &Obligations, reading: &Reading) -> Vec<Violation> {
     let mut violations = Vec::new();
     for drive in manifest.drives.values().filter(|drive| drive.healthy) {
         let place = drive.place.unwrap_or_default();
-        let Some(copy) = reading.drives.get(&place).and_then(|drive| drive.manifest.as_ref()) else {
-            continue;
-        };
-        let seen = reading.seen_by(copy);
+        // One that has no copy knows of no run.
+        let copy = reading.drives.get(&place).and_then(|drive| drive.manifest.clone()).unwrap_or_default();
+        let seen = reading.seen_by(&copy);
         let from = owed.trimmed_may.max(manifest.before);
         let missing = owed.must().find(|record| record.lsn >= from && seen.get(&record.lsn) != Some(record));
         violations.extend(missing.map(|record| {

@@ -5,11 +5,11 @@ use truelog_env::{IoKind, OpenMode};
 use super::Archive;
 use super::block::{ArchiveBlock, read_bytes};
 use super::entry::DriveFault;
-use super::run::{IndexRow, RunEntry, RunIndex};
+use super::run::{IndexRow, RunEntry, RunHeader, RunIndex, check_header};
 use super::scrub::BadCopy;
 use crate::catalog::Damage;
 use crate::codec::as_u64;
-use crate::error::{Error, Reason};
+use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{DriveNo, LsnRange};
 use crate::names::Name;
@@ -30,20 +30,25 @@ pub(crate) struct Checked {
 }
 
 impl Archive {
-    /// Reads one block of one copy, once.
+    /// Reads one block of one copy, once, and with the first block the run's header.
     pub(super) fn check_block(
         &self,
         home: &Home,
         run: &RunEntry,
         position: u32,
         row: &IndexRow,
-    ) -> Result<ArchiveBlock, DriveFault> {
+    ) -> std::result::Result<ArchiveBlock, DriveFault> {
         let file = home.env.fs.open(&home.path(Name::Run(run.number)), OpenMode::READ).map_err(|error| {
             if error.kind == IoKind::NotFound { DriveFault::Missing } else { DriveFault::Read }
         })?;
         let bytes =
             read_bytes(&*file, row.offset, u64::from(row.len), run.len).map_err(|_| DriveFault::Read)?;
-        let site = run.header(self.home.log, self.home.block).site(position, row.offset);
+        let header = run.header(self.home.log, self.home.block);
+        if position == 0 {
+            let checked = check_header(&*file, &header).map_err(|_| DriveFault::Read)?;
+            checked.map_err(|_| DriveFault::Mismatch)?;
+        }
+        let site = header.site(position, row.offset);
         ArchiveBlock::decode(&bytes, &site).map_err(|_| DriveFault::Mismatch)
     }
 
@@ -126,4 +131,24 @@ fn damage(run: &RunEntry, offset: u64, lsns: LsnRange, fault: DriveFault, unreac
         Error::CorruptBlock { run: run.number, offset, lsns, reason }
     };
     Damage { lsns, error }
+}
+
+/// Reads a block of a copy that was just written back, through its name, and with the first one the run's header.
+pub(super) fn check_copy(
+    home: &Home,
+    header: &RunHeader,
+    entry: &RunEntry,
+    position: u32,
+    row: &IndexRow,
+) -> Result<()> {
+    let name = Name::Run(header.run);
+    let file = home.open(name, OpenMode::READ)?;
+    let failed = |source| Error::io(home.path(name), source);
+    let corrupt = |offset, reason| Error::CorruptBlock { run: header.run, offset, lsns: row.lsns(), reason };
+    if position == 0 {
+        check_header(&*file, header).map_err(failed)?.map_err(|reason| corrupt(0, reason))?;
+    }
+    let bytes = read_bytes(&*file, row.offset, u64::from(row.len), entry.len).map_err(failed)?;
+    let block = ArchiveBlock::decode(&bytes, &header.site(position, row.offset));
+    block.map(|_| ()).map_err(|reason| corrupt(row.offset, reason))
 }

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 
 use truelog_env::{File, IoKind, OpenMode};
 
-use super::block::{ArchiveBlock, read_bytes};
+use super::check::check_copy;
 use super::entry::{DriveFault, Evidence};
 use super::plan::Planned;
-use super::run::{IndexRow, RunBuilder, RunEntry, RunHeader};
+use super::run::{RunBuilder, RunEntry, RunHeader};
 use super::set::DriveSet;
 use crate::codec::as_u64;
 use crate::engine::Engine;
@@ -204,7 +204,7 @@ impl Job {
             return Ok(Made::More(0));
         };
         let position = u32::try_from(block).unwrap_or(u32::MAX);
-        check_copy(output, &self.header, &entry, position, &row)
+        check_copy(&output.home, &self.header, &entry, position, &row)
             .map_err(|error| Setback::Drive(output.drive, self.header.run, error))?;
         self.stage = Stage::Verify { at, block: block + 1 };
         Ok(Made::More(u64::from(row.len)))
@@ -234,22 +234,6 @@ fn write_to(outputs: &[Output], run: RunNo, offset: u64, bytes: &[u8]) -> std::r
         write_all_at(&*output.file, bytes, offset).map_err(|source| {
             Setback::Drive(output.drive, run, Error::io(output.home.path(Name::RunTmp(run)), source))
         })
-    })
-}
-
-fn check_copy(
-    output: &Output,
-    header: &RunHeader,
-    entry: &RunEntry,
-    position: u32,
-    row: &IndexRow,
-) -> Result<()> {
-    let path = output.home.path(Name::Run(header.run));
-    let file = output.home.open(Name::Run(header.run), OpenMode::READ)?;
-    let bytes = read_bytes(&*file, row.offset, u64::from(row.len), entry.len)
-        .map_err(|source| Error::io(path, source))?;
-    ArchiveBlock::decode(&bytes, &header.site(position, row.offset)).map(|_| ()).map_err(|reason| {
-        Error::CorruptBlock { run: header.run, offset: row.offset, lsns: row.lsns(), reason }
     })
 }
 

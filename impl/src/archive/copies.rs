@@ -3,7 +3,7 @@
 use truelog_env::{File, OpenMode};
 
 use super::Missed;
-use super::block::{ArchiveBlock, read_bytes};
+use super::check::check_copy;
 use super::compact::{Made, Setback};
 use super::keeper::room;
 use super::run::{IndexRow, RunEntry, RunIndex};
@@ -88,7 +88,8 @@ impl Copying {
         if let Some(row) = self.row() {
             let position = u32::try_from(self.next).unwrap_or(u32::MAX);
             if self.verifying {
-                self.check(engine, position, &row).map_err(on_drive)?;
+                let header = self.run.header(engine.home.log, engine.home.block);
+                check_copy(&self.home, &header, &self.run, position, &row).map_err(on_drive)?;
             } else {
                 let snapshot = Snapshot::take(&engine.catalog);
                 let found = engine
@@ -121,20 +122,6 @@ impl Copying {
         self.file.sync_all().map_err(|source| Error::io(self.home.path(tmp), source))?;
         self.home.rename(tmp, name)?;
         self.home.sync_dir()
-    }
-
-    fn check(&self, engine: &Engine, position: u32, row: &IndexRow) -> Result<()> {
-        let name = Name::Run(self.run.number);
-        let file = self.home.open(name, OpenMode::READ)?;
-        let bytes = read_bytes(&*file, row.offset, u64::from(row.len), self.run.len)
-            .map_err(|source| Error::io(self.home.path(name), source))?;
-        let site = self.run.header(engine.home.log, engine.home.block).site(position, row.offset);
-        ArchiveBlock::decode(&bytes, &site).map(|_| ()).map_err(|reason| Error::CorruptBlock {
-            run: self.run.number,
-            offset: row.offset,
-            lsns: row.lsns(),
-            reason,
-        })
     }
 
     /// Takes back what was not finished. A copy under its own name stays: it may be a good one.

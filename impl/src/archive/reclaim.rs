@@ -5,7 +5,8 @@ use super::set::DriveSet;
 use crate::engine::Engine;
 use crate::error::{Error, Failure, Result};
 use crate::event::Event;
-use crate::lsn::{Lsn, RunNo, SegmentNo};
+use crate::home::Home;
+use crate::lsn::{DriveNo, Lsn, RunNo, SegmentNo};
 use crate::manifest::ManifestFile;
 use crate::names::Name;
 
@@ -94,17 +95,10 @@ fn copy_manifest(engine: &Engine) -> Result<bool> {
         fit.into_iter().find(|(number, _)| shelf.generation(*number) < generation)
     };
     let Some((drive, home)) = behind else { return Ok(false) };
-    let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
-    match ManifestFile::checkpoint(&home, state, engine.durable()) {
-        Ok(_) => {
-            engine.archive.shelf().lock().copied(drive, generation);
-            engine.keep(|house| {
-                house.seen(drive, generation);
-                Ok(())
-            })?;
-        }
-        Err(Failure { error: error @ Error::Full { .. }, .. }) => return Err(error),
-        Err(Failure { error, .. }) => {
+    match copy_manifest_to(engine, drive, &home)? {
+        Ok(()) => {}
+        Err(error @ Error::Full { .. }) => return Err(error),
+        Err(error) => {
             // A copy that failed never poisons the log: the drive is out instead.
             if let Some(evidence) = super::compact::write_evidence(engine, RunNo::NONE, &error) {
                 engine.archive.suspect(drive, evidence);
@@ -112,6 +106,21 @@ fn copy_manifest(engine: &Engine) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Writes a copy of the manifest, as it is now, to a drive. What goes wrong there is the inner error.
+pub(super) fn copy_manifest_to(engine: &Engine, drive: DriveNo, home: &Home) -> Result<Result<()>> {
+    let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
+    let generation = state.archive.generation;
+    if let Err(Failure { error, .. }) = ManifestFile::checkpoint(home, state, engine.durable()) {
+        return Ok(Err(error));
+    }
+    engine.archive.shelf().lock().copied(drive, generation);
+    engine.keep(|house| {
+        house.seen(drive, generation);
+        Ok(())
+    })?;
+    Ok(Ok(()))
 }
 
 /// Nothing durable is known: on a volume that keeps no promise, written is all there is.

@@ -1,6 +1,8 @@
 //! Runs: files of archive blocks, the same bytes on each drive that has a copy. A run never changes.
 
-use super::block::{ArchiveBlock, BlockSite, Kind, Packer, index_block};
+use truelog_env::{File, IoError};
+
+use super::block::{ArchiveBlock, BlockSite, Kind, Packer, index_block, read_bytes};
 use super::set::DriveSet;
 use crate::block;
 use crate::codec::{Get, Put, as_u64};
@@ -75,6 +77,17 @@ impl RunHeader {
             offset,
         }
     }
+}
+
+/// Whether a file begins with this very header. No read needs it while there is a manifest; a rebuild does.
+///
+/// # Errors
+/// The file's own, which says nothing about the bytes.
+pub(crate) fn check_header(file: &dyn File, header: &RunHeader) -> Result<Result<(), Reason>, IoError> {
+    let block = u64::from(header.block);
+    let bytes = read_bytes(file, 0, block, block)?;
+    let same = |found| if found == *header { Ok(()) } else { Err(Reason::Field("header")) };
+    Ok(RunHeader::decode(&bytes).and_then(same))
 }
 
 /// A run that the manifest names.

@@ -4,6 +4,7 @@ use super::compact::{Made, Setback};
 use super::copies::Copying;
 use super::drive::DriveOut;
 use super::entry::{DriveFault, DriveStatus};
+use super::reclaim::copy_manifest_to;
 use super::run::RunEntry;
 use crate::archive::set::DriveSet;
 use crate::catalog::Damage;
@@ -222,9 +223,15 @@ impl Scrub {
         let states = engine.archive.shelf().lock().states();
         for state in states {
             let number = state.entry.number;
+            let home = engine.archive.shelf().lock().home(number);
             let may = matches!(state.out, None | Some(DriveOut::Stale { .. }));
             if state.serves() || !may || wrong.contains(number) || !self.proved.contains(number) {
                 continue;
+            }
+            // Its copy of the manifest may be an old one, or damaged: the next open would call it stale again.
+            match home.map(|home| copy_manifest_to(engine, number, &home)).transpose()? {
+                Some(Ok(())) => {}
+                Some(Err(_)) | None => continue,
             }
             let entry = super::entry::DriveEntry { status: DriveStatus::Healthy, ..state.entry };
             engine.set_drive(&entry)?;

@@ -68,14 +68,15 @@ pub(crate) fn open_surveyed(
         return Ok(damaged(home, options, &survey));
     }
     let adopting = survey.orphans.iter().any(|name| matches!(name, Name::InDoubt(_)));
+    let mut orphans = survey.orphans.clone();
+    orphans.retain(|name| *name != Name::ManifestTmp);
     if let Some(identity) = identity.filter(|_| !survey.state.identity_vouched || adopting) {
         remove_left_over(home, &survey, Name::IdentityTmp)?;
         // The directory sync of an earlier life may have failed, or never been done. The manifest vouches for the
         // identity of a create; it was copied with the log that an adopt then gave another.
         identity.publish(home).map_err(refused)?;
+        orphans.retain(|name| *name != Name::IdentityTmp);
     }
-    let mut orphans = survey.orphans.clone();
-    orphans.retain(|name| !matches!(name, Name::IdentityTmp | Name::ManifestTmp));
     let manifest = checkpoint(home, &survey, kept_state(&survey))?;
     let mut house = House::new(manifest, options);
     // Every drive learns what the manifest says before a segment goes that the archive has replaced.

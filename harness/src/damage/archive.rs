@@ -1,0 +1,260 @@
+//! Gate D on the archive: one copy of anything is damaged, or all copies of a block.
+//!
+//! With one good copy left nothing is missed: every read is byte for byte what was appended, appends go on, the damage
+//! is told, and a scrub repairs it. Without one the records are named, and everything else is served.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use truelog_spec::contract::{Record, Violation};
+use truelog_spec::step::{Durability, Write};
+use truelog_spec::{ClientStep, Invariant};
+
+use super::{Case, Left, SECTOR, cases};
+use crate::driver::files;
+use crate::fabric::{Image, LOG_DIR, SimFs, drive_dir};
+use crate::oracle::Reading;
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::subject::{Archived, Drive, Place, Refusal, Sent, Setup};
+
+/// The drives of the story.
+const DRIVES: [u64; 2] = [1, 2];
+/// More steps than any archive here has work for.
+const STEPS: usize = 200;
+
+/// What is done before anything is damaged: two drives, a compaction, a second one that merges, and records behind it.
+pub(super) fn story() -> Vec<ClientStep> {
+    let append = |index: u32| ClientStep::Append(Write::one(u64::from(index % 2), 60 + index));
+    let mut steps = vec![ClientStep::Create];
+    steps.extend(DRIVES.map(|drive| ClientStep::AddDrive { drive }));
+    steps.extend((0..4).map(append));
+    steps.push(ClientStep::Compact);
+    steps.extend((4..9).map(append));
+    steps.extend([ClientStep::Compact, ClientStep::Close, ClientStep::Open, ClientStep::Close]);
+    steps
+}
+
+/// Damages each copy on its own, then all copies of each piece of a run.
+pub(super) fn explore<S: Archived>(left: &Left, report: &mut Report, progress: &Progress) {
+    for drive in DRIVES {
+        let dir = drive_dir(Path::new(LOG_DIR), drive);
+        for case in cases(&left.image, &left.older, &dir, SECTOR) {
+            progress.advance(1);
+            report.count("copies damaged", 1);
+            let found = one_copy::<S>(left, &case.image, drive);
+            if !tell(report, found, || format!("drive-{drive}, {}", case.says)) {
+                return;
+            }
+        }
+    }
+    for case in all_copies(left) {
+        progress.advance(1);
+        report.count("blocks damaged in all copies", 1);
+        let found = no_copy::<S>(left, &case.image);
+        if !tell(report, found, || format!("all drives, {}", case.says)) {
+            return;
+        }
+    }
+}
+
+fn tell(report: &mut Report, found: Result<&'static str, Violation>, case: impl Fn() -> String) -> bool {
+    match found {
+        Ok(word) => report.count(word, 1),
+        Err(violation) => {
+            let says = format!("story archived, {}: {}", case(), violation.detail);
+            report.find(violation.invariant.as_str(), says, "cargo verify --only damage");
+            return false;
+        }
+    }
+    true
+}
+
+/// The same damage to every copy of a run.
+fn all_copies(left: &Left) -> Vec<Case> {
+    let [first, second] = DRIVES.map(|drive| drive_dir(Path::new(LOG_DIR), drive));
+    let runs = |case: &Case| case.says.starts_with("run-");
+    let ones = cases(&left.image, &left.older, &first, SECTOR).into_iter().filter(runs);
+    ones.flat_map(|one| {
+        let both = cases(&one.image, &left.older, &second, SECTOR).into_iter();
+        both.filter(move |both| both.says == one.says)
+    })
+    .collect()
+}
+
+/// A log that is open, and what is known of it.
+struct Open<S> {
+    log: S,
+    /// The drives that did not serve, as of any time since.
+    out: Vec<Drive>,
+}
+
+impl<S: Archived> Open<S> {
+    fn of(disk: &SimFs) -> Result<Self, Violation> {
+        let place = Place { env: disk.env(), dir: PathBuf::from(LOG_DIR), setup: Setup::TINY };
+        let (log, opened) =
+            S::open(&place, Arc::new(|_| {})).map_err(|why| lost("it does not open", &why))?;
+        if opened.read_only || !opened.damage.is_empty() {
+            return Err(broken("damage on a drive is taken for damage of the log"));
+        }
+        let mut open = Self { log, out: Vec::new() };
+        open.look();
+        Ok(open)
+    }
+
+    fn look(&mut self) {
+        self.out.extend(self.log.drives().into_iter().filter(|drive| !drive.serves));
+    }
+
+    /// Lets the archive work until the quarantine of what has failed is durable, and no further: a new run would have
+    /// the drives' copies of the manifest written anew.
+    fn settle(&mut self) -> Result<(), Violation> {
+        for _ in 0..STEPS {
+            self.look();
+            if self.log.drives().iter().all(|drive| !drive.suspect) {
+                return Ok(());
+            }
+            self.log.archive_step().map_err(|why| lost("the archive's work fails", &why))?;
+        }
+        Err(broken("a quarantine never becomes durable"))
+    }
+
+    fn append(&self) -> Result<(), Violation> {
+        let sent = [Sent { stream: 0, payload: b"goes on".to_vec() }];
+        let acks = self.log.append(&sent, Durability::PowerLoss);
+        acks.map(drop).map_err(|why| lost("an append fails", &why))
+    }
+}
+
+/// One copy is damaged.
+fn one_copy<S: Archived>(left: &Left, image: &Image, drive: u64) -> Result<&'static str, Violation> {
+    let disk = SimFs::from_image(image);
+    let before = Reading::of(&files(image));
+    let mut open = Open::<S>::of(&disk)?;
+    all_read(&open.log, &left.truth)?;
+    open.look();
+    open.append()?;
+    open.settle()?;
+    let mut told = !open.out.is_empty();
+    let mut clean = false;
+    for _ in 0..3 {
+        let found = open.log.scrub(true).map_err(|why| lost("a scrub fails", &why))?;
+        if !found.lost.is_empty() {
+            return Err(broken("a scrub calls lost what another copy has"));
+        }
+        told |= !found.bad.is_empty();
+        open.settle()?;
+        clean = found.bad.is_empty() && open.log.drives().iter().all(|drive| drive.serves);
+        if clean {
+            break;
+        }
+    }
+    all_read(&open.log, &left.truth)?;
+    let Open { log, .. } = open;
+    log.close().map_err(|why| lost("it does not close", &why))?;
+    let again = SimFs::from_image(&disk.snapshot().process_crash());
+    let again = Open::<S>::of(&again)?;
+    all_read(&again.log, &left.truth)?;
+    let harmed = !intact(&before, drive);
+    if harmed && !told && before.drives.get(&drive).is_some_and(|drive| drive.manifest.is_some()) {
+        return Err(Violation::new(Invariant::DamageIsLoud, "nobody is told".to_owned()));
+    }
+    if before.drives.get(&drive).is_none_or(|drive| drive.id.is_none()) {
+        // A drive that cannot be told from another is never taken for one: it is named, until it is replaced.
+        return if again.out.is_empty() {
+            Err(broken("it serves without an identity"))
+        } else {
+            Ok("left out")
+        };
+    }
+    let after = Reading::of(&files(&disk.snapshot().process_crash()));
+    if !clean || !again.out.is_empty() || !intact(&after, drive) {
+        return Err(broken("it is not repaired by three scrubs"));
+    }
+    Ok(if harmed { "repaired" } else { "unharmed" })
+}
+
+/// All copies of something are damaged.
+fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Violation> {
+    let disk = SimFs::from_image(image);
+    let reading = Reading::of(&files(image));
+    let there: BTreeMap<u64, &Record> = reading.records().map(|record| (record.lsn, record)).collect();
+    let mut open = Open::<S>::of(&disk)?;
+    let mut word = "served around";
+    for record in &left.truth {
+        match open.log.get(record.lsn) {
+            Ok(found) if found == *record => {}
+            Ok(_) => return Err(wrong(record.lsn)),
+            Err(why) if why.lsns.is_some_and(|(first, last)| first <= record.lsn && record.lsn <= last) => {
+                word = "named";
+                if there.contains_key(&record.lsn) && indexed(&reading) {
+                    return Err(Violation::new(
+                        Invariant::DamageIsLoud,
+                        format!("LSN {} is intact, and is withheld", record.lsn),
+                    ));
+                }
+            }
+            Err(why) => return Err(lost("a read names no records", &why)),
+        }
+    }
+    // In one go, twice: what cannot be read is named and passed by.
+    for _ in 0..2 {
+        for record in open.log.read(1).into_iter().filter_map(Result::ok) {
+            if left.truth.iter().any(|owed| owed.lsn == record.lsn && *owed != record) {
+                return Err(wrong(record.lsn));
+            }
+        }
+        open.append()?;
+        open.settle()?;
+    }
+    let found = open.log.scrub(false).map_err(|why| lost("a scrub fails", &why))?;
+    if word == "named" && found.lost.is_empty() {
+        return Err(Violation::new(Invariant::DamageIsLoud, "a scrub does not name what is lost".to_owned()));
+    }
+    open.append()?;
+    Ok(word)
+}
+
+/// Whether some copy of each run can be found its way in.
+fn indexed(reading: &Reading) -> bool {
+    let (Some(manifest), Some(log)) = (&reading.manifest, &reading.log) else { return false };
+    manifest.runs.values().all(|run| {
+        let mut copies = reading.drives.values().filter_map(|drive| drive.copy(run, log, reading.block));
+        copies.any(|copy| copy.indexed)
+    })
+}
+
+/// Whether all that is kept on a drive is as it should be.
+fn intact(reading: &Reading, drive: u64) -> bool {
+    let (Some(manifest), Some(log)) = (&reading.manifest, &reading.log) else { return false };
+    let Some(drive) = reading.drives.get(&drive) else { return false };
+    let whole = |run| drive.copy(run, log, reading.block).is_some_and(|copy| copy.whole);
+    drive.id.is_some()
+        && drive.manifest.as_ref().is_some_and(|copy| copy.generation == manifest.generation)
+        && manifest.runs.values().all(whole)
+}
+
+fn all_read<S: Archived>(log: &S, truth: &[Record]) -> Result<(), Violation> {
+    let read: Result<Vec<Record>, Refusal> = log.read(1).into_iter().collect();
+    let read = read.map_err(|why| lost("a read fails, and a good copy is left", &why))?;
+    for record in truth {
+        let one = log.get(record.lsn).map_err(|why| lost("a read fails, and a good copy is left", &why))?;
+        if one != *record || !read.contains(record) {
+            return Err(wrong(record.lsn));
+        }
+    }
+    Ok(())
+}
+
+fn wrong(lsn: u64) -> Violation {
+    Violation::new(Invariant::DamageIsLoud, format!("LSN {lsn} came back as it never was"))
+}
+
+fn broken(says: &str) -> Violation {
+    Violation::new(Invariant::QuarantineLosesNothing, says.to_owned())
+}
+
+fn lost(what: &str, why: &Refusal) -> Violation {
+    broken(&format!("{what}: {}", why.says))
+}
