@@ -40,6 +40,8 @@ pub enum Deed {
     Copied,
     /// The handle is gone.
     Crash(CrashKind),
+    /// The disk has left out a sync that it was told to leave out.
+    LeftOut,
     /// A moment at which a crash may come.
     Moment(Arc<Moment>),
 }

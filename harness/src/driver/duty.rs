@@ -9,6 +9,11 @@ use truelog_spec::ClientStep;
 
 use crate::fabric::{Call, DriveFile, Edge, Role, SimFs, SyncOp};
 
+/// The phase of an open.
+const OPEN: &str = "open";
+/// The phase in which the archive does its own work: a step of it, a compaction and a scrub take the same path.
+const ARCHIVE: &str = "archive";
+
 /// The part that a sync plays: on which kind of file, in which phase and, for a directory, after which change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Duty {
@@ -20,6 +25,14 @@ pub struct Duty {
     pub sync: SyncOp,
     /// The last change of a name before it; empty for what is no directory.
     pub after: &'static str,
+}
+
+impl Duty {
+    /// Whether an open can play this part.
+    #[must_use]
+    pub fn is_of_open(self) -> bool {
+        self.phase == OPEN
+    }
 }
 
 impl fmt::Display for Duty {
@@ -60,20 +73,23 @@ impl Duties {
         self.state().seen.clone()
     }
 
+    pub(super) fn forget(&self) {
+        self.state().seen.clear();
+    }
+
     /// A client's call begins.
     pub(super) fn enter(&self, step: &ClientStep) {
         let mut state = self.state();
         state.changed = "";
         state.phase = match step {
             ClientStep::Create => "create",
-            ClientStep::Open => "open",
+            ClientStep::Open => OPEN,
             ClientStep::Trim { .. } => "trim",
             ClientStep::Close => "close",
             ClientStep::Adopt => "adopt",
             ClientStep::AcceptLoss => "accept-loss",
             ClientStep::AddDrive { .. } => "add-drive",
-            ClientStep::Compact => "compact",
-            ClientStep::Scrub => "scrub",
+            ClientStep::Compact | ClientStep::Scrub => ARCHIVE,
             ClientStep::Append(_)
             | ClientStep::Batch(_)
             | ClientStep::Submit { .. }
@@ -86,18 +102,27 @@ impl Duties {
         };
     }
 
-    /// Looks at a call; leaves out the sync if it is the one.
-    pub(super) fn see(&self, disk: &SimFs, call: &Call, edge: Edge) {
+    /// The archive works, whatever the client is doing besides.
+    pub(super) fn enter_archive(&self) {
+        let mut state = self.state();
+        state.changed = "";
+        state.phase = ARCHIVE;
+    }
+
+    /// Looks at a call; leaves out the sync if it is the one, and says so.
+    pub(super) fn see(&self, disk: &SimFs, call: &Call, edge: Edge) -> bool {
         match edge {
             Edge::Begin => {
-                let Some(sync) = sync_of(call) else { return };
+                let Some(sync) = sync_of(call) else { return false };
                 let mut state = self.state();
                 let after = if sync == SyncOp::Dir { state.changed } else { "" };
                 let duty = Duty { phase: state.phase, file: file(call.role), sync, after };
                 *state.seen.entry(duty).or_default() += 1;
-                if state.ignored == Some(duty) {
+                let ignored = state.ignored == Some(duty);
+                if ignored {
                     disk.ignore_sync(call.role, sync);
                 }
+                ignored
             }
             Edge::End(_) => {
                 let mut state = self.state();
@@ -112,8 +137,9 @@ impl Duties {
                     (Op::Rename, _) => "rename segment",
                     (Op::Unlink, _) => "unlink",
                     (Op::CreateDir, _) => "mkdir",
-                    _ => return,
+                    _ => state.changed,
                 };
+                false
             }
         }
     }

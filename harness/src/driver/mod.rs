@@ -98,6 +98,11 @@ impl<S: Archived> Driver<S> {
         self.duties.seen()
     }
 
+    /// Forgets what the syncs so far were for.
+    pub fn forget_duties(&self) {
+        self.duties.forget();
+    }
+
     /// The last error that a call ended by.
     #[must_use]
     pub const fn refusal(&self) -> Option<&Refusal> {
@@ -170,6 +175,7 @@ impl<S: Archived> Driver<S> {
                 let log = self.log()?;
                 log.step()?;
                 if !log.drives().is_empty() {
+                    self.duties.enter_archive();
                     log.archive_step()?;
                 }
                 Ok(Outcome::Done)

@@ -49,7 +49,9 @@ impl<S: Archived> Driver<S> {
         let (units, duties) = (self.units.clone(), self.duties.clone());
         self.disk.set_hook(Some(Arc::new(move |call: &Call, edge: Edge| {
             units.see(call, edge);
-            duties.see(&disk, call, edge);
+            if duties.see(&disk, call, edge) {
+                diary.note(Deed::LeftOut);
+            }
             match edge {
                 // What a write has in flight may be torn in ways that its end no longer shows.
                 Edge::Begin if call.op == Op::Write => note(&diary, &disk, At::During(call.id, call.op)),
@@ -70,7 +72,9 @@ impl<S: Archived> Driver<S> {
     /// From now on nothing is written down of the calls of the file system but what its syncs are for.
     pub fn deaf(&mut self) {
         let (disk, duties) = (self.disk.clone(), self.duties.clone());
-        let hook: Hook = Arc::new(move |call: &Call, edge: Edge| duties.see(&disk, call, edge));
+        let hook: Hook = Arc::new(move |call: &Call, edge: Edge| {
+            duties.see(&disk, call, edge);
+        });
         self.disk.set_hook(Some(hook));
     }
 

@@ -139,7 +139,12 @@ impl<'a> Explorer<'a> {
         self.counts.sequences.add(1);
         lock(&self.duties).extend(ran.duties.keys());
         let path = walk::Path::new(self.scope, sequence);
-        self.life::<S>(walk::Start { at: 0, crashes: 0, from: 0 }, Contract::new(), &ran.deeds, &path);
+        self.life::<S>(
+            walk::Start { at: 0, crashes: 0, from: 0, lied: false },
+            Contract::new(),
+            &ran.deeds,
+            &path,
+        );
     }
 
     /// Runs one sequence, and judges all that its last letter can come to. Whether the fault fired, if there is one.
@@ -149,7 +154,12 @@ impl<'a> Explorer<'a> {
         lock(&self.duties).extend(ran.duties.keys());
         self.counts.faults.add(u64::from(ran.fired));
         let path = walk::Path::new(self.scope, sequence);
-        self.life::<S>(walk::Start { at, crashes: 0, from: ran.from }, Contract::new(), &ran.deeds, &path);
+        self.life::<S>(
+            walk::Start { at, crashes: 0, from: ran.from, lied: false },
+            Contract::new(),
+            &ran.deeds,
+            &path,
+        );
         ran.fired
     }
 }

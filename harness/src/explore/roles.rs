@@ -1,6 +1,8 @@
 //! The check `roles`: every part that a sync plays, left out by the disk, breaks a named invariant.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use truelog_spec::Invariant;
 
@@ -22,11 +24,18 @@ enum Without {
     Covered(&'static str),
 }
 
-use Invariant::{AckedIsDurable, ClaimHasArtifact, NothingInvented, RecoveryConverges, TornTailIsNotDamage};
+use Invariant::{
+    AckedIsDurable, ClaimHasArtifact, NothingInvented, ReclaimAfterPublish, RecoveryConverges,
+    TornTailIsNotDamage,
+};
 use Without::{Breaks, Covered};
 
 /// What covers the sync of an idle mark.
 const MARK: &str = "an idle mark vouches for records that are durable without it";
+
+/// What covers the sync after an unlink of what the archive has replaced.
+const REPLACED: &str =
+    "what was replaced and comes back is an orphan of the next open, which removes it again";
 
 /// Every part, and what becomes of a log without it.
 const PARTS: &[(&str, Without)] = &[
@@ -34,6 +43,12 @@ const PARTS: &[(&str, Without)] = &[
     ("accept-loss: sync-dir dir after rename segment", Breaks(ClaimHasArtifact)),
     ("accept-loss: sync-all manifest.tmp", Breaks(ClaimHasArtifact)),
     ("accept-loss: sync-all segment", Breaks(RecoveryConverges)),
+    ("add-drive: sync-dir ancestor after mkdir", Breaks(ClaimHasArtifact)),
+    ("add-drive: sync-dir dir after rename manifest", Breaks(ClaimHasArtifact)),
+    ("add-drive: sync-dir drive after rename identity", Breaks(ClaimHasArtifact)),
+    ("add-drive: sync-all drive/identity.tmp", Breaks(ClaimHasArtifact)),
+    ("add-drive: sync-data manifest", Breaks(ClaimHasArtifact)),
+    ("add-drive: sync-all manifest.tmp", Breaks(ClaimHasArtifact)),
     ("adopt: sync-dir ancestor", Breaks(TornTailIsNotDamage)),
     ("adopt: sync-dir dir", Breaks(TornTailIsNotDamage)),
     ("adopt: sync-dir dir after rename identity", Breaks(TornTailIsNotDamage)),
@@ -47,6 +62,18 @@ const PARTS: &[(&str, Without)] = &[
     ("append: sync-data segment", Breaks(AckedIsDurable)),
     ("append: write-through segment", Breaks(AckedIsDurable)),
     ("append: sync-all segment.tmp", Breaks(TornTailIsNotDamage)),
+    ("archive: sync-dir dir after rename manifest", Breaks(AckedIsDurable)),
+    ("archive: sync-dir dir after unlink", Covered(REPLACED)),
+    ("archive: sync-dir drive after rename manifest", Breaks(ReclaimAfterPublish)),
+    ("archive: sync-dir drive after rename run", Breaks(AckedIsDurable)),
+    ("archive: sync-dir drive after unlink", Covered(REPLACED)),
+    (
+        "archive: sync-data manifest",
+        Covered("nothing replaced is removed before a checkpoint, which says all that the edits said"),
+    ),
+    ("archive: sync-all drive/manifest.tmp", Breaks(ReclaimAfterPublish)),
+    ("archive: sync-all drive/run.tmp", Breaks(AckedIsDurable)),
+    ("archive: sync-all manifest.tmp", Breaks(AckedIsDurable)),
     ("close: sync-data segment", Covered(MARK)),
     ("close: write-through segment", Covered(MARK)),
     ("create: sync-dir ancestor after mkdir", Breaks(TornTailIsNotDamage)),
@@ -69,6 +96,9 @@ const PARTS: &[(&str, Without)] = &[
             "a name that was left over is left over again, and the next open removes it (rows 5 to 7, 10)",
         ),
     ),
+    ("open: sync-dir drive after rename manifest", Breaks(ReclaimAfterPublish)),
+    ("open: sync-dir drive after unlink", Covered(REPLACED)),
+    ("open: sync-all drive/manifest.tmp", Breaks(ReclaimAfterPublish)),
     ("open: sync-data manifest", Breaks(TornTailIsNotDamage)),
     ("open: write-through segment", Breaks(AckedIsDurable)),
     ("open: sync-all identity.tmp", Breaks(AckedIsDurable)),
@@ -98,8 +128,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     }
     let accepting = losses::<Plain>(None, &mut Report::new("roles", "")).duties;
     progress.expect((executed.len() + accepting.len()) as u64);
-    for (duty, scopes) in &executed {
-        let found = broken::<Plain>(*duty, scopes, &mut report);
+    for ((duty, _), found) in executed.iter().zip(each_broken::<Plain>(&executed, &mut report)) {
         part(*duty, found, &mut report, progress);
     }
     for duty in &accepting {
@@ -167,8 +196,8 @@ fn part(duty: Duty, found: Option<(Invariant, String)>, report: &mut Report, pro
     progress.advance(1);
 }
 
-/// The parts that syncs play in a scope, in the recoveries from its crashes too. A scope without any part left out
-/// must hold.
+/// The parts that syncs play in a scope behind its prefix, in the recoveries from its crashes too. A scope without any
+/// part left out must hold.
 #[must_use]
 pub fn duties<S: Archived>(scope: &Scope, report: &mut Report) -> Vec<Duty> {
     let explorer = Explorer::new(scope);
@@ -177,20 +206,48 @@ pub fn duties<S: Archived>(scope: &Scope, report: &mut Report) -> Vec<Duty> {
     explorer.duties()
 }
 
-/// What the disk breaks by leaving out one part: the invariant and the case.
-fn broken<S: Archived>(duty: Duty, scopes: &[&Scope], report: &mut Report) -> Option<(Invariant, String)> {
-    scopes.iter().find_map(|scope| {
-        let lying = Scope { ignored: Some(duty), ..**scope };
-        let explorer = Explorer::new(&lying);
-        explorer.run::<S>(0..=scope.depth, THREADS, || true, || {});
-        let finding = explorer.finding();
-        let mut counted = Report::new("roles", "");
-        conclude(&explorer, &mut counted, None);
+/// What the disk breaks by leaving out each of these parts: the invariant and the case. The parts are shared out among
+/// the threads, not the sequences of one: two threads in one scope may find its first violations in another order.
+fn each_broken<S: Archived>(
+    parts: &BTreeMap<Duty, Vec<&'static Scope>>,
+    report: &mut Report,
+) -> Vec<Option<(Invariant, String)>> {
+    let list: Vec<_> = parts.iter().collect();
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let work = || loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some((duty, scopes)) = list.get(at) else { break };
+        let result = broken::<S>(**duty, scopes);
+        results.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..THREADS {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let take = |(found, counted): (_, Report)| {
         for count in counted.explored {
             report.count(count.what, count.n);
         }
-        finding.map(|finding| (finding.violation.invariant, finding.case))
-    })
+        found
+    };
+    results.into_values().map(take).collect()
+}
+
+/// What the disk breaks by leaving out one part in the first scope that shows it, and what was explored.
+fn broken<S: Archived>(duty: Duty, scopes: &[&Scope]) -> (Option<(Invariant, String)>, Report) {
+    let mut counted = Report::new("roles", "");
+    let found = scopes.iter().find_map(|scope| {
+        let lying = Scope { ignored: Some(duty), ..**scope };
+        let explorer = Explorer::new(&lying);
+        explorer.run::<S>(0..=scope.depth, 1, || true, || {});
+        conclude(&explorer, &mut counted, None);
+        explorer.finding().map(|finding| (finding.violation.invariant, finding.case))
+    });
+    (found, counted)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) struct Ran {
     pub(super) from: usize,
     /// Whether the fault fired.
     pub(super) fired: bool,
-    /// What the syncs were for.
+    /// What the syncs behind the scope's prefix were for.
     pub(super) duties: BTreeMap<Duty, u64>,
 }
 
@@ -49,11 +49,16 @@ impl Sequence {
         let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
         driver.ignore(scope.ignored);
         let (steps, before) = self.steps(scope);
+        let prefix = spell(scope.prefix).iter().map(Vec::len).sum::<usize>();
+        let behind_prefix = (prefix > 0).then_some(1 + prefix);
         let (mut deeds, mut from) = (Vec::new(), 0);
         for (index, step) in steps.iter().enumerate() {
             deeds.extend(driver.deeds());
             if index == before {
                 from = deeds.len();
+            }
+            if Some(index) == behind_prefix {
+                driver.forget_duties();
             }
             if let (Some(plan), true) = (plan, index + 1 == steps.len()) {
                 driver.disk().faults().schedule(plan);

@@ -247,26 +247,26 @@ impl Scope {
         },
         Self {
             limit: 256,
+            ..archive("ignored-adding", &[], &[Letter::AddDrives, Letter::Append, Letter::Die], 2, 1)
+        },
+        Self {
+            limit: 256,
             ..archive(
                 "ignored-archive",
                 SEALED,
                 &[Letter::Compact, Letter::Append, Letter::TrimAll, Letter::Die],
-                3,
+                2,
                 1,
             )
         },
         Self {
-            limit: 256,
-            ..archive("ignored-drives", ARCHIVED, &[Letter::Die, Letter::Append, Letter::Compact], 4, 1)
+            limit: 64,
+            limit_again: 16,
+            ..archive("ignored-archive-twice", SEALED, &[Letter::Compact], 1, 2)
         },
         Self {
             limit: 256,
-            limit_again: 64,
-            ..archive("ignored-archive-twice", ARCHIVED, &[Letter::Compact], 1, 2)
-        },
-        Self {
-            limit: 256,
-            ..archive("ignored-adding", &[], &[Letter::AddDrives, Letter::Append, Letter::Die], 2, 1)
+            ..archive("ignored-merge", ARCHIVED, &[Letter::Die, Letter::Append, Letter::Compact], 2, 1)
         },
     ];
 

@@ -45,6 +45,8 @@ pub(super) struct Start {
     pub(super) crashes: usize,
     /// The first deed whose moments are crashed at; those before it were, in a shorter sequence.
     pub(super) from: usize,
+    /// Whether the disk has left out a sync in a life before.
+    pub(super) lied: bool,
 }
 
 impl Explorer<'_> {
@@ -58,18 +60,26 @@ impl Explorer<'_> {
     ) {
         let mut call = None;
         let mut moments = 0;
+        let mut start = start;
         for (index, deed) in deeds.iter().enumerate() {
             let followed = follow(&mut contract, &mut call, deed);
             if let (Err(violation), true) = (followed, index >= start.from) {
                 self.find(start, violation, path, format!("@ {moments} here"));
             }
+            start.lied |= matches!(deed, Deed::LeftOut);
             if let Deed::Moment(moment) = deed {
-                if index >= start.from {
+                if index >= start.from && self.can_tell(start) {
                     self.moment::<S>(start, &contract, moment, moments, path);
                 }
                 moments += 1;
             }
         }
+    }
+
+    /// Whether a crash now can show that a sync is left out: one was, or one may be in a recovery that follows.
+    fn can_tell(&self, start: Start) -> bool {
+        let last = start.crashes + 1 >= self.scope.crashes;
+        self.scope.ignored.is_none_or(|duty| start.lied || duty.is_of_open() || !last)
     }
 
     /// Crashes at a moment in every way.
@@ -203,7 +213,7 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
             *call = None;
             contract.crash(*kind);
         }
-        Deed::Moment(_) => {}
+        Deed::LeftOut | Deed::Moment(_) => {}
     }
     Ok(())
 }
