@@ -276,31 +276,31 @@ the boot that this is about; do not remove it by hand.",
     },
     Row {
         code: "TL-026",
-        next: "Scrub the archive (`Log::scrub`): it says which copies are damaged, and repairs what it can.",
+        next: "Run `truelog scrub DIR`: it says which copies are damaged, and repairs what it can.",
         long: "\
 A block of the archive was read from every copy that can be reached, and none of them is what was written. The \
 message names the records, and no others are affected. Nothing was returned in their place. If a drive that has \
-another copy is away (`Log::drives` says so), bring it back and read again; otherwise a scrub \
+another copy is away (`truelog drives DIR` says so), bring it back and read again; otherwise a scrub \
 lists what is lost.",
     },
     Row {
         code: "TL-027",
-        next: "Bring one of the named drives back: `Log::drives` says where each was and why it does not serve.",
+        next: "Bring one of the named drives back: `truelog drives DIR` says where each was and why it does not serve.",
         long: "\
 The records are in the archive, in a run of which no copy can be reached: each drive that has one is missing, is \
 another one than it should be, or is stale. Nothing says that the records are lost. Mount the drive again at its \
-path, or add its directory under the new path with `Log::add_drive`, which knows it by its identity.",
+path, or add its directory under the new path with `truelog drives DIR add DRIVE_DIR`, which knows it by its identity.",
     },
     Row {
         code: "TL-028",
-        next: "Use a number that `Log::drives` lists.",
+        next: "Use a number that `truelog drives DIR` lists.",
         long: "\
 A command named a drive by a number that the log's manifest does not know. Drives are numbered from 0 in the order \
 in which they were added; a number whose drive was removed may have been given again.",
     },
     Row {
         code: "TL-029",
-        next: "Add a drive (`Log::add_drive`), or bring back one that does not serve.",
+        next: "Add a drive (`truelog drives DIR add DRIVE_DIR`), or bring back one that does not serve.",
         long: "\
 The archive keeps a number of copies of each block, each on a drive of its own, and fewer drives than that serve, \
 can be written to and have room. Nothing is archived with fewer copies than were asked for: the segments stay where \
@@ -308,7 +308,7 @@ they are, and appends go on as long as the log's own volume has space.",
     },
     Row {
         code: "TL-030",
-        next: "Let the archive make another copy first (`Log::compact`), or bring another drive back.",
+        next: "Let the archive make another copy first (`truelog compact DIR`), or bring another drive back.",
         long: "\
 The drive cannot be removed from the log: it has the last copy that serves of at least one run. Once another drive \
 serves, the archive copies that run to it, and the drive can go. Nothing on the drive was touched.",

@@ -358,7 +358,7 @@ impl Log {
     /// wrong with their copies, not even something that was repaired just now.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another scrub is under way; as [`Log::archive_step`].
+    /// [`Error::NoSuchDrive`]; [`Error::Locked`] while another scrub is under way; as [`Log::archive_step`].
     pub fn scrub(&self, only: Option<DriveNo>, readmit: bool) -> Result<ScrubReport> {
         self.engine.scrub_all(only, readmit)
     }

@@ -196,6 +196,12 @@ fn a_scrub_reads_the_headers_of_runs_too() {
     let report = log.scrub(None, true).expect("a report");
     assert!(report.bad.len() == 1 && report.bad[0].repaired, "{report:?}");
     assert!(log.scrub(None, true).expect("a report").bad.is_empty());
+    let drive = truelog::DriveNo(7);
+    assert_eq!(
+        log.scrub(Some(drive), false),
+        Err(Error::NoSuchDrive { drive }),
+        "nothing would be looked at"
+    );
     check(&log, 1);
 }
 

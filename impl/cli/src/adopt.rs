@@ -116,7 +116,7 @@ fn tell_options(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failu
     let options = view.options();
     let stored_options = format!(
         "block-size {}, segment-size {}, max-batch-bytes {}, max-streams {}, manifest-blocks {}, sync {}, fill {}, \
-         durability {}",
+         durability {}, copies {}",
         options.block_size,
         options.segment_size,
         options.max_batch_bytes,
@@ -125,6 +125,7 @@ fn tell_options(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failu
         options.sync,
         options.fill,
         options.durability,
+        options.copies,
     );
     if json {
         return output::json(out, &Replaced { stored_options });

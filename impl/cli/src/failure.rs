@@ -98,7 +98,15 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
-    /// Some of what was to be verified could not be.
+    /// Copies in the archive are damaged; the report on standard output says which and where.
+    #[error("{what}")]
+    Degraded {
+        /// The log's directory.
+        dir: PathBuf,
+        /// In one sentence.
+        what: String,
+    },
+    /// Some of what was to be looked at could not be.
     #[error("{what}")]
     Incomplete {
         /// Where.
@@ -149,6 +157,7 @@ impl Failure {
             Self::TooLong { .. } => codes::TOO_LONG,
             Self::File { .. } => codes::FILE,
             Self::Violated { .. } => codes::VIOLATED,
+            Self::Degraded { .. } => codes::DEGRADED,
             Self::Incomplete { .. } => codes::INCOMPLETE,
             Self::UnknownCode(_) => codes::UNKNOWN_CODE,
             Self::Thread(_) => codes::THREAD,
@@ -161,11 +170,15 @@ impl Failure {
         use truelog::{Error, ReadOnlyWhy};
         match self {
             Self::Log { source, .. } => match source {
-                Error::Corrupt { .. } | Error::CorruptFile { .. } | Error::Lost { .. } => Exit::Violated,
+                Error::Corrupt { .. }
+                | Error::CorruptFile { .. }
+                | Error::CorruptBlock { .. }
+                | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }
                 | Error::TooLarge { .. }
                 | Error::TooManyStreams { .. }
+                | Error::NoSuchDrive { .. }
                 | Error::Trimmed { .. }
                 | Error::Absent { .. } => Exit::Usage,
                 Error::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
@@ -173,7 +186,7 @@ impl Failure {
                 }
                 _ => Exit::Environment,
             },
-            Self::Violated { .. } => Exit::Violated,
+            Self::Violated { .. } | Self::Degraded { .. } => Exit::Violated,
             Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } | Self::UnknownCode(_) => {
                 Exit::Usage
             }
@@ -197,7 +210,7 @@ impl Failure {
             Self::Log { path, .. } | Self::File { path, .. } | Self::Incomplete { path, .. } => {
                 Some(path.display().to_string())
             }
-            Self::Violated { dir, .. } => Some(dir.display().to_string()),
+            Self::Violated { dir, .. } | Self::Degraded { dir, .. } => Some(dir.display().to_string()),
             Self::Input { .. } | Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } => {
                 Some("standard input".to_owned())
             }

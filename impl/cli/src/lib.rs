@@ -2,11 +2,13 @@
 
 mod adopt;
 mod append;
+mod archive;
 pub mod args;
 mod cat;
 mod codes;
 mod completions;
 mod create;
+mod drives;
 mod dump;
 mod explain;
 mod failure;
@@ -65,6 +67,10 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Stat(args) => stat::run(args, cli.json, out),
         Command::Dump(args) => dump::run(args, cli.json, out),
         Command::Verify(args) => verify::run(args, cli.json, out),
+        Command::Drives(args) => drives::run(args, cli.json, out),
+        Command::Compact(args) => archive::compact(args, cli.json, out),
+        Command::Trim(args) => archive::trim(args, cli.json, out),
+        Command::Scrub(args) => archive::scrub(args, cli.json, out),
         Command::Adopt(args) => adopt::adopt(args, cli.json, out),
         Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
         Command::Explain(args) => explain::run(args, cli.json, out),
