@@ -42,6 +42,9 @@ impl Error {
             Self::NoSuchDrive { .. } => 28,
             Self::TooFewDrives { .. } => 29,
             Self::LastCopy { .. } => 30,
+            Self::ManifestReadable { .. } => 31,
+            Self::BadDrive { .. } => 32,
+            Self::Gap { .. } => 33,
         };
         &TABLE[number - 1]
     }
@@ -71,7 +74,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.code)
 }
 
-static TABLE: [Row; 30] = [
+static TABLE: [Row; 33] = [
     Row {
         code: "TL-001",
         next: "See what the operating system reports, mend it, and open the log again.",
@@ -313,6 +316,30 @@ they are, and appends go on as long as the log's own volume has space.",
 The drive cannot be removed from the log: it has the last copy that serves of at least one run. Once another drive \
 serves, the archive copies that run to it, and the drive can go. Nothing on the drive was touched.",
     },
+    Row {
+        code: "TL-031",
+        next: "Open the log as it is.",
+        long: "\
+A rebuild of the manifest was asked for, but the manifest can be read. What it says is worth more than what could be \
+put together from drives, so nothing was changed.",
+    },
+    Row {
+        code: "TL-032",
+        next: "Give the directories of this log's own drives, each with the file DRIVE in it.",
+        long: "\
+A rebuild was given a directory that is no drive, or a drive of another log or of another copy of this log. The \
+message says which. Nothing was changed.",
+    },
+    Row {
+        code: "TL-033",
+        next: "Give the drives that have these records too; if they were trimmed, say so with --trimmed-before.",
+        long: "\
+The manifest cannot be rebuilt from what was found: the named records are in no run on the given drives and in no \
+segment. Most often a drive was left out. If all records before one were given up by a trim, and the copies of the \
+manifest on the drives are older than that, only the operator knows: `--trimmed-before LSN` says so. If a drive with \
+the only copy is gone for good, `truelog accept-loss DIR --no-archive` gives up everything that is not in the log's \
+own segments. Nothing was changed.",
+    },
 ];
 
 #[cfg(test)]
@@ -363,6 +390,9 @@ mod tests {
             Error::NoSuchDrive { drive: DriveNo(1) },
             Error::TooFewDrives { found: 1, copies: 2 },
             Error::LastCopy { drive: DriveNo(1), run: RunNo(1) },
+            Error::ManifestReadable { path: "/log/MANIFEST".into() },
+            Error::BadDrive { dir: "/drive".into(), why: crate::archive::drive::DriveOut::Empty },
+            Error::Gap { lsns },
         ]
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use archive::{AddDrive, Drives, DrivesWhat, RemoveDrive, Scrub, Trim};
+pub use archive::{AddDrive, Drives, DrivesWhat, RebuildManifest, RemoveDrive, Scrub, Trim};
 
 /// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
 #[derive(Debug, Parser)]
@@ -148,6 +148,16 @@ Examples:
   truelog scrub /srv/orders --rate 10000000")]
     Scrub(Scrub),
 
+    /// Write a lost or unreadable manifest anew, from the drives of the archive and the log's segments.
+    #[command(after_help = "\
+It begins with the newest copy of the manifest on the drives, reads every block of every run, and names what it found.
+Records that nothing has are a gap: it is named, and nothing is written. It never touches a manifest that can be read.
+
+Examples:
+  truelog rebuild-manifest /srv/orders --drive /mnt/a/orders --drive /mnt/b/orders --dry-run
+  truelog rebuild-manifest /srv/orders --drive /mnt/a/orders --drive /mnt/b/orders")]
+    RebuildManifest(RebuildManifest),
+
     /// Accept a log that was copied or moved: a new identity epoch begins.
     #[command(after_help = "\
 Example:
@@ -158,7 +168,9 @@ Example:
     #[command(after_help = "\
 The options are stored only if the manifest cannot be read, and are printed then: give those that the log was created
 with. A segment that cannot be read is kept as quarantined-segment-N: it is named here and by
-`truelog stat`, and no log reads it or removes it.
+`truelog stat`, and no log reads it or removes it. Records on a drive that is away are not given up. If the manifest
+cannot be read and the oldest records are not in the log's segments, they may be on drives: then it is refused, for
+`truelog rebuild-manifest` finds them there, unless --no-archive says that there are none.
 
 Example:
   truelog verify /srv/orders; truelog accept-loss /srv/orders")]
@@ -201,6 +213,10 @@ pub struct Create {
 pub struct AcceptLoss {
     /// The log's directory.
     pub dir: PathBuf,
+
+    /// The manifest cannot be read, and no drive has any records of the log: give up all that no segment has.
+    #[arg(long)]
+    pub no_archive: bool,
 
     /// What is stored with the log if its manifest cannot be read.
     #[command(flatten)]

@@ -24,6 +24,8 @@ pub(crate) const UNKNOWN_CODE: &str = "TL-910";
 pub(crate) const THREAD: &str = "TL-911";
 /// Copies in the archive are damaged.
 pub(crate) const DEGRADED: &str = "TL-912";
+/// Records may be in an archive that only a lost manifest named.
+pub(crate) const MAY_BE_ARCHIVED: &str = "TL-913";
 /// The incident that the prefetch slot answers. No program of this log can end with it.
 const FPRE004: &str = "FPRE004";
 
@@ -40,7 +42,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 13] = [
+static OWN: [Explained; 14] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -125,6 +127,15 @@ static OWN: [Explained; 13] = [
                copy is whole, every record is read from that one, and nothing is lost. A scrub writes damaged copies \
                anew from good ones; it cannot where the drive does not take writes, or where no copy is whole, and \
                then says which records are lost.",
+    },
+    Explained {
+        code: MAY_BE_ARCHIVED,
+        what: "The manifest cannot be read, and the oldest records are in none of the log's segments.",
+        next: "Run `truelog rebuild-manifest DIR --drive DRIVE_DIR`; only if the log never had drives, or they are gone \
+               for good, `truelog accept-loss DIR --no-archive`.",
+        more: "Only the manifest knows whether such records were trimmed or are in the archive. Were they given up now, \
+               they would never be returned again, though they may be whole on the drives. A rebuild reads the drives \
+               and puts the manifest together again. Nothing was changed.",
     },
     Explained {
         code: FPRE004,

@@ -114,6 +114,14 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
+    /// The manifest cannot be read, and records may be in an archive that only it named.
+    #[error("records before {first} are in no segment: if they were archived, they are on the drives")]
+    MayBeArchived {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The first record that a segment has.
+        first: u64,
+    },
     /// A code that nothing has.
     #[error("there is no code `{0}`")]
     UnknownCode(String),
@@ -159,6 +167,7 @@ impl Failure {
             Self::Violated { .. } => codes::VIOLATED,
             Self::Degraded { .. } => codes::DEGRADED,
             Self::Incomplete { .. } => codes::INCOMPLETE,
+            Self::MayBeArchived { .. } => codes::MAY_BE_ARCHIVED,
             Self::UnknownCode(_) => codes::UNKNOWN_CODE,
             Self::Thread(_) => codes::THREAD,
         }
@@ -173,12 +182,15 @@ impl Failure {
                 Error::Corrupt { .. }
                 | Error::CorruptFile { .. }
                 | Error::CorruptBlock { .. }
+                | Error::Gap { .. }
                 | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }
                 | Error::TooLarge { .. }
                 | Error::TooManyStreams { .. }
                 | Error::NoSuchDrive { .. }
+                | Error::BadDrive { .. }
+                | Error::ManifestReadable { .. }
                 | Error::Trimmed { .. }
                 | Error::Absent { .. } => Exit::Usage,
                 Error::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
@@ -186,7 +198,7 @@ impl Failure {
                 }
                 _ => Exit::Environment,
             },
-            Self::Violated { .. } | Self::Degraded { .. } => Exit::Violated,
+            Self::Violated { .. } | Self::Degraded { .. } | Self::MayBeArchived { .. } => Exit::Violated,
             Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } | Self::UnknownCode(_) => {
                 Exit::Usage
             }
@@ -210,7 +222,9 @@ impl Failure {
             Self::Log { path, .. } | Self::File { path, .. } | Self::Incomplete { path, .. } => {
                 Some(path.display().to_string())
             }
-            Self::Violated { dir, .. } | Self::Degraded { dir, .. } => Some(dir.display().to_string()),
+            Self::Violated { dir, .. } | Self::Degraded { dir, .. } | Self::MayBeArchived { dir, .. } => {
+                Some(dir.display().to_string())
+            }
             Self::Input { .. } | Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } => {
                 Some("standard input".to_owned())
             }

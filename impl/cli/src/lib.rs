@@ -15,6 +15,7 @@ mod failure;
 mod logging;
 mod open;
 mod output;
+mod rebuild;
 mod receipt_line;
 mod receipts;
 mod stat;
@@ -71,6 +72,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Compact(args) => archive::compact(args, cli.json, out),
         Command::Trim(args) => archive::trim(args, cli.json, out),
         Command::Scrub(args) => archive::scrub(args, cli.json, out),
+        Command::RebuildManifest(args) => rebuild::run(args, cli.json, out),
         Command::Adopt(args) => adopt::adopt(args, cli.json, out),
         Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
         Command::Explain(args) => explain::run(args, cli.json, out),

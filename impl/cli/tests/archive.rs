@@ -240,12 +240,38 @@ fn fewer_drives_than_copies_are_told_and_a_gone_reader_ends_all_commands() {
 }
 
 #[test]
+fn a_lost_manifest_is_rebuilt_and_nothing_is_given_up_before() {
+    let given = Given::archived();
+    let (a, b) = (given.at("a"), given.at("b"));
+    let drives = ["--drive", a.to_str().unwrap(), "--drive", b.to_str().unwrap()];
+    given.json("rebuild-manifest", &drives, 2, "TL-031");
+    fs::remove_file(given.at("log/MANIFEST")).unwrap();
+    given.json("accept-loss", &[], 1, "TL-913");
+    assert!(!given.at("log/MANIFEST").exists());
+    let log = given.at("log");
+    given.json("rebuild-manifest", &["--drive", log.to_str().unwrap()], 2, "TL-032");
+    let kept = runs(&b).remove(0);
+    fs::remove_file(runs(&a).remove(0)).unwrap();
+    fs::rename(&kept, given.at("kept")).unwrap();
+    given.json("rebuild-manifest", &drives, 1, "TL-033");
+    fs::rename(given.at("kept"), &kept).unwrap();
+    let dry = given.json("rebuild-manifest", &[&drives[..], &["--dry-run"]].concat(), 0, "").remove(0);
+    assert_eq!((&dry["written"], dry["next_lsn"].as_u64()), (&false.into(), Some(LINES + 1)), "{dry}");
+    let text = given.good("rebuild-manifest", &drives);
+    assert!(text.contains("began with the copy on") && text.contains("written"), "{text}");
+    given.good("compact", &[]);
+    assert_eq!(runs(&a).len(), 1, "the copy that was missing is made again");
+    assert_eq!(given.receipts(0, "")["receipts"]["verified"], LINES);
+    given.expect_all_lines();
+}
+
+#[test]
 fn the_incident_is_told_and_the_new_commands_complete_and_have_examples() {
     let output = truelog().args(["explain", "fpre004"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.contains("cache ready") && text.contains("compare-exchange"));
     let script = String::from_utf8(truelog().args(["completions", "bash"]).output().unwrap().stdout).unwrap();
-    for what in ["drives", "compact", "trim", "scrub"] {
+    for what in ["drives", "compact", "trim", "scrub", "rebuild-manifest"] {
         assert!(script.contains(what), "{what} does not complete");
         let help = String::from_utf8(truelog().args([what, "--help"]).output().unwrap().stdout).unwrap();
         assert!(help.contains("Examples:") && help.contains(&format!("truelog {what} /srv")), "{help}");

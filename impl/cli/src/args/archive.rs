@@ -55,6 +55,29 @@ pub struct Trim {
     pub before: u64,
 }
 
+/// `rebuild-manifest`.
+#[derive(Debug, Args)]
+pub struct RebuildManifest {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// A drive's directory. Give it once for each drive of the log that there still is.
+    #[arg(long = "drive", value_name = "DRIVE_DIR", required = true)]
+    pub drives: Vec<PathBuf>,
+
+    /// Find and check everything, say what would be written, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// All records before this one were trimmed. Needed only where they are missing from all that is found.
+    #[arg(long, value_name = "LSN")]
+    pub trimmed_before: Option<u64>,
+
+    /// What is stored with the log if no drive has a copy of the manifest that can be read.
+    #[command(flatten)]
+    pub stored: super::Stored,
+}
+
 /// `scrub`.
 #[derive(Debug, Args)]
 pub struct Scrub {
