@@ -285,6 +285,14 @@ pub struct Append {
     /// What a receipt's record survives; by default what the log was created with.
     #[arg(long, value_enum)]
     pub durability: Option<DurabilityArg>,
+
+    /// How many bytes the archive reads, and as many writes, in a second at most; 0 for as many as it can.
+    #[arg(long, value_name = "BYTES")]
+    pub archive_rate: Option<u64>,
+
+    /// How long a run of the archive gets at most, about.
+    #[arg(long, value_name = "BYTES")]
+    pub run_bytes: Option<u64>,
 }
 
 /// `cat`.

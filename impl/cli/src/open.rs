@@ -6,26 +6,19 @@ use truelog::{Inspection, Log, Name, Options, Recovered};
 
 use crate::failure::Failure;
 
-/// Opens the log in `dir` for appending, with the options that are stored in it.
-///
-/// # Errors
-/// Whatever the log reports. A damaged log is refused: it opens for reading only.
-pub(crate) fn writable(dir: &Path) -> Result<(Log, Recovered), Failure> {
-    with_options(dir, |options| options)
-}
-
 /// Opens the log in `dir` for a command that does one thing: no thread of the log's own works beside it.
 ///
 /// # Errors
-/// As [`writable`].
+/// As [`with_options`].
 pub(crate) fn alone(dir: &Path) -> Result<(Log, Recovered), Failure> {
     with_options(dir, |options| Options { background: false, ..options })
 }
 
-/// As [`writable`], with what `change` makes of the stored options: only those of a handle may differ.
+/// Opens the log in `dir` for writing, with what `change` makes of the options that are stored in it: only those of a
+/// handle may differ.
 ///
 /// # Errors
-/// As [`writable`].
+/// Whatever the log reports. A damaged log is refused: it opens for reading only.
 pub(crate) fn with_options(
     dir: &Path,
     change: impl FnOnce(Options) -> Options,

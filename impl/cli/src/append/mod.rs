@@ -16,7 +16,7 @@ use std::thread;
 
 use serde::Serialize;
 use truelog::format::FRAME_HEADER;
-use truelog::{DriveState, Log, Recovered, StreamId};
+use truelog::{DriveState, Log, Options, Recovered, StreamId};
 
 use crate::args::{Append, DurabilityArg};
 use crate::drives::Drive;
@@ -64,7 +64,11 @@ impl Away {
 /// # Errors
 /// Whatever the log, the input or the output reports. Every receipt that was printed holds regardless.
 pub(crate) fn run(args: &Append, json: bool) -> Result<(), Failure> {
-    let (log, recovered) = open::writable(&args.dir)?;
+    let (log, recovered) = open::with_options(&args.dir, |options| Options {
+        archive_rate: args.archive_rate.unwrap_or(options.archive_rate),
+        run_bytes: args.run_bytes.unwrap_or(options.run_bytes),
+        ..options
+    })?;
     let log = Arc::new(log);
     let outcome = append(&log, args);
     // Closing commits nothing new here: every writer waited for what it submitted. It writes the idle mark.
