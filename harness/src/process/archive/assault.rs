@@ -49,7 +49,7 @@ impl Assault {
                 thread::sleep(Duration::from_micros(pause));
                 own.with_random(|random| {
                     if own.active.load(Ordering::Relaxed) {
-                        own.strike(random);
+                        own.strike(random, false);
                     }
                 });
             }
@@ -70,7 +70,7 @@ impl Assault {
     /// Overwrites so many places now.
     pub(super) fn strike(&self, blows: u64) -> Result<(), Trouble> {
         let struck =
-            self.shared.with_random(|random| (0..blows).filter(|_| self.shared.strike(random)).count());
+            self.shared.with_random(|random| (0..blows).filter(|_| self.shared.strike(random, true)).count());
         if struck == 0 {
             return Err(Trouble::Missing("there was no run on the drive that could be overwritten".into()));
         }
@@ -99,14 +99,18 @@ impl Shared {
         act(&mut self.random.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Overwrites one place, if there is a run. A run that goes away meanwhile was not there.
-    fn strike(&self, random: &mut Random) -> bool {
+    /// Overwrites one place, if there is a run; `quiet` says that none is being made. A run that goes away meanwhile was not there.
+    fn strike(&self, random: &mut Random, quiet: bool) -> bool {
         let Ok(names) = fs::read_dir(&self.drive) else { return false };
         // What is not published yet is struck rarely: it is found at once, and the drive is out for the rest of a life.
-        let early = random.below(16) == 0 && has_run(&self.drive);
-        let mut runs: Vec<_> = names.flatten().map(|entry| entry.path()).collect();
-        runs.retain(|path| is_run(path, early));
+        let early = quiet || (random.below(256) == 0 && has_published(&self.drive));
+        let mut runs: Vec<_> =
+            names.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
         runs.sort();
+        if !early {
+            // One run is made at a time, and gets the highest number: all others are published.
+            runs.pop();
+        }
         let at = usize::try_from(random.below(runs.len() as u64)).unwrap_or(0);
         let Some(file) = runs.get(at).and_then(|path| OpenOptions::new().write(true).open(path).ok()) else {
             return false;
@@ -123,14 +127,12 @@ impl Shared {
     }
 }
 
-/// Whether a path is that of a run; or, if `early`, of one that is being made.
-fn is_run(path: &Path, early: bool) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("run-") && (early || !name.ends_with(".tmp"))
+/// Whether a path is that of a run, or of one that is being made.
+fn is_run(path: &Path) -> bool {
+    path.file_name().unwrap_or_default().to_string_lossy().starts_with("run-")
 }
 
-/// Whether there is a run on a drive.
-pub(super) fn has_run(drive: &Path) -> bool {
-    fs::read_dir(drive)
-        .is_ok_and(|mut names| names.any(|entry| entry.is_ok_and(|it| is_run(&it.path(), false))))
+/// Whether there is a run on a drive that is surely published.
+pub(super) fn has_published(drive: &Path) -> bool {
+    fs::read_dir(drive).is_ok_and(|names| names.flatten().filter(|entry| is_run(&entry.path())).count() > 1)
 }

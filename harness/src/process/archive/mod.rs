@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use self::assault::{Assault, has_run};
+use self::assault::{Assault, has_published};
 use self::readers::{Readers, scan};
 use self::text::Text;
 use super::program::{Append, Desk, Program};
@@ -85,7 +85,7 @@ pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) 
         desk: Desk::new(dir),
         drives: [dir.join("drive-a"), dir.join("drive-b")],
         text: Text::new(scope.seed, scope.line, scope.bytes),
-        run_bytes: scope.segment * 8,
+        run_bytes: scope.segment * 4,
     };
     if let Err(trouble) = stage.run(scope, progress, &mut report) {
         trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
@@ -181,7 +181,7 @@ impl Stage<'_> {
         while child.try_wait().map_err(&failed)?.is_none() {
             let now = printed(append);
             // Without a run on the drive there would be nothing to overwrite in this life.
-            if until.is_some_and(|(bytes, _)| now >= before + bytes) && has_run(&self.drives[1]) {
+            if until.is_some_and(|(bytes, _)| now >= before + bytes) && has_published(&self.drives[1]) {
                 break;
             }
             if now > latest.0 {
