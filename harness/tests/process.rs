@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use truelog_harness::process::lines::{Lines, Source};
 use truelog_harness::process::program::{Append, Program};
-use truelog_harness::process::{inject, kill, need_strace, short, traced};
+use truelog_harness::process::{archive, inject, kill, need_strace, short, traced};
 use truelog_harness::progress::Progress;
 use truelog_harness::report::{Report, Verdict};
 
@@ -48,6 +48,13 @@ fn killed_at_random_and_resumed_every_receipt_holds_and_every_line_is_there_once
     let place = place();
     let scope = kill::Scope { lines: 20_000, source: Source::Real, writers: 8, kills: 6, seed: seed() };
     expect_holds(kill::check(&program(), &scope, place.path(), &Progress::silent()));
+}
+
+#[test]
+fn killed_while_it_archives_onto_a_drive_that_rots_it_loses_nothing() {
+    let place = place();
+    let scope = archive::Scope { bytes: 64 << 20, line: 600, segment: 512 << 10, kills: 3, seed: seed() };
+    expect_holds(archive::check(&program(), &scope, place.path(), &Progress::silent()));
 }
 
 #[test]

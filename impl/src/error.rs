@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use truelog_env::{IoError, IoKind, Op, Weakness};
 
+use crate::archive::drive::DriveOut;
 use crate::archive::set::DriveSet;
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 
@@ -172,6 +173,26 @@ pub enum Error {
         drive: DriveNo,
         /// The first such run.
         run: RunNo,
+    },
+    /// There is a manifest that can be read, so that none is to be rebuilt.
+    #[error("{} can be read: there is nothing to rebuild", path.display())]
+    ManifestReadable {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// A directory is not a drive of this very log.
+    #[error("{} is no drive of this log: {why}", dir.display())]
+    BadDrive {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        why: DriveOut,
+    },
+    /// Records are missing from everything that was found.
+    #[error("records {lsns} are in no segment and in no run that was found")]
+    Gap {
+        /// The records.
+        lsns: LsnRange,
     },
     /// The identity, the manifest or a segment's header is damaged.
     #[error("{} is damaged at offset {offset}: {reason}", path.display())]

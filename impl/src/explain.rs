@@ -42,6 +42,9 @@ impl Error {
             Self::NoSuchDrive { .. } => 28,
             Self::TooFewDrives { .. } => 29,
             Self::LastCopy { .. } => 30,
+            Self::ManifestReadable { .. } => 31,
+            Self::BadDrive { .. } => 32,
+            Self::Gap { .. } => 33,
         };
         &TABLE[number - 1]
     }
@@ -71,7 +74,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.code)
 }
 
-static TABLE: [Row; 30] = [
+static TABLE: [Row; 33] = [
     Row {
         code: "TL-001",
         next: "See what the operating system reports, mend it, and open the log again.",
@@ -276,31 +279,31 @@ the boot that this is about; do not remove it by hand.",
     },
     Row {
         code: "TL-026",
-        next: "Scrub the archive (`Log::scrub`): it says which copies are damaged, and repairs what it can.",
+        next: "Run `truelog scrub DIR`: it says which copies are damaged, and repairs what it can.",
         long: "\
 A block of the archive was read from every copy that can be reached, and none of them is what was written. The \
 message names the records, and no others are affected. Nothing was returned in their place. If a drive that has \
-another copy is away (`Log::drives` says so), bring it back and read again; otherwise a scrub \
+another copy is away (`truelog drives DIR` says so), bring it back and read again; otherwise a scrub \
 lists what is lost.",
     },
     Row {
         code: "TL-027",
-        next: "Bring one of the named drives back: `Log::drives` says where each was and why it does not serve.",
+        next: "Bring one of the named drives back: `truelog drives DIR` says where each was and why it does not serve.",
         long: "\
 The records are in the archive, in a run of which no copy can be reached: each drive that has one is missing, is \
 another one than it should be, or is stale. Nothing says that the records are lost. Mount the drive again at its \
-path, or add its directory under the new path with `Log::add_drive`, which knows it by its identity.",
+path, or add its directory under the new path with `truelog drives DIR add DRIVE_DIR`, which knows it by its identity.",
     },
     Row {
         code: "TL-028",
-        next: "Use a number that `Log::drives` lists.",
+        next: "Use a number that `truelog drives DIR` lists.",
         long: "\
 A command named a drive by a number that the log's manifest does not know. Drives are numbered from 0 in the order \
 in which they were added; a number whose drive was removed may have been given again.",
     },
     Row {
         code: "TL-029",
-        next: "Add a drive (`Log::add_drive`), or bring back one that does not serve.",
+        next: "Add a drive (`truelog drives DIR add DRIVE_DIR`), or bring back one that does not serve.",
         long: "\
 The archive keeps a number of copies of each block, each on a drive of its own, and fewer drives than that serve, \
 can be written to and have room. Nothing is archived with fewer copies than were asked for: the segments stay where \
@@ -308,10 +311,34 @@ they are, and appends go on as long as the log's own volume has space.",
     },
     Row {
         code: "TL-030",
-        next: "Let the archive make another copy first (`Log::compact`), or bring another drive back.",
+        next: "Let the archive make another copy first (`truelog compact DIR`), or bring another drive back.",
         long: "\
 The drive cannot be removed from the log: it has the last copy that serves of at least one run. Once another drive \
 serves, the archive copies that run to it, and the drive can go. Nothing on the drive was touched.",
+    },
+    Row {
+        code: "TL-031",
+        next: "Open the log as it is.",
+        long: "\
+A rebuild of the manifest was asked for, but the manifest can be read. What it says is worth more than what could be \
+put together from drives, so nothing was changed.",
+    },
+    Row {
+        code: "TL-032",
+        next: "Give the directories of this log's own drives, each with the file DRIVE in it.",
+        long: "\
+A rebuild was given a directory that is no drive, or a drive of another log or of another copy of this log. The \
+message says which. Nothing was changed.",
+    },
+    Row {
+        code: "TL-033",
+        next: "Give the drives that have these records too; if they were trimmed, say so with --trimmed-before.",
+        long: "\
+The manifest cannot be rebuilt from what was found: the named records are in no run on the given drives and in no \
+segment. Most often a drive was left out. If all records before one were given up by a trim, and the copies of the \
+manifest on the drives are older than that, only the operator knows: `--trimmed-before LSN` says so. If a drive with \
+the only copy is gone for good, `truelog accept-loss DIR --no-archive` gives up everything that is not in the log's \
+own segments. Nothing was changed.",
     },
 ];
 
@@ -363,6 +390,9 @@ mod tests {
             Error::NoSuchDrive { drive: DriveNo(1) },
             Error::TooFewDrives { found: 1, copies: 2 },
             Error::LastCopy { drive: DriveNo(1), run: RunNo(1) },
+            Error::ManifestReadable { path: "/log/MANIFEST".into() },
+            Error::BadDrive { dir: "/drive".into(), why: crate::archive::drive::DriveOut::Empty },
+            Error::Gap { lsns },
         ]
     }
 

@@ -355,10 +355,11 @@ impl Log {
 
     /// Reads every block of every copy, or of those on one drive, checks it, and writes damaged copies anew from good
     /// ones, at [`Options::archive_rate`]. With `readmit`, drives that do not serve do so again if nothing at all was
-    /// wrong with their copies, not even something that was repaired just now.
+    /// wrong with their copies, not even something that was repaired just now; a drive without copies takes a copy of the
+    /// manifest instead.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another scrub is under way; as [`Log::archive_step`].
+    /// [`Error::NoSuchDrive`]; [`Error::Locked`] while another scrub is under way; as [`Log::archive_step`].
     pub fn scrub(&self, only: Option<DriveNo>, readmit: bool) -> Result<ScrubReport> {
         self.engine.scrub_all(only, readmit)
     }

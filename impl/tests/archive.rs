@@ -196,6 +196,36 @@ fn a_scrub_reads_the_headers_of_runs_too() {
     let report = log.scrub(None, true).expect("a report");
     assert!(report.bad.len() == 1 && report.bad[0].repaired, "{report:?}");
     assert!(log.scrub(None, true).expect("a report").bad.is_empty());
+    let drive = truelog::DriveNo(7);
+    assert_eq!(
+        log.scrub(Some(drive), false),
+        Err(Error::NoSuchDrive { drive }),
+        "nothing would be looked at"
+    );
+    check(&log, 1);
+}
+
+/// There was no block on it that a scrub could have read, so that it stayed out for ever.
+#[test]
+fn a_quarantined_drive_that_holds_nothing_is_readmitted() {
+    let place = place();
+    let log = Log::create(&place.log, &options()).expect("a log");
+    for drive in &place.drives[..2] {
+        log.add_drive(drive, 0).expect("a drive");
+    }
+    fill(&log, 300);
+    let tmp = place.drives[1].join("run-0000000001.tmp");
+    while !tmp.exists() {
+        assert!(log.archive_step().expect("a step").worked);
+    }
+    // The job cannot find its file any more when it gives it its name.
+    fs::remove_file(&tmp).expect("gone");
+    while log.drives()[1].entry.is_healthy() {
+        log.archive_step().expect("a step");
+    }
+    assert_eq!(log.runs(), []);
+    assert_eq!(log.scrub(None, true).expect("a report").readmitted, [log.drives()[1].entry.number]);
+    log.compact().expect("runs");
     check(&log, 1);
 }
 

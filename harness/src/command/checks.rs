@@ -130,6 +130,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check { name: "kill", says: "The real program, killed at random moments and resumed.", run: real::kill },
     Check {
+        name: "archive-kill",
+        says: "The real program, killed while it archives onto two drives, one of which is overwritten meanwhile.",
+        run: real::archive_kill,
+    },
+    Check {
         name: "strace",
         says: "The real program's calls: no receipt before what makes it true.",
         run: real::strace,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Plan;
 use crate::process::lines::Source;
 use crate::process::program::Program;
-use crate::process::{inject, kill, place, short, traced};
+use crate::process::{archive, inject, kill, place, short, traced};
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -14,6 +14,17 @@ pub(super) fn kill(plan: &Plan, progress: &Progress) -> Report {
     let (lines, kills) = if plan.deep { (1_000_000, 50) } else { (60_000, 12) };
     let scope = kill::Scope { lines, source: Source::Real, writers: 8, kills, seed: plan.seed() };
     run("kill", |program, dir| kill::check(program, &scope, dir, progress))
+}
+
+/// Killed while it archives onto two drives, one of which is overwritten meanwhile.
+pub(super) fn archive_kill(plan: &Plan, progress: &Progress) -> Report {
+    let seed = plan.seed();
+    let scope = if plan.deep {
+        archive::Scope { bytes: 2 << 30, line: 1000, segment: 16 << 20, kills: 10, seed }
+    } else {
+        archive::Scope { bytes: 64 << 20, line: 600, segment: 512 << 10, kills: 3, seed }
+    };
+    run("archive-kill", |program, dir| archive::check(program, &scope, dir, progress))
 }
 
 /// Under strace: no receipt before the calls that make it true have returned.

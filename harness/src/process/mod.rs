@@ -4,6 +4,7 @@
 //! [`Report`]. `cargo test` runs them small, `cargo verify` larger.
 
 pub mod acks;
+pub mod archive;
 pub mod inject;
 pub mod kill;
 pub mod lines;

@@ -86,11 +86,11 @@ pub struct Receipts {
 
 /// A record as `cat --format json` prints it.
 #[derive(Debug, Deserialize)]
-struct Shown {
-    lsn: u64,
-    stream: u64,
-    seq: u64,
-    payload: Option<String>,
+pub(super) struct Shown {
+    pub(super) lsn: u64,
+    pub(super) stream: u64,
+    pub(super) seq: u64,
+    pub(super) payload: Option<String>,
     payload_hex: Option<String>,
 }
 

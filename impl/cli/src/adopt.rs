@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::{Damage, Name};
+use truelog::{Damage, Lsn, Name, Row, SegmentNo};
 
 use crate::args::{AcceptLoss, Place};
 use crate::create;
@@ -60,6 +60,9 @@ struct Kept {
 /// # Errors
 /// Whatever the log or standard output reports.
 pub(crate) fn accept_loss(args: &AcceptLoss, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    if !args.no_archive {
+        refuse_archived(&args.dir)?;
+    }
     let lost =
         truelog::accept_loss(&args.dir, &create::options(&args.stored)).map_err(Failure::log(&args.dir))?;
     for damage in &lost {
@@ -73,6 +76,24 @@ pub(crate) fn accept_loss(args: &AcceptLoss, json: bool, out: &mut dyn Write) ->
     }
     tell_kept(&args.dir, json, out)?;
     output::flush(out)
+}
+
+/// Refuses when the manifest cannot be read and the records below the oldest segment may be on drives.
+fn refuse_archived(dir: &Path) -> Result<(), Failure> {
+    let view = open::readable(dir)?;
+    if !view.rows().contains(&Row::ManifestUnreadable) {
+        return Ok(());
+    }
+    let oldest = view.damage().iter().find(|damage| {
+        let nowhere = matches!(damage.error, truelog::Error::Corrupt { segment: SegmentNo::NONE, .. });
+        nowhere && damage.lsns.first == Lsn::FIRST
+    });
+    match oldest {
+        Some(damage) => {
+            Err(Failure::MayBeArchived { dir: dir.to_owned(), first: damage.lsns.last.next().get() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn tell(damage: &Damage, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
@@ -116,7 +137,7 @@ fn tell_options(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failu
     let options = view.options();
     let stored_options = format!(
         "block-size {}, segment-size {}, max-batch-bytes {}, max-streams {}, manifest-blocks {}, sync {}, fill {}, \
-         durability {}",
+         durability {}, copies {}",
         options.block_size,
         options.segment_size,
         options.max_batch_bytes,
@@ -125,6 +146,7 @@ fn tell_options(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failu
         options.sync,
         options.fill,
         options.durability,
+        options.copies,
     );
     if json {
         return output::json(out, &Replaced { stored_options });

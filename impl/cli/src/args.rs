@@ -1,8 +1,12 @@
 //! The command line, as clap reads it.
 
+mod archive;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use archive::{AddDrive, Drives, DrivesWhat, RebuildManifest, RemoveDrive, Scrub, Trim};
 
 /// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
 #[derive(Debug, Parser)]
@@ -17,6 +21,8 @@ Examples:
   truelog append /srv/orders < lines.txt > receipts.jsonl
   truelog cat /srv/orders --from 1 --format json
   truelog verify /srv/orders --receipts receipts.jsonl
+  truelog drives /srv/orders add /mnt/a/orders
+  truelog compact /srv/orders
 
 Exit codes:
   0 all holds, 1 damage or a violated receipt, 2 usage, 3 incomplete (says what was skipped),
@@ -48,7 +54,8 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   truelog create /srv/orders
-  truelog create /srv/orders --segment-size 268435456 --sync write-through")]
+  truelog create /srv/orders --segment-size 268435456 --sync write-through
+  truelog create /srv/orders --copies 3")]
     Create(Create),
 
     /// Append records from standard input and print a receipt for each.
@@ -63,7 +70,7 @@ Examples:
   producer | truelog append /srv/orders --format frames --durability process-crash")]
     Append(Append),
 
-    /// Print the records, in the order of their LSNs. Takes no lock and writes nothing.
+    /// Print the records, in the order of their LSNs, from the archive and the log. Takes no lock and writes nothing.
     #[command(after_help = "\
 Format raw prints each payload and a newline. Format json prints one object a line; the payload is `payload` where
 it is UTF-8, and `payload_hex` otherwise. `vouched` is false for records that nothing durable vouches for yet.
@@ -80,17 +87,20 @@ Examples:
   truelog stat /srv/orders --json | jq .next_lsn")]
     Stat(Place),
 
-    /// Print every batch and frame of one segment file, with offsets and checksum verdicts.
+    /// Print every batch and frame of one segment, or every block of one run of the archive, with offsets and checksum
+    /// verdicts.
     #[command(after_help = "\
 Examples:
   truelog dump /srv/orders/segment-0000000001
+  truelog dump /mnt/a/orders/run-0000000001
   truelog dump /srv/orders/segment-0000000001 --json")]
     Dump(Dump),
 
-    /// Check every checksum and link of the log; with --receipts, hold every receipt against it.
+    /// Check every checksum and link of the log and its archive; with --receipts, hold every receipt against it.
     #[command(after_help = "\
 It works beside a writer and on a read-only disk. Records that are valid but that nothing durable vouches for yet
-are accepted, and counted apart. With --receipts it exits with 3 unless every line was a receipt of this log: a file
+are accepted, and counted apart. Every copy of every run of the archive is read; a damaged copy is told even where
+another one has the records whole, and so is a copy that cannot be reached (exit code 3). With --receipts it exits with 3 unless every line was a receipt of this log: a file
 without any receipt verifies nothing. A last line that was cut was never a receipt; it is counted as torn.
 
 Examples:
@@ -98,6 +108,55 @@ Examples:
   truelog verify /srv/orders --receipts receipts.jsonl
   truelog append /srv/orders < lines.txt | truelog verify /srv/orders --receipts -")]
     Verify(Verify),
+
+    /// Show, add and remove the drives of the log's archive.
+    #[command(after_help = "\
+A drive is a directory that holds copies of the archive's runs; it knows its log and has an identity of its own. Each
+run is kept on as many drives as `create --copies` said. A drive that moved is added again under its new path.
+
+Examples:
+  truelog drives /srv/orders add /mnt/a/orders
+  truelog drives /srv/orders add /mnt/b/orders --capacity 500000000000
+  truelog drives /srv/orders
+  truelog drives /srv/orders remove 1 && truelog compact /srv/orders")]
+    Drives(Drives),
+
+    /// Archive all that is sealed: segments become runs on the drives, short runs are merged, lost copies made again.
+    #[command(after_help = "\
+It goes on until nothing is left to do, as fast as it can. While an append runs, the append archives by itself.
+
+Examples:
+  truelog compact /srv/orders
+  truelog compact /srv/orders --json")]
+    Compact(Place),
+
+    /// Give up all records before an LSN, for good, in the log and in its archive.
+    #[command(after_help = "\
+Examples:
+  truelog trim /srv/orders --before 100000")]
+    Trim(Trim),
+
+    /// Read every block of every copy in the archive, and write damaged copies anew from good ones.
+    #[command(after_help = "\
+Exits with 1 while damage remains that was not repaired, and with 3 when a copy could not be looked at. A drive that
+was quarantined is readmitted only by a scrub that finds nothing wrong with it: one that has just been repaired needs
+a second one.
+
+Examples:
+  truelog scrub /srv/orders
+  truelog scrub /srv/orders --drive 1 --readmit
+  truelog scrub /srv/orders --rate 10000000")]
+    Scrub(Scrub),
+
+    /// Write a lost or unreadable manifest anew, from the drives of the archive and the log's segments.
+    #[command(after_help = "\
+It begins with the newest copy of the manifest on the drives, reads every block of every run, and names what it found.
+Records that nothing has are a gap: it is named, and nothing is written. It never touches a manifest that can be read.
+
+Examples:
+  truelog rebuild-manifest /srv/orders --drive /mnt/a/orders --drive /mnt/b/orders --dry-run
+  truelog rebuild-manifest /srv/orders --drive /mnt/a/orders --drive /mnt/b/orders")]
+    RebuildManifest(RebuildManifest),
 
     /// Accept a log that was copied or moved: a new identity epoch begins.
     #[command(after_help = "\
@@ -109,7 +168,9 @@ Example:
     #[command(after_help = "\
 The options are stored only if the manifest cannot be read, and are printed then: give those that the log was created
 with. A segment that cannot be read is kept as quarantined-segment-N: it is named here and by
-`truelog stat`, and no log reads it or removes it.
+`truelog stat`, and no log reads it or removes it. Records on a drive that is away are not given up. If the manifest
+cannot be read and the oldest records are not in the log's segments, they may be on drives: then it is refused, for
+`truelog rebuild-manifest` finds them there, unless --no-archive says that there are none.
 
 Example:
   truelog verify /srv/orders; truelog accept-loss /srv/orders")]
@@ -117,8 +178,9 @@ Example:
 
     /// Say what an error code means and what to do.
     #[command(after_help = "\
-Example:
-  truelog explain TL-902")]
+Examples:
+  truelog explain TL-902
+  truelog explain FPRE004")]
     Explain(Explain),
 
     /// Print a completion script for a shell.
@@ -151,6 +213,10 @@ pub struct Create {
 pub struct AcceptLoss {
     /// The log's directory.
     pub dir: PathBuf,
+
+    /// The manifest cannot be read, and no drive has any records of the log: give up all that no segment has.
+    #[arg(long)]
+    pub no_archive: bool,
 
     /// What is stored with the log if its manifest cannot be read.
     #[command(flatten)]
@@ -192,6 +258,10 @@ pub struct Stored {
     /// What a receipt promises when an append does not say.
     #[arg(long, value_enum)]
     pub durability: Option<DurabilityArg>,
+
+    /// On how many drives each block of the archive is kept.
+    #[arg(long, value_name = "N")]
+    pub copies: Option<u16>,
 }
 
 /// `append`.
@@ -215,6 +285,14 @@ pub struct Append {
     /// What a receipt's record survives; by default what the log was created with.
     #[arg(long, value_enum)]
     pub durability: Option<DurabilityArg>,
+
+    /// How many bytes the archive reads, and as many writes, in a second at most; 0 for as many as it can.
+    #[arg(long, value_name = "BYTES")]
+    pub archive_rate: Option<u64>,
+
+    /// How long a run of the archive gets at most, about.
+    #[arg(long, value_name = "BYTES")]
+    pub run_bytes: Option<u64>,
 }
 
 /// `cat`.
@@ -235,8 +313,8 @@ pub struct Cat {
 /// `dump`.
 #[derive(Debug, Args)]
 pub struct Dump {
-    /// The segment file.
-    pub segment: PathBuf,
+    /// The segment file, or the file of a run.
+    pub file: PathBuf,
 }
 
 /// `verify`.
@@ -253,7 +331,7 @@ pub struct Verify {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The code, such as TL-902; without one, all codes are listed.
+    /// The code, such as TL-902, or FPRE004; without one, all codes are listed.
     pub code: Option<String>,
 }
 

@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::open;
 use crate::output;
 
+/// How often the log is looked at anew where something cannot be read, before it is taken for what it is.
+const LOOKS: u32 = 4;
+
 /// A record as JSON. Exactly one of the payloads is there.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -29,13 +32,24 @@ struct Shown<'a> {
 /// The last damage met, or whatever else the log or standard output reports.
 pub(crate) fn run(args: &Cat, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let view = open::readable(&args.dir)?;
-    let from = args.from.map_or(view.first(), Lsn);
+    let mut iter = view.iter(args.from.map_or(view.first(), Lsn));
     let as_json = json || args.format == OutputFormat::Json;
-    let mut last = None;
-    for entry in view.iter(from) {
+    let (mut last, mut looks) = (None, LOOKS);
+    loop {
+        let at = iter.position();
+        let Some(entry) = iter.next() else { break };
         match entry {
-            Ok(entry) => print(&entry, as_json, out)?,
+            Ok(entry) => {
+                print(&entry, as_json, out)?;
+                looks = LOOKS;
+            }
+            Err(_) if looks > 0 => {
+                // A writer beside may have archived the records, or merged their run, since the log was looked at.
+                looks -= 1;
+                iter = open::readable(&args.dir)?.iter(at);
+            }
             Err(source) => {
+                looks = LOOKS;
                 let failure = Failure::Log { path: args.dir.clone(), source };
                 if let Some(before) = last.replace(failure) {
                     // The last one is told by whoever called.

@@ -22,6 +22,12 @@ pub(crate) const INCOMPLETE: &str = "TL-909";
 pub(crate) const UNKNOWN_CODE: &str = "TL-910";
 /// A thread could not do its work.
 pub(crate) const THREAD: &str = "TL-911";
+/// Copies in the archive are damaged.
+pub(crate) const DEGRADED: &str = "TL-912";
+/// Records may be in an archive that only a lost manifest named.
+pub(crate) const MAY_BE_ARCHIVED: &str = "TL-913";
+/// The incident that the prefetch slot answers. No program of this log can end with it.
+const FPRE004: &str = "FPRE004";
 
 /// What a code means.
 pub(crate) struct Explained {
@@ -36,7 +42,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 11] = [
+static OWN: [Explained; 14] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -94,9 +100,10 @@ static OWN: [Explained; 11] = [
     },
     Explained {
         code: INCOMPLETE,
-        what: "Some of what was to be verified could not be looked at.",
-        next: "Read on standard output what was skipped; check that the receipts are of this log, one JSON object a line.",
-        more: "A file without a single receipt verifies nothing, and so is no success. Lines that are not receipts, and receipts of other logs, are neither verified nor violated. A last line \
+        what: "Some of what was to be verified or scrubbed could not be looked at.",
+        next: "Read on standard output what was skipped; check that all drives are there (`truelog drives DIR`), and that \
+               the receipts are of this log, one JSON object a line.",
+        more: "A copy in the archive whose drive cannot be reached is neither good nor bad. A file without a single receipt verifies nothing, and so is no success. Lines that are not receipts, and receipts of other logs, are neither verified nor violated. A last line \
                that was cut, by a killed append for instance, was never a receipt; it is counted as torn, and is no \
                reason for this code.",
     },
@@ -104,13 +111,51 @@ static OWN: [Explained; 11] = [
         code: UNKNOWN_CODE,
         what: "There is no such code.",
         next: "Run `truelog explain` for the list.",
-        more: "Codes have the form TL-nnn.",
+        more: "Codes have the form TL-nnn; FPRE004 keeps its name.",
     },
     Explained {
         code: THREAD,
         what: "A thread could not be started, or ended by a panic.",
         next: "See that the limits of the process allow more threads; then run the same append again with --resume.",
         more: "Nothing that was acknowledged is lost. A panic is a defect: please report it, with its message.",
+    },
+    Explained {
+        code: DEGRADED,
+        what: "Copies in the archive are damaged, and were not repaired.",
+        next: "Run `truelog scrub DIR`; if damage remains, add or bring back a drive, and scrub again.",
+        more: "The report on standard output names each damaged copy: its drive, its run, and where. As long as another \
+               copy is whole, every record is read from that one, and nothing is lost. A scrub writes damaged copies \
+               anew from good ones; it cannot where the drive does not take writes, or where no copy is whole, and \
+               then says which records are lost.",
+    },
+    Explained {
+        code: MAY_BE_ARCHIVED,
+        what: "The manifest cannot be read, and the oldest records are in none of the log's segments.",
+        next: "Run `truelog rebuild-manifest DIR --drive DRIVE_DIR`; only if the log never had drives, or they are gone \
+               for good, `truelog accept-loss DIR --no-archive`.",
+        more: "Only the manifest knows whether such records were trimmed or are in the archive. Were they given up now, \
+               they would never be returned again, though they may be whole on the drives. A rebuild reads the drives \
+               and puts the manifest together again. Nothing was changed.",
+    },
+    Explained {
+        code: FPRE004,
+        what: "A healthy drive was quarantined, because a verification saw two states of one block at once: \"last \
+               write pending\" and \"cache ready\". It happened to an earlier system; this log never reports it.",
+        next: "Nothing: this program has no state in which it could happen. `truelog drives DIR` shows the evidence of \
+               a real quarantine.",
+        more: "The short story: a prefetch was on its way when a compaction rewrote the same block. The rewrite marked \
+               the block as pending and dropped the cached bytes, of which there were none yet; then the prefetch \
+               arrived with the old bytes and marked the cache as ready. Two flags now said two things. A verification \
+               asked for \"ready\" first, compared old bytes with the new checksum, and tried again three times; the \
+               acknowledgement of the write was late, so each try met the same state, and the drive was quarantined \
+               for it. Asking in another order, or waiting a little, makes that rarer and does not end it. Here a \
+               slot's phase, generation and pins are one atomic word: \"pending\" and \"ready\" are two values of \
+               one field, so that no reader can see both. What a compaction replaces gets a new generation, and the \
+               old one is retired: a fill that ends late finds its slot retired and is thrown away, and a reader pins \
+               only \"ready, of the generation asked for\" by one compare-exchange. And no failed read quarantines a \
+               drive before the generation was read again and found unchanged. The model checker finds the race in \
+               the two older designs and exhausts this one: docs/INVARIANTS.md, verify-sees-one-state; `cargo verify \
+               fpre004` replays the incident.",
     },
 ];
 

@@ -52,6 +52,7 @@ pub(crate) fn options(args: &Stored) -> Options {
             Some(Fill::Allocate) => truelog::Fill::Allocate,
             None => default.fill,
         },
+        copies: args.copies.unwrap_or(default.copies),
         durability: args.durability.map_or(default.durability, DurabilityArg::durability),
         ..default
     }

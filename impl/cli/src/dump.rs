@@ -1,6 +1,8 @@
-//! `truelog dump`: what is in one segment file, byte range by byte range, judged by checksums alone.
+//! `truelog dump`: what is in one segment, or one run of the archive, byte range by byte range, judged by checksums alone.
 //!
 //! It needs no log around the file, and says nothing about what should be in it: that is `verify`'s part.
+
+mod run;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::format::{BATCH_HEADER, Batch, BatchHeader, SegmentHeader};
+use truelog::format::{BATCH_HEADER, Batch, BatchHeader, RUN_MAGIC, SegmentHeader};
 use truelog::{Error, Reason};
 
 use crate::args::Dump;
@@ -163,13 +165,16 @@ impl Printer<'_> {
 /// # Errors
 /// The file cannot be read, its header is damaged, or it is damaged before a valid batch.
 pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let path = &args.segment;
+    let path = &args.file;
     let unreadable = |source| Failure::File { path: path.clone(), source };
     let file = File::open(path).map_err(unreadable)?;
     let len = file.metadata().map_err(unreadable)?.len();
     let mut bytes = Vec::new();
     read(&file, &mut bytes, 0, LARGEST_BLOCK.min(usize::try_from(len).unwrap_or(LARGEST_BLOCK)))
         .map_err(unreadable)?;
+    if bytes.starts_with(&RUN_MAGIC) {
+        return run::run(path, &file, len, &bytes, json, out);
+    }
     let header = SegmentHeader::decode(&bytes).map_err(|reason| Failure::Log {
         path: path.clone(),
         source: Error::CorruptFile { path: path.clone(), offset: 0, reason },

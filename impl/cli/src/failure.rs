@@ -98,13 +98,29 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
-    /// Some of what was to be verified could not be.
+    /// Copies in the archive are damaged; the report on standard output says which and where.
+    #[error("{what}")]
+    Degraded {
+        /// The log's directory.
+        dir: PathBuf,
+        /// In one sentence.
+        what: String,
+    },
+    /// Some of what was to be looked at could not be.
     #[error("{what}")]
     Incomplete {
         /// Where.
         path: PathBuf,
         /// In one sentence.
         what: String,
+    },
+    /// The manifest cannot be read, and records may be in an archive that only it named.
+    #[error("records before {first} are in no segment: if they were archived, they are on the drives")]
+    MayBeArchived {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The first record that a segment has.
+        first: u64,
     },
     /// A code that nothing has.
     #[error("there is no code `{0}`")]
@@ -149,7 +165,9 @@ impl Failure {
             Self::TooLong { .. } => codes::TOO_LONG,
             Self::File { .. } => codes::FILE,
             Self::Violated { .. } => codes::VIOLATED,
+            Self::Degraded { .. } => codes::DEGRADED,
             Self::Incomplete { .. } => codes::INCOMPLETE,
+            Self::MayBeArchived { .. } => codes::MAY_BE_ARCHIVED,
             Self::UnknownCode(_) => codes::UNKNOWN_CODE,
             Self::Thread(_) => codes::THREAD,
         }
@@ -161,11 +179,18 @@ impl Failure {
         use truelog::{Error, ReadOnlyWhy};
         match self {
             Self::Log { source, .. } => match source {
-                Error::Corrupt { .. } | Error::CorruptFile { .. } | Error::Lost { .. } => Exit::Violated,
+                Error::Corrupt { .. }
+                | Error::CorruptFile { .. }
+                | Error::CorruptBlock { .. }
+                | Error::Gap { .. }
+                | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }
                 | Error::TooLarge { .. }
                 | Error::TooManyStreams { .. }
+                | Error::NoSuchDrive { .. }
+                | Error::BadDrive { .. }
+                | Error::ManifestReadable { .. }
                 | Error::Trimmed { .. }
                 | Error::Absent { .. } => Exit::Usage,
                 Error::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
@@ -173,7 +198,7 @@ impl Failure {
                 }
                 _ => Exit::Environment,
             },
-            Self::Violated { .. } => Exit::Violated,
+            Self::Violated { .. } | Self::Degraded { .. } | Self::MayBeArchived { .. } => Exit::Violated,
             Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } | Self::UnknownCode(_) => {
                 Exit::Usage
             }
@@ -197,7 +222,9 @@ impl Failure {
             Self::Log { path, .. } | Self::File { path, .. } | Self::Incomplete { path, .. } => {
                 Some(path.display().to_string())
             }
-            Self::Violated { dir, .. } => Some(dir.display().to_string()),
+            Self::Violated { dir, .. } | Self::Degraded { dir, .. } | Self::MayBeArchived { dir, .. } => {
+                Some(dir.display().to_string())
+            }
             Self::Input { .. } | Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } => {
                 Some("standard input".to_owned())
             }

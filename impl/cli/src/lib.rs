@@ -2,17 +2,20 @@
 
 mod adopt;
 mod append;
+mod archive;
 pub mod args;
 mod cat;
 mod codes;
 mod completions;
 mod create;
+mod drives;
 mod dump;
 mod explain;
 mod failure;
 mod logging;
 mod open;
 mod output;
+mod rebuild;
 mod receipt_line;
 mod receipts;
 mod stat;
@@ -65,6 +68,11 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Stat(args) => stat::run(args, cli.json, out),
         Command::Dump(args) => dump::run(args, cli.json, out),
         Command::Verify(args) => verify::run(args, cli.json, out),
+        Command::Drives(args) => drives::run(args, cli.json, out),
+        Command::Compact(args) => archive::compact(args, cli.json, out),
+        Command::Trim(args) => archive::trim(args, cli.json, out),
+        Command::Scrub(args) => archive::scrub(args, cli.json, out),
+        Command::RebuildManifest(args) => rebuild::run(args, cli.json, out),
         Command::Adopt(args) => adopt::adopt(args, cli.json, out),
         Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
         Command::Explain(args) => explain::run(args, cli.json, out),

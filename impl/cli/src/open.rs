@@ -2,18 +2,31 @@
 
 use std::path::Path;
 
-use truelog::{Inspection, Log, Name, Recovered};
+use truelog::{Inspection, Log, Name, Options, Recovered};
 
 use crate::failure::Failure;
 
-/// Opens the log in `dir` for appending, with the options that are stored in it.
+/// Opens the log in `dir` for a command that does one thing: no thread of the log's own works beside it.
+///
+/// # Errors
+/// As [`with_options`].
+pub(crate) fn alone(dir: &Path) -> Result<(Log, Recovered), Failure> {
+    with_options(dir, |options| Options { background: false, ..options })
+}
+
+/// Opens the log in `dir` for writing, with what `change` makes of the options that are stored in it: only those of a
+/// handle may differ.
 ///
 /// # Errors
 /// Whatever the log reports. A damaged log is refused: it opens for reading only.
-pub(crate) fn writable(dir: &Path) -> Result<(Log, Recovered), Failure> {
+pub(crate) fn with_options(
+    dir: &Path,
+    change: impl FnOnce(Options) -> Options,
+) -> Result<(Log, Recovered), Failure> {
     let failed = Failure::log(dir);
     let place = std::path::absolute(dir).map_err(|source| Failure::File { path: dir.to_owned(), source })?;
     let options = truelog::recorded_options(&truelog::os::native(), &place).map_err(&failed)?;
+    let options = change(options);
     let (log, recovered) = Log::open(&place, &options).map_err(&failed)?;
     match log.read_only() {
         Some(why) => Err(failed(truelog::Error::ReadOnly { why: why.clone() })),

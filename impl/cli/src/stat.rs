@@ -4,9 +4,11 @@ use std::io::Write;
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use truelog::Inspection;
+use truelog::{Error, Inspection, RunEntry};
 
+use crate::archive::Run;
 use crate::args::Place;
+use crate::drives::Drive;
 use crate::failure::Failure;
 use crate::open;
 use crate::output;
@@ -25,6 +27,12 @@ struct Shown {
     /// Bytes behind the last valid batch that the next open will cut.
     torn_bytes: u64,
     segments: Vec<Segment>,
+    /// The runs of the archive.
+    runs: Vec<Run>,
+    /// The drives of the archive.
+    drives: Vec<Drive>,
+    /// Records in the archive of which no copy can be reached.
+    unavailable: Vec<(u64, u64)>,
     options: Stored,
     losses: Vec<(u64, u64)>,
     /// The segments that accept-loss put aside, by path.
@@ -50,6 +58,7 @@ struct Stored {
     sync: String,
     fill: String,
     durability: String,
+    copies: u16,
 }
 
 /// Runs it.
@@ -66,14 +75,38 @@ pub(crate) fn run(args: &Place, json: bool, out: &mut dyn Write) -> Result<(), F
         for damage in &shown.damage {
             output::line(out, &format!("DAMAGED  {damage}"))?;
         }
+        for drive in shown.drives.iter().filter(|drive| !drive.serves()) {
+            output::line(out, &format!("NOT SERVING  {}", drive.text()))?;
+        }
+        for (first, last) in &shown.unavailable {
+            output::line(
+                out,
+                &format!("UNAVAILABLE  {first}..={last}: no drive that has them can be reached"),
+            )?;
+        }
     }
     output::flush(out)?;
     match shown.damage.len() as u64 {
-        0 => Ok(()),
+        0 => match unreached(&view).next() {
+            None => Ok(()),
+            Some(run) => Err(Failure::log(&args.dir)(Error::Unavailable {
+                run: run.number,
+                lsns: run.lsns,
+                drives: run.copies,
+            })),
+        },
         count => {
             Err(Failure::Violated { dir: args.dir.clone(), what: output::count(count, "damaged range") })
         }
     }
+}
+
+/// The runs of which no copy can be reached.
+fn unreached(view: &Inspection) -> impl Iterator<Item = &RunEntry> {
+    let drives = view.drives();
+    let reached: Vec<_> =
+        drives.iter().filter(|drive| drive.out.is_none()).map(|drive| drive.entry.number).collect();
+    view.runs().iter().filter(move |run| !reached.iter().any(|drive| run.copies.contains(*drive)))
 }
 
 fn gather(args: &Place, view: &Inspection) -> Shown {
@@ -92,6 +125,9 @@ fn gather(args: &Place, view: &Inspection) -> Shown {
             .iter()
             .map(|entry| Segment { number: entry.number.get(), capacity: entry.capacity })
             .collect(),
+        runs: view.runs().iter().map(Run::new).collect(),
+        unavailable: unreached(view).map(|run| (run.lsns.first.get(), run.lsns.last.get())).collect(),
+        drives: view.drives().iter().map(|state| Drive::new(state, view.runs())).collect(),
         options: Stored {
             block_size: options.block_size,
             segment_size: options.segment_size,
@@ -101,6 +137,7 @@ fn gather(args: &Place, view: &Inspection) -> Shown {
             sync: options.sync.to_string(),
             fill: options.fill.to_string(),
             durability: options.durability.to_string(),
+            copies: options.copies,
         },
         losses: view.losses().iter().map(|loss| (loss.first.get(), loss.last.get())).collect(),
         quarantined: open::quarantined(&args.dir, view),
@@ -129,6 +166,22 @@ fn table(shown: &Shown) -> Table {
     );
     row("torn tail", output::count(shown.torn_bytes, "byte"));
     row("segments", format!("{}, {bytes} bytes", shown.segments.len()));
+    if !shown.drives.is_empty() {
+        let archived: u64 = shown.runs.iter().map(|run| run.bytes).sum();
+        let last = shown.runs.last().map_or(0, |run| run.last_lsn);
+        row(
+            "archive",
+            format!(
+                "{}, {archived} bytes a copy, up to LSN {last}",
+                output::count(shown.runs.len() as u64, "run")
+            ),
+        );
+        let serving = shown.drives.iter().filter(|drive| drive.serves()).count();
+        row(
+            "drives",
+            format!("{}, of which {serving} serve; {} copies", shown.drives.len(), shown.options.copies),
+        );
+    }
     let options = &shown.options;
     row("durability", options.durability.clone());
     row("sync, fill", format!("{}, {}", options.sync, options.fill));

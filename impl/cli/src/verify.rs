@@ -5,7 +5,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use serde::Serialize;
+use truelog::{Damage, Error};
 
+use crate::archive;
 use crate::args::Verify;
 use crate::failure::Failure;
 use crate::open;
@@ -27,7 +29,17 @@ struct Summary {
     records: u64,
     payload_bytes: u64,
     unvouched: u64,
+    runs: u64,
+    /// Copies of runs that were read.
+    copies: u64,
+    /// Copies that are damaged, though every record may be whole in another.
+    bad_copies: u64,
+    /// Copies whose drive cannot be reached.
+    unreachable: u64,
     damaged: u64,
+    /// The first records of which no copy can be reached: nothing says that they are lost.
+    #[serde(skip)]
+    away: Option<Error>,
     lost: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts: Option<Tally>,
@@ -50,7 +62,8 @@ struct Damaged {
 /// looked at, and whatever the log, the receipts file or standard output report.
 pub(crate) fn run(args: &Verify, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut summary = check_log(&args.dir, json, out)?;
-    if let Some(path) = &args.receipts {
+    // Without the drives nothing is known of the receipts.
+    if let Some(path) = args.receipts.as_ref().filter(|_| summary.away.is_none()) {
         summary.receipts = Some(check_receipts(&args.dir, path, json, out)?);
     }
     let outcome = conclude(args, &mut summary);
@@ -65,11 +78,15 @@ pub(crate) fn run(args: &Verify, json: bool, out: &mut dyn Write) -> Result<(), 
 
 /// Reads everything that is kept.
 fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Failure> {
-    let losses = open::readable(dir)?.losses().to_vec();
+    let view = open::readable(dir)?;
+    let (losses, runs) = (view.losses().to_vec(), view.runs().len() as u64);
+    drop(view);
     let report = truelog::verify_dir(dir).map_err(Failure::log(dir))?;
+    let away = |damage: &&Damage| matches!(damage.error, Error::Unavailable { .. });
     for damage in &report.damage {
+        let verdict = if away(&damage) { "unavailable" } else { "damaged" };
         let shown = Damaged {
-            verdict: "damaged",
+            verdict,
             first_lsn: damage.lsns.first.get(),
             last_lsn: damage.lsns.last.get(),
             code: damage.error.code(),
@@ -78,8 +95,14 @@ fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Fai
         if json {
             output::json(out, &shown)?;
         } else {
-            output::line(out, &format!("DAMAGED  {}: {}", shown.code, shown.why))?;
+            output::line(out, &format!("{}  {}: {}", verdict.to_uppercase(), shown.code, shown.why))?;
         }
+    }
+    for bad in &report.bad_copies {
+        archive::tell_bad(bad, json, out)?;
+    }
+    for (drive, run) in &report.unreachable {
+        archive::tell_skipped(drive.get(), run.get(), json, out)?;
     }
     Ok(Summary {
         verdict: "holds",
@@ -91,7 +114,12 @@ fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Fai
         records: report.records,
         payload_bytes: report.payload_bytes,
         unvouched: report.unvouched,
-        damaged: report.damage.len() as u64,
+        runs,
+        copies: report.copies,
+        bad_copies: report.bad_copies.len() as u64,
+        unreachable: report.unreachable.len() as u64,
+        damaged: report.damage.iter().filter(|damage| !away(damage)).count() as u64,
+        away: report.damage.iter().find(away).map(|damage| damage.error.clone()),
         lost: losses.iter().map(|loss| loss.len()).sum(),
         receipts: None,
     })
@@ -129,6 +157,21 @@ fn conclude(args: &Verify, summary: &mut Summary) -> Result<(), Failure> {
         }
         return Err(Failure::Violated { dir: args.dir.clone(), what: parts.join(" and ") });
     }
+    if let Some(source) = summary.away.clone() {
+        summary.verdict = "unavailable";
+        return Err(Failure::Log { path: args.dir.clone(), source });
+    }
+    if summary.bad_copies > 0 {
+        summary.verdict = "degraded";
+        let what =
+            format!("{} in the archive damaged; no record is lost", archive::copies(summary.bad_copies));
+        return Err(Failure::Degraded { dir: args.dir.clone(), what });
+    }
+    if summary.unreachable > 0 {
+        summary.verdict = "incomplete";
+        let what = format!("{} in the archive could not be reached", archive::copies(summary.unreachable));
+        return Err(Failure::Incomplete { path: args.dir.clone(), what });
+    }
     if skipped > 0 {
         summary.verdict = "incomplete";
         let path = args.receipts.clone().unwrap_or_default();
@@ -165,6 +208,16 @@ fn print(summary: &Summary, out: &mut dyn Write) -> Result<(), Failure> {
             output::count(*segments, "segment"),
         ),
     )?;
+    if summary.runs > 0 {
+        let text = format!(
+            "  {} in the archive, every block of {} read: {} damaged, {} out of reach",
+            output::count(summary.runs, "run"),
+            archive::copies(summary.copies),
+            summary.bad_copies,
+            summary.unreachable
+        );
+        output::line(out, &text)?;
+    }
     if *unvouched > 0 {
         let text = format!(
             "  {} valid, but nothing durable vouches for them yet",

@@ -161,7 +161,7 @@ pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
     Look { home: Some(home), out, read_only: volume.read_only, generation }
 }
 
-fn read_identity(log: &Home, dir: &Path) -> std::result::Result<DriveIdentity, DriveOut> {
+pub(crate) fn read_identity(log: &Home, dir: &Path) -> std::result::Result<DriveIdentity, DriveOut> {
     match log.env.fs.metadata(dir) {
         Ok(metadata) if metadata.kind == NodeKind::Dir => {}
         Ok(_) => return Err(DriveOut::NotADirectory),

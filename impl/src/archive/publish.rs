@@ -83,6 +83,11 @@ impl Engine {
     /// Scrubs, at the archive's pace.
     pub(crate) fn scrub_all(&self, only: Option<DriveNo>, readmit: bool) -> Result<ScrubReport> {
         self.check_writable()?;
+        if let Some(drive) =
+            only.filter(|only| self.archive.shelf().lock().states().iter().all(|it| it.entry.number != *only))
+        {
+            return Err(Error::NoSuchDrive { drive });
+        }
         if !self.keeper.lock().scrub(self, only, readmit) {
             return Err(Error::Locked { dir: self.home.dir.clone() });
         }

@@ -185,6 +185,33 @@ impl RunIndex {
         if whole && counted { Ok(Self { rows }) } else { Err(Reason::Field("index")) }
     }
 
+    /// Reads the index of a run that nothing else names: what the index and the run's header say is all there is. The
+    /// run's copies are not known, and are left empty.
+    ///
+    /// # Errors
+    /// The first reason why this is not a whole index that begins where its last block ends.
+    pub fn unnamed(block: &ArchiveBlock, header: &RunHeader) -> Result<(RunEntry, Self), Reason> {
+        let last = block.raw().len().checked_sub(INDEX_ROW).and_then(|at| block.raw().get(at..));
+        let last = last.and_then(|bytes| {
+            let mut get = Get::new(bytes);
+            let (base, _offset, _len) = (Lsn(get.u64()?), get.u64()?, get.u32()?);
+            Some(LsnRange::of(base, u64::from(get.u32()?)).last)
+        });
+        let site = &block.header.site;
+        let entry = RunEntry {
+            number: header.run,
+            salt: header.salt,
+            generation: header.generation,
+            lsns: LsnRange::new(block.header.base, last.ok_or(Reason::Field("index"))?),
+            index_at: site.offset,
+            blocks: block.header.count,
+            len: site.offset.saturating_add(block.header.padded_len(header.block)),
+            copies: DriveSet::EMPTY,
+        };
+        let index = Self::decode(block, &entry, header.block)?;
+        Ok((entry, index))
+    }
+
     /// The blocks, ascending.
     #[must_use]
     pub fn rows(&self) -> &[IndexRow] {
@@ -335,6 +362,17 @@ mod tests {
             assert!(block.records().any(|frame| frame.lsn == Lsn(lsn)));
         }
         assert_eq!((index.find(Lsn(4)), index.find(Lsn(15))), (None, None));
+    }
+
+    #[test]
+    fn an_index_alone_says_what_the_manifest_said() {
+        let (entry, bytes) = built();
+        let at = usize::try_from(entry.index_at).expect("small");
+        let block = ArchiveBlock::decode(&bytes[at..], &HEADER.site(4, entry.index_at)).expect("the index");
+        let (found, index) = RunIndex::unnamed(&block, &HEADER).expect("an index");
+        assert_eq!((found, index.rows().len()), (entry, 4));
+        let first = ArchiveBlock::decode(&bytes[256..], &HEADER.site(0, 256)).expect("a block");
+        assert!(RunIndex::unnamed(&first, &HEADER).is_err(), "a block of records is no index");
     }
 
     #[test]

@@ -221,11 +221,14 @@ impl Scrub {
             .chain(self.report.skipped.iter().map(|(drive, _)| *drive))
             .collect();
         let states = engine.archive.shelf().lock().states();
+        let held: DriveSet = engine.catalog.lock().runs().iter().flat_map(|run| run.copies.iter()).collect();
         for state in states {
             let number = state.entry.number;
             let home = engine.archive.shelf().lock().home(number);
             let may = matches!(state.out, None | Some(DriveOut::Stale { .. }));
-            if state.serves() || !may || wrong.contains(number) || !self.proved.contains(number) {
+            // A drive without any copy has nothing that could be wrong; that it takes writes is seen below.
+            let clean = self.proved.contains(number) || !held.contains(number);
+            if state.serves() || !may || wrong.contains(number) || !clean {
                 continue;
             }
             // Its copy of the manifest may be an old one, or damaged: the next open would call it stale again.

@@ -86,6 +86,8 @@ pub fn accept_loss(dir: impl AsRef<Path>, options: &Options) -> Result<Vec<Damag
 /// No bytes are removed that were not named: a segment that cannot be read is renamed to [`Name::Quarantined`], and as
 /// many LSNs as it may have held are given up with it, so that none is used again.
 ///
+/// Records in the archive of which no copy can be reached are not given up: nothing says that they are lost.
+///
 /// The log keeps its stored options. If its manifest cannot be read, `options` are stored instead; the block size is
 /// the identity's in any case.
 ///
@@ -103,7 +105,9 @@ pub fn accept_loss_in(env: &Env, dir: &Path, options: &Options) -> Result<Vec<Da
     for damage in verify_dir_in(env, dir)?.damage {
         let known =
             |known: &Damage| known.lsns.first <= damage.lsns.first && damage.lsns.last <= known.lsns.last;
-        if !damage.lsns.is_empty() && !found.damage.iter().any(known) {
+        // A drive that is away is no loss: it may come back.
+        let away = matches!(damage.error, Error::Unavailable { .. });
+        if !damage.lsns.is_empty() && !away && !found.damage.iter().any(known) {
             found.damage.push(damage);
         }
     }

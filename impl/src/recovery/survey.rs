@@ -63,7 +63,14 @@ impl Survey {
 /// # Errors
 /// [`Error::Io`] and [`Error::Version`]: what cannot be read is not judged. Damage is not an error here.
 pub(crate) fn survey(home: &Home) -> Result<Survey> {
-    let read = read_manifest(home)?;
+    survey_of(home, read_manifest(home)?)
+}
+
+/// Surveys the log as if `read` were what its manifest says. Reads only.
+///
+/// # Errors
+/// As [`survey`].
+pub(crate) fn survey_of(home: &Home, read: ManifestRead) -> Result<Survey> {
     let mut rows = vec![manifest_row(&read)];
     let mut damage = manifest_damage(home, &read);
     // Without a manifest nobody knows the trim point. What is below the oldest segment is named as a gap: it may have

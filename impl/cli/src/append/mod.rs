@@ -16,9 +16,10 @@ use std::thread;
 
 use serde::Serialize;
 use truelog::format::FRAME_HEADER;
-use truelog::{Log, Recovered, StreamId};
+use truelog::{DriveState, Log, Options, Recovered, StreamId};
 
 use crate::args::{Append, DurabilityArg};
+use crate::drives::Drive;
 use crate::failure::Failure;
 use crate::open;
 use crate::output;
@@ -38,6 +39,24 @@ struct Summary {
     recovered_next_lsn: u64,
     rewritten: u64,
     torn_bytes: u64,
+    /// Drives of the archive that did not serve, or took no writes, when the log was opened.
+    drives_out: Vec<Away>,
+}
+
+/// A drive that did not serve, or took no writes.
+#[derive(Serialize)]
+struct Away {
+    drive: u64,
+    path: String,
+    why: String,
+}
+
+impl Away {
+    fn new(state: &DriveState) -> Self {
+        let Drive { drive, path, state: word, why, .. } = Drive::new(state, &[]);
+        let why = why.map_or_else(|| "read-only".to_owned(), |why| format!("{word}: {why}"));
+        Self { drive, path, why }
+    }
 }
 
 /// Runs it.
@@ -45,7 +64,11 @@ struct Summary {
 /// # Errors
 /// Whatever the log, the input or the output reports. Every receipt that was printed holds regardless.
 pub(crate) fn run(args: &Append, json: bool) -> Result<(), Failure> {
-    let (log, recovered) = open::writable(&args.dir)?;
+    let (log, recovered) = open::with_options(&args.dir, |options| Options {
+        archive_rate: args.archive_rate.unwrap_or(options.archive_rate),
+        run_bytes: args.run_bytes.unwrap_or(options.run_bytes),
+        ..options
+    })?;
     let log = Arc::new(log);
     let outcome = append(&log, args);
     // Closing commits nothing new here: every writer waited for what it submitted. It writes the idle mark.
@@ -129,6 +152,7 @@ fn summarise(recovered: &Recovered, appended: u64, skipped: u64, json: bool) {
         recovered_next_lsn: recovered.next.get(),
         rewritten: recovered.rewritten,
         torn_bytes: recovered.torn_bytes,
+        drives_out: recovered.drives.iter().map(Away::new).collect(),
     };
     let mut err = io::stderr().lock();
     // Whoever does not read this line misses no receipt.
@@ -140,7 +164,10 @@ fn summarise(recovered: &Recovered, appended: u64, skipped: u64, json: bool) {
             output::count(appended, "record"),
             output::count(skipped, "record")
         );
-        output::line(&mut err, &text)
+        let told = summary.drives_out.iter().try_for_each(|Away { drive, path, why }| {
+            output::line(&mut err, &format!("truelog: drive {drive} at {path} is {why}"))
+        });
+        told.and_then(|()| output::line(&mut err, &text))
     };
     let _ = err.flush();
 }
