@@ -30,14 +30,14 @@ pub const PRACTICES: &[Practice] = &[
         },
     },
     Practice {
-        name: ARCHIVE_NOT_BUILT,
-        says: "it has no archive",
+        name: ARCHIVE_NOT_FOLLOWED,
+        says: "the replay does not follow its calls on drives",
         explains: |due, instead| on_drive(due) && instead.is_none(),
     },
 ];
 
-/// The traces of the archive's compaction end here on the production code, as long as that has none.
-const ARCHIVE_NOT_BUILT: &str = "archive-not-built";
+/// The traces of the archive's compaction end here on the production code: its calls on drives have no rows in the order table.
+const ARCHIVE_NOT_FOLLOWED: &str = "archive-not-followed";
 
 /// Whether a step makes a file of a drive.
 fn on_drive(step: &EngineStep) -> bool {
@@ -79,7 +79,7 @@ pub fn completed(switch: Switch, trace: Trace) -> Trace {
         Switch::WatermarkPassesHole => {
             first_through(&trace).map(|line| Head::Refused { line, guard: "one-sync-method".to_owned() })
         }
-        _ => first_on_drive(&trace).map(|line| Head::Refused { line, guard: ARCHIVE_NOT_BUILT.to_owned() }),
+        _ => first_on_drive(&trace).map(|line| Head::Refused { line, guard: ARCHIVE_NOT_FOLLOWED.to_owned() }),
     };
     let with = with.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Trace { code, with, ..trace }
