@@ -6,7 +6,8 @@ use truelog_harness::explore::{Case, Letter, Scope, draw, explore, strike};
 use truelog_harness::progress::Progress;
 use truelog_harness::report::Report;
 use truelog_harness::subject::{
-    Ack, Archived, Drive, Opened, Place, Plain, Refusal, Run, Scrubbed, Sent, Stepped, Subject, Watch,
+    Ack, Archived, Audit, Drive, Opened, Place, Plain, ReadAhead, Refusal, Run, Scrubbed, Sent, Stepped,
+    Subject, Watch,
 };
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
@@ -127,6 +128,10 @@ impl<const BUG: u8> Subject for Broken<BUG> {
         got
     }
 
+    fn verify(&self, ack: &Ack) -> Result<Audit, Refusal> {
+        self.0.verify(ack)
+    }
+
     fn durable(&self) -> u64 {
         self.0.durable()
     }
@@ -151,6 +156,10 @@ impl<const BUG: u8> Archived for Broken<BUG> {
 
     fn drives(&self) -> Vec<Drive> {
         self.0.drives()
+    }
+
+    fn read_ahead(&self) -> ReadAhead {
+        self.0.read_ahead()
     }
 
     fn runs(&self) -> Vec<Run> {

@@ -228,11 +228,9 @@ impl Engine {
             if before <= trimmed {
                 return Ok((Trimmed { before: trimmed, segments: 0 }, None));
             }
-            let result = house.trim(&self.home, before, floor, marks.durable);
             let mut dropped = None;
-            if house.manifest().state().trimmed >= before {
-                dropped = self.catalog.lock().trim(before, floor);
-            }
+            let told = || dropped = self.catalog.lock().trim(before, floor);
+            let result = house.trim(&self.home, before, floor, marks.durable, told);
             result.map(|segments| (Trimmed { before, segments }, dropped))
         })?;
         if trimmed.segments > 0 {

@@ -96,7 +96,8 @@ impl House {
         Ok(segment)
     }
 
-    /// Moves the trim point, durably, and only then removes the segments wholly below it. Says how many.
+    /// Moves the trim point, durably, and only then removes the segments wholly below it. Says how many. `told` is called
+    /// in between: whoever looks for a file that is gone must hear that it was trimmed.
     ///
     /// # Errors
     /// A [`Failure`] that says whether it poisons.
@@ -106,11 +107,13 @@ impl House {
         before: Lsn,
         floor: SegmentNo,
         durable: Lsn,
+        told: impl FnOnce(),
     ) -> std::result::Result<u64, Failure> {
         let below = |number: &SegmentNo| *number < floor;
         let doomed: Vec<_> =
             self.manifest.state().segments.iter().map(|entry| entry.number).filter(below).collect();
         self.manifest.append(home, &Edit::Trim { before, floor }, durable)?;
+        told();
         home.emit(&Event::Trimmed { before });
         for number in &doomed {
             // What cannot be removed now is removed by the next open.

@@ -307,6 +307,25 @@ fn a_trim_drops_runs_and_a_merge_drops_what_was_trimmed() {
 }
 
 #[test]
+fn a_trim_amid_a_compaction_is_no_trouble() {
+    // At each step of the compaction: it has read none, some or all of what the trim takes.
+    for steps in 0..14 {
+        let place = place();
+        let log = archived(&place);
+        fill(&log, 1200);
+        let planned = log.runs().last().expect("a run").lsns.last;
+        for _ in 0..steps {
+            log.archive_step().expect("a step");
+        }
+        let before = if steps % 2 == 0 { planned.get() + 400 } else { log.stat().durable.get() };
+        log.trim(Lsn(before)).expect("a trim");
+        log.compact().expect("a compaction that plans anew, and ends");
+        assert!(log.runs().iter().all(|run| run.lsns.last.get() >= before), "{steps}: {:?}", log.runs());
+        check(&log, before);
+    }
+}
+
+#[test]
 fn fewer_drives_than_copies_archive_nothing_and_say_so() {
     let place = place();
     let log = Log::create(&place.log, &options()).expect("a log");

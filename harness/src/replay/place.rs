@@ -33,6 +33,7 @@ pub(super) fn setup(trace: &Trace) -> Setup {
         manifest_blocks: small("manifest").unwrap_or(32),
         through,
         allocate,
+        prefetch: tiny.prefetch,
     }
 }
 

@@ -4,17 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use truelog_spec::Invariant;
 use truelog_spec::contract::{Obligations, Violation};
 use truelog_spec::step::CrashKind;
 
 use super::play::Point;
+use super::scene::Scene;
 use crate::driver::{files, recover};
 use crate::fabric::{Image, SimFs, Unit};
 use crate::oracle::{self, Case, Ended, Reading};
-use crate::subject::{Place, Plain, Setup};
-
-/// The most choices of one crash point that are all gone through; beyond it, so many are drawn.
-const LIMIT: usize = 1024;
+use crate::subject::{Archived, Drive, Place, Plain, Setup};
 
 /// What was judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +38,8 @@ struct Recovered {
     before: Reading,
     ended: Ended,
     after: Reading,
+    /// A drive that does not serve. Nothing has failed on this disk.
+    out: Option<Drive>,
 }
 
 impl Recovered {
@@ -49,8 +50,9 @@ impl Recovered {
         let (log, ended) = recover::<Plain>(&place, Arc::new(|_| {}));
         // Nothing kept: what is there whatever the device did on its own account.
         let sure = disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default();
+        let out = log.iter().flat_map(Plain::drives).find(|drive| !drive.serves);
         drop(log);
-        Self { before: Reading::of(&files(image)), ended, after: Reading::of(&sure) }
+        Self { before: Reading::of(&files(image)), ended, after: Reading::of(&sure), out }
     }
 }
 
@@ -58,6 +60,7 @@ impl Recovered {
 #[derive(Debug)]
 pub(super) struct Judge {
     setup: Setup,
+    choices: usize,
     hashes: RandomState,
     recoveries: HashMap<u64, Arc<Recovered>>,
     pairs: HashSet<(u64, u64)>,
@@ -78,9 +81,10 @@ pub(super) struct Broken {
 impl Judge {
     /// Nothing is judged yet.
     #[must_use]
-    pub(super) fn new(setup: Setup) -> Self {
+    pub(super) fn new(scene: &Scene) -> Self {
         Self {
-            setup,
+            setup: scene.setup,
+            choices: scene.choices,
             hashes: RandomState::new(),
             recoveries: HashMap::new(),
             pairs: HashSet::new(),
@@ -105,7 +109,7 @@ impl Judge {
                 return Some(Broken { violation, crash: format!("moment {number}, {}", CrashKind::Process) });
             }
         }
-        let mut images = point.disk.images(LIMIT, 0);
+        let mut images = point.disk.images(self.choices, 0);
         let mut broken = None;
         for crash in images.by_ref() {
             self.judged.images += 1;
@@ -133,9 +137,17 @@ impl Judge {
             *recoveries += 1;
             Arc::new(Recovered::of(image, setup))
         });
-        let Recovered { before, ended, after } = &**recovered;
-        oracle::judge(&Case { owed, before, ended, after }).err()
+        let Recovered { before, ended, after, out } = &**recovered;
+        let judged = oracle::judge(&Case { owed, before, ended, after });
+        judged.err().or_else(|| out.map(|out| quarantined(&out)))
     }
+}
+
+fn quarantined(out: &Drive) -> Violation {
+    Violation::new(
+        Invariant::QuarantineLosesNothing,
+        format!("behind a crash a healthy drive is out: {out:?}"),
+    )
 }
 
 fn units(units: &[Unit]) -> String {

@@ -17,7 +17,7 @@ use crate::driver::read_all;
 use crate::fabric::{Call, Role, SimFs};
 use crate::oracle::Ended;
 use crate::order::{Journal, Seen};
-use crate::subject::{Opened, Subject, Worked};
+use crate::subject::{Archived, Opened, Subject, Worked};
 
 /// How the engine calls its thread.
 const NAME: &str = "truelog";
@@ -73,7 +73,7 @@ impl Workers {
 }
 
 /// Drops the handle. Where the scene has a second life, another thread opens the log meanwhile, as soon as it can.
-pub(super) fn end<S: Worked>(stage: &Arc<Stage>, scene: &Scene, main: Writer, log: S) {
+pub(super) fn end<S: Worked + Archived>(stage: &Arc<Stage>, scene: &Scene, main: Writer, log: S) {
     let Some(acts) = scene.again else { return drop(log) };
     // Nobody can call it any more; what it had promised stands.
     stage.known().contract.crash(CrashKind::Process);

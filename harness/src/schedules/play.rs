@@ -1,22 +1,24 @@
 //! One schedule of one scene: the whole engine under shuttle, on a simulated disk that writes down every
 //! moment at which a crash may come, with what a crash at that moment leaves owed.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use shuttle::thread;
+use shuttle::thread::{self, ThreadId};
 use truelog_env::{IoKind, Op};
-use truelog_spec::contract::{Contract, Obligations, Record, Violation, payload};
+use truelog_spec::contract::{Contract, Obligations, Violation, payload};
 use truelog_spec::step::{CrashKind, Durability, Lsns, Write, Writer};
-use truelog_spec::{ClientStep, Invariant, Outcome};
+use truelog_spec::{ClientStep, Outcome};
 
+use super::archive::{self, Work};
 use super::disk_point;
 use super::life::{self, Hasty, Workers};
+use super::reads::{self, Told};
 use super::scene::{Act, Scene};
-use crate::fabric::LOG_DIR;
-use crate::fabric::{Call, Edge, Fault, Plan, Profile, Reads, Role, SimFs, Snapshot};
+use crate::fabric::{Call, Edge, Fault, LOG_DIR, Plan, Profile, Reads, Role, SimFs, Snapshot, drive_dir};
 use crate::order::{Journal, Seen, Tap};
-use crate::subject::{Ack, Claimed, Place, Refusal, Sent, Setup, Subject, Watch, Worked};
+use crate::subject::{Ack, Archived, Claimed, Place, Refusal, Sent, Setup, Watch, Worked};
 
 /// A moment at which a crash may come.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub(super) struct Played {
     pub faults: u64,
     /// How many writes to segments the log's own thread made.
     pub worked: u64,
+    /// What the archive did.
+    pub work: Work,
     /// What was seen of the first life, for the order check. What a second life finds vouched for cannot be told from
     /// the calls of the first: beside a commit the engine names a segment with the watermark as it was when it began to
     /// prepare it, and the mechanism with the watermark of that moment. The engine then vouches for less, and writes
@@ -72,7 +76,11 @@ pub(super) struct Known {
     played: Played,
     /// All that was claimed to survive a loss of power.
     claimed: u64,
+    /// What readers must agree with.
+    pub(super) told: Told,
     next_index: Vec<u64>,
+    /// The threads that read, and whether each is at a file that the archive may replace.
+    readers: HashMap<ThreadId, bool>,
     /// Off while the log is being made, which the single-threaded checks explore.
     recording: bool,
     pub(super) changed: bool,
@@ -80,6 +88,22 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// What the archive did so far.
+    pub(super) const fn work(&mut self) -> &mut Work {
+        &mut self.played.work
+    }
+
+    /// A call begins or ends, perhaps one of a reader, or one that a reader stands in the way of.
+    fn reader(&mut self, call: &Call, edge: Edge) {
+        if let Some(looks) = self.readers.get_mut(&thread::current().id()) {
+            *looks = edge == Edge::Begin && archive::replaceable(call);
+        }
+        if self.recording && archive::removes(call, edge) {
+            self.work().removed += 1;
+            self.work().beside_readers += u64::from(self.readers.values().any(|looks| *looks));
+        }
+    }
+
     /// A call begins, perhaps one of the log's own thread.
     fn worker(&mut self, call: &Call) {
         match self.workers.calls(call) {
@@ -107,6 +131,8 @@ impl Stage {
             contract: Contract::new(),
             played: Played::default(),
             claimed: 0,
+            told: Told::default(),
+            readers: HashMap::new(),
             next_index: vec![0; scene.clients.len() + 1],
             recording: false,
             changed: true,
@@ -181,6 +207,7 @@ impl Stage {
 
     /// The hook of the disk.
     fn edge(&self, call: &Call, edge: Edge) {
+        self.known().reader(call, edge);
         let changes = !matches!(
             call.op,
             Op::Open | Op::Read | Op::ReadDir | Op::Metadata | Op::Statvfs | Op::Lock | Op::Boot
@@ -210,6 +237,15 @@ impl Stage {
         if matches!(edge, Edge::End(_)) {
             disk_point();
         }
+    }
+
+    /// Does what a reader does.
+    pub(super) fn reading<T>(&self, deed: impl FnOnce() -> T) -> T {
+        let thread = thread::current().id();
+        self.known().readers.insert(thread, false);
+        let read = deed();
+        self.known().readers.remove(&thread);
+        read
     }
 
     fn claim(&self, journal: &Journal, claimed: Claimed) {
@@ -248,7 +284,7 @@ impl Stage {
     }
 
     /// A client's call, from beginning to end.
-    fn call<T>(
+    pub(super) fn call<T>(
         &self,
         step: &ClientStep,
         deed: impl FnOnce() -> Result<T, Refusal>,
@@ -274,7 +310,7 @@ impl Stage {
 }
 
 /// Plays a scene once. Call it inside of shuttle; what it leaves is in `tray` when it returns, or panics.
-pub(super) fn play<S: Worked>(scene: &'static Scene, tray: &Tray) {
+pub(super) fn play<S: Worked + Archived>(scene: &'static Scene, tray: &Tray) {
     let stage = Stage::new(scene);
     let place = stage.place(&stage.journal());
     let created = if scene.worked { S::create_worked(&place) } else { S::create(&place) };
@@ -287,9 +323,16 @@ pub(super) fn play<S: Worked>(scene: &'static Scene, tray: &Tray) {
     stage.breaks(created);
     log.watch(stage.watch(&stage.journal()));
     stage.prepare_disk(scene);
+    for drive in 1..=scene.drives {
+        if let Err(refusal) = log.add_drive(&drive_dir(Path::new(LOG_DIR), drive)) {
+            panic!("a drive cannot be added: {}", refusal.says);
+        }
+    }
     let main = Writer::try_from(scene.clients.len()).unwrap_or(Writer::MAX);
     client(&stage, &*log, main, scene.before);
     stage.known().recording = true;
+    *stage.known().work() = Work::default();
+    let before = log.read_ahead();
     let clients: Vec<_> = (0..)
         .zip(scene.clients)
         .map(|(writer, acts)| {
@@ -302,7 +345,15 @@ pub(super) fn play<S: Worked>(scene: &'static Scene, tray: &Tray) {
             panic!("a client panicked");
         }
     }
+    let read = log.read_ahead();
     client(&stage, &*log, main, scene.after);
+    archive::drives(&stage, &*log);
+    {
+        let mut known = stage.known();
+        known.work().hits = read.hits - before.hits;
+        known.work().misses = read.misses - before.misses;
+        known.work().filled = read.filled - before.filled;
+    }
     let quiet = stage.known().contract.quiescent();
     stage.breaks(quiet);
     let Some(log) = Arc::into_inner(log) else { panic!("a client still holds the log") };
@@ -317,7 +368,7 @@ fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
     }
 }
 
-pub(super) fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
+pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
     let mut tickets = Vec::new();
     for (number, act) in (0_u64..).zip(acts) {
         if let Some(write) = act.write(writer) {
@@ -337,29 +388,45 @@ pub(super) fn client<S: Subject>(stage: &Stage, log: &S, writer: Writer, acts: &
                     1 => ClientStep::Append(write.clone()),
                     _ => ClientStep::Batch(write.clone()),
                 };
-                stage.call(&step, || log.append(&sent, write.durability), |acks| acked(acks));
+                let acks = stage.call(&step, || log.append(&sent, write.durability), |acks| acked(acks));
+                told(stage, acks);
             }
             continue;
         }
         match *act {
-            Act::Trim(before) => {
-                stage.call(
-                    &ClientStep::Trim { before },
-                    || log.trim(before),
-                    |trimmed| Outcome::Trimmed(*trimmed),
-                );
-            }
+            Act::Trim(before) => trim(stage, log, before),
             Act::Step => {
                 stage.call(&ClientStep::Tick, || log.step(), |()| Outcome::Done);
             }
             Act::Sleep(ms) => stage.disk.advance(std::time::Duration::from_millis(ms)),
-            Act::Read => read(stage, log),
+            Act::Read => reads::forwards(stage, log),
+            Act::Back => reads::backwards(stage, log),
+            Act::Audit => reads::audit(stage, log),
+            Act::Archive(count) => archive::steps(stage, log, count),
+            Act::Compact => archive::compact(stage, log),
+            Act::Scrub => archive::scrub(stage, log),
             Act::Append(_) | Act::Accept(_) | Act::Batch(_) | Act::Submit(_) | Act::Leave(_) => {}
         }
     }
     for (ticket, taken) in tickets {
-        stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
+        let acks = stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
+        told(stage, acks);
     }
+}
+
+fn trim<S: Archived>(stage: &Stage, log: &S, before: u64) {
+    stage.known().told.trims(before);
+    let trimmed =
+        stage.call(&ClientStep::Trim { before }, || log.trim(before), |trimmed| Outcome::Trimmed(*trimmed));
+    if let Some(trimmed) = trimmed {
+        stage.known().told.trimmed(trimmed);
+    }
+}
+
+/// Receipts are out.
+fn told(stage: &Stage, acks: Option<Vec<Ack>>) {
+    let told = stage.known().told.receipts(&acks.unwrap_or_default());
+    stage.breaks(told);
 }
 
 /// The bytes that this writer hands in next: the contract's own.
@@ -383,34 +450,5 @@ fn acked(acks: &[Ack]) -> Outcome {
     match Lsns::new(first, last) {
         Some(lsns) => Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() },
         None => Outcome::Done,
-    }
-}
-
-/// A reader sees whole records, in order, as they were handed in.
-fn read<S: Subject>(stage: &Stage, log: &S) {
-    let read = stage.call(
-        &ClientStep::Read { from: 1, reader: None },
-        || Ok(log.read(1)),
-        |read| Outcome::Read(read.len() as u64),
-    );
-    let records: Vec<Record> = match read.into_iter().flatten().collect() {
-        Ok(records) => records,
-        Err(refusal) => {
-            let says = format!("a reader beside writers: {}", refusal.says);
-            return stage.breaks(Err(Violation::new(Invariant::RecoveredIsPrefix, says)));
-        }
-    };
-    for (lsn, record) in (records.first().map_or(1, |record| record.lsn)..).zip(&records) {
-        if record.lsn != lsn {
-            let says = format!("a reader got LSN {} where {lsn} is next", record.lsn);
-            stage.breaks(Err(Violation::new(Invariant::RecoveredIsPrefix, says)));
-        }
-        let len = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-        let writer = Writer::try_from(record.stream).unwrap_or(Writer::MAX);
-        // Each writer has a stream of its own here, so that the stream's numbers count its records.
-        if *record.payload != *payload(writer, record.seq, len) {
-            let says = format!("a reader got other bytes under LSN {lsn} than were handed in");
-            stage.breaks(Err(Violation::new(Invariant::NothingInvented, says)));
-        }
     }
 }

@@ -23,8 +23,18 @@ pub enum Act {
     Trim(u64),
     /// A step of background work.
     Step,
-    /// Read everything.
+    /// Read everything, forwards.
     Read,
+    /// Read what was acknowledged, one by one, backwards.
+    Back,
+    /// Verify every receipt that is out.
+    Audit,
+    /// So many steps of the archive's work.
+    Archive(usize),
+    /// Archive all that is sealed.
+    Compact,
+    /// Read every copy of the archive, and repair what is damaged.
+    Scrub,
     /// Let time pass, in milliseconds.
     Sleep(u64),
 }
@@ -38,7 +48,15 @@ impl Act {
             Self::Append(len) | Self::Submit(len) | Self::Leave(len) => (len, 1, Durability::PowerLoss),
             Self::Accept(len) => (len, 1, Durability::ProcessCrash),
             Self::Batch(len) => (len, 2, Durability::PowerLoss),
-            Self::Trim(_) | Self::Step | Self::Read | Self::Sleep(_) => return None,
+            Self::Trim(_)
+            | Self::Step
+            | Self::Read
+            | Self::Back
+            | Self::Audit
+            | Self::Archive(_)
+            | Self::Compact
+            | Self::Scrub
+            | Self::Sleep(_) => return None,
         };
         Some(Write { writer, records: vec![RecordSpec { stream, len }; count], durability })
     }
@@ -53,6 +71,8 @@ pub struct Scene {
     pub says: &'static str,
     /// How the log is set up.
     pub setup: Setup,
+    /// How many drives the log gets at the beginning.
+    pub drives: u64,
     /// What the main thread does before there are others.
     pub before: &'static [Act],
     /// The clients, one thread each.
@@ -67,6 +87,10 @@ pub struct Scene {
     pub worked: bool,
     /// The handle is dropped while another thread opens the log again; then that thread does this.
     pub again: Option<&'static [Act]>,
+    /// How many times as many schedules as usual are run: more threads have more of them.
+    pub times: u64,
+    /// The most choices of one crash point that are all gone through; beyond it, so many are drawn.
+    pub choices: usize,
     /// So small that all schedules can be run.
     pub tiny: bool,
 }
@@ -78,6 +102,7 @@ const PLAIN: Scene = Scene {
     name: "",
     says: "",
     setup: ROOMY,
+    drives: 0,
     before: &[],
     clients: &[],
     after: &[],
@@ -85,8 +110,30 @@ const PLAIN: Scene = Scene {
     lies: None,
     worked: false,
     again: None,
+    times: 1,
+    choices: 1024,
     tiny: false,
 };
+
+/// A log with two drives, and two slots for blocks that are read ahead: a third block takes the place of one of them.
+const ARCHIVED: Scene =
+    Scene { setup: Setup { prefetch: 8192, ..ROOMY }, drives: 2, choices: 16, times: 6, ..PLAIN };
+
+/// A run of three blocks, one record each, and a sealed segment that is not archived yet.
+const THREE_ARCHIVED: &[Act] = &[
+    Act::Append(200),
+    Act::Append(200),
+    Act::Append(200),
+    Act::Append(200),
+    Act::Compact,
+    Act::Append(200),
+    // The last block is wanted, and read ahead.
+    Act::Read,
+    Act::Archive(1),
+];
+
+/// What waited for readers is done now, and everything is there.
+const SETTLE: &[Act] = &[Act::Compact, Act::Archive(4), Act::Read, Act::Back, Act::Audit, Act::Scrub];
 
 /// All scenes.
 pub const SCENES: &[Scene] = &[
@@ -139,6 +186,14 @@ pub const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
+        name: "reader-trim",
+        says: "two readers of segments that are trimmed under them",
+        before: &[Act::Append(200), Act::Append(200), Act::Append(200), Act::Append(200)],
+        clients: &[&[Act::Trim(3), Act::Trim(4)], &[Act::Read, Act::Read], &[Act::Back, Act::Audit]],
+        times: 6,
+        ..PLAIN
+    },
+    Scene {
         name: "failed-sync",
         says: "a data sync fails under one of two writers",
         clients: &[&[Act::Append(8), Act::Append(8)], &[Act::Append(8), Act::Append(8)]],
@@ -166,6 +221,53 @@ pub const SCENES: &[Scene] = &[
         worked: true,
         again: Some(&[Act::Leave(8), Act::Append(8)]),
         ..PLAIN
+    },
+    Scene {
+        name: "compaction",
+        says: "sealed segments are archived and reclaimed, and runs merged, beside a writer, a prefetcher, a verifier and two \
+               readers",
+        before: THREE_ARCHIVED,
+        clients: &[
+            &[Act::Append(200)],
+            &[Act::Compact],
+            &[Act::Archive(4), Act::Archive(4)],
+            &[Act::Audit],
+            &[Act::Read, Act::Back],
+            &[Act::Read, Act::Read],
+        ],
+        after: SETTLE,
+        // Only few schedules keep a reader waiting between its look at the catalog and its call of the disk.
+        times: 16,
+        ..ARCHIVED
+    },
+    Scene {
+        name: "scrub",
+        says: "every copy is read and checked while runs are merged, trimmed and read",
+        before: THREE_ARCHIVED,
+        clients: &[
+            &[Act::Archive(6), Act::Compact],
+            // By then a reader has been in the run that goes.
+            &[Act::Read, Act::Read, Act::Trim(4)],
+            &[Act::Scrub],
+            &[Act::Read, Act::Audit],
+            &[Act::Read, Act::Read],
+        ],
+        after: SETTLE,
+        ..ARCHIVED
+    },
+    Scene {
+        name: "archive-trim",
+        says: "records are trimmed while they are archived, read ahead and read",
+        before: THREE_ARCHIVED,
+        clients: &[
+            &[Act::Compact],
+            &[Act::Back, Act::Trim(3), Act::Trim(5)],
+            &[Act::Append(200), Act::Archive(6)],
+            &[Act::Read, Act::Read],
+            &[Act::Read, Act::Back],
+        ],
+        after: SETTLE,
+        ..ARCHIVED
     },
     Scene {
         name: "tiny",

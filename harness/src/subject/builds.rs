@@ -9,8 +9,8 @@ use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
 use super::{
-    Ack, Archived, Claimed, Drive, Opened, Place, Refusal, Run, Scrubbed, Sent, Setup, Stepped, Subject,
-    Watch, Worked,
+    Ack, Archived, Audit, Claimed, Drive, Opened, Place, ReadAhead, Refusal, Run, Scrubbed, Sent, Setup,
+    Stepped, Subject, Watch, Worked,
 };
 
 macro_rules! subject {
@@ -65,7 +65,7 @@ macro_rules! subject {
                     archive_block_bytes: 64,
                     run_bytes: 4096,
                     archive_rate: 0,
-                    prefetch_bytes: 64 << 10,
+                    prefetch_bytes: setup.prefetch,
                     ..$engine::Options::default()
                 }
             }
@@ -245,6 +245,25 @@ macro_rules! subject {
                 self.0.get($engine::Lsn(lsn)).map($module::record).map_err($module::refusal)
             }
 
+            fn verify(&self, ack: &Ack) -> Result<Audit, Refusal> {
+                let claim = $engine::Claim {
+                    log: self.0.id(),
+                    lsn: $engine::Lsn(ack.lsn),
+                    stream: $engine::StreamId(ack.stream),
+                    seq: $engine::Seq(ack.seq),
+                    segment: $engine::SegmentNo(ack.segment),
+                    offset: ack.offset,
+                    len: ack.len,
+                    digest: $engine::Digest(ack.digest),
+                    durability: $module::durability(ack.durability),
+                };
+                Ok(match self.0.verify(&claim).map_err($module::refusal)? {
+                    $engine::Verdict::Verified => Audit::Holds,
+                    $engine::Verdict::Trimmed => Audit::Trimmed,
+                    other => Audit::Broken(format!("{other:?}")),
+                })
+            }
+
             fn durable(&self) -> u64 {
                 self.0.stat().durable.get()
             }
@@ -285,6 +304,11 @@ macro_rules! subject {
                     suspect: state.suspect.is_some(),
                 };
                 self.0.drives().into_iter().map(drive).collect()
+            }
+
+            fn read_ahead(&self) -> ReadAhead {
+                let $engine::PrefetchStat { hits, misses, filled } = self.0.prefetch_stat();
+                ReadAhead { hits, misses, filled }
             }
 
             fn runs(&self) -> Vec<Run> {

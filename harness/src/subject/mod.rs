@@ -27,16 +27,24 @@ pub struct Setup {
     pub through: bool,
     /// Segments are reserved, not filled with zeros.
     pub allocate: bool,
+    /// What blocks that are read ahead may take of memory, in bytes; a slot takes 4096.
+    pub prefetch: u32,
 }
 
 impl Setup {
     /// As small as a log can be: a segment holds one batch, and a manifest a checkpoint and one edit.
-    pub const SMALLEST: Self =
-        Self { block: 256, segment: 512, batch: 256, manifest_blocks: 2, through: false, allocate: false };
+    pub const SMALLEST: Self = Self { segment: 512, batch: 256, manifest_blocks: 2, ..Self::TINY };
 
     /// Blocks of 256 bytes, segments of a header and two blocks, and a manifest that is full soon.
-    pub const TINY: Self =
-        Self { block: 256, segment: 768, batch: 512, manifest_blocks: 3, through: false, allocate: false };
+    pub const TINY: Self = Self {
+        block: 256,
+        segment: 768,
+        batch: 512,
+        manifest_blocks: 3,
+        through: false,
+        allocate: false,
+        prefetch: 64 << 10,
+    };
 }
 
 /// Where a log lives, and how it is set up.
@@ -130,6 +138,28 @@ pub struct Scrubbed {
     pub lost: Vec<(u64, u64)>,
     /// The drives that serve again.
     pub readmitted: Vec<u64>,
+}
+
+/// How reading ahead went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ReadAhead {
+    /// Reads of the archive that found their block in a slot.
+    pub hits: u64,
+    /// Those that did not.
+    pub misses: u64,
+    /// Slots that were filled.
+    pub filled: u64,
+}
+
+/// What the engine says of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Audit {
+    /// The record is there, as the receipt says.
+    Holds,
+    /// The record was trimmed.
+    Trimmed,
+    /// The receipt does not hold, and why.
+    Broken(String),
 }
 
 /// A drive of the archive.
@@ -259,6 +289,12 @@ pub trait Subject: Sized + Send + Sync + 'static {
     /// As the engine reports them.
     fn get(&self, lsn: u64) -> Result<Record, Refusal>;
 
+    /// Holds a receipt against the record.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn verify(&self, ack: &Ack) -> Result<Audit, Refusal>;
+
     /// The durable watermark: the highest LSN that survives a loss of power; 0 for none.
     fn durable(&self) -> u64;
 }
@@ -291,6 +327,9 @@ pub trait Archived: Subject {
 
     /// The drives of the archive.
     fn drives(&self) -> Vec<Drive>;
+
+    /// How reading ahead went so far.
+    fn read_ahead(&self) -> ReadAhead;
 
     /// The runs of the archive, ascending.
     fn runs(&self) -> Vec<Run>;

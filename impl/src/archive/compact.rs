@@ -65,6 +65,9 @@ pub(crate) struct Job {
 pub(crate) enum Setback {
     /// A drive did not do what it was asked to, for a run.
     Drive(DriveNo, RunNo, Error),
+    /// What was worked on is gone, by a trim or by a run that has replaced it: there is nothing to do, and nothing is
+    /// wrong.
+    Moot,
     /// Something else.
     Log(Error),
 }
@@ -146,7 +149,12 @@ impl Job {
         let last = self.planned.lsns.last;
         while self.builder.pending() < target && self.builder.due() <= last {
             if self.read.is_empty() {
-                engine.reader.fill(&mut self.cursor, self.builder.due(), &mut self.read)?;
+                let filled = engine.reader.fill(&mut self.cursor, self.builder.due(), &mut self.read);
+                filled.map_err(|error| match error {
+                    // A trim came in between: what is left is planned anew.
+                    Error::Trimmed { .. } => Setback::Moot,
+                    error => Setback::Log(error),
+                })?;
             }
             let Some(entry) = self.read.pop_front() else { break };
             if !self.builder.push(&entry) {

@@ -136,9 +136,7 @@ impl Copying {
 fn missed(missed: Missed) -> Setback {
     match missed {
         // What was to be copied is not wanted any more.
-        Missed::Race => {
-            Setback::Log(Error::Absent { lsn: crate::lsn::Lsn::NONE, next: crate::lsn::Lsn::NONE })
-        }
+        Missed::Race => Setback::Moot,
         Missed::Failed(error) => Setback::Log(error),
     }
 }

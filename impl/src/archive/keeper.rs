@@ -126,8 +126,11 @@ impl Keeper {
         let paced = self.pace.wait(now).filter(|_| !eager);
         progress.pending = paced.is_some();
         if eager || self.again.is_due(now) {
-            if let Err(setback) = self.turn(engine, eager, paced.is_some(), &mut progress) {
-                self.set_back(engine, setback)?;
+            match self.turn(engine, eager, paced.is_some(), &mut progress) {
+                Ok(_) => {}
+                // What was begun is taken back; the next step plans anew.
+                Err(Setback::Moot) => progress.worked = true,
+                Err(setback) => self.set_back(engine, setback)?,
             }
         } else {
             progress.pending = true;
@@ -228,8 +231,7 @@ impl Keeper {
                 self.job = Some(job);
             }
             Ok(Made::Good(run)) => {
-                self.publish(engine, job, &run)?;
-                progress.published = Some(run);
+                progress.published = self.publish(engine, job, &run)?.then_some(run);
             }
             Err(setback) => {
                 job.abandon(engine);
@@ -239,7 +241,8 @@ impl Keeper {
         Ok(true)
     }
 
-    fn publish(&mut self, engine: &Engine, job: Job, run: &RunEntry) -> std::result::Result<(), Setback> {
+    /// Says whether the run was still wanted.
+    fn publish(&mut self, engine: &Engine, job: Job, run: &RunEntry) -> Turn {
         let serving = engine.archive.shelf().lock().serving();
         if let Some(drive) = run.copies.iter().find(|drive| !serving.contains(*drive)) {
             // It was chosen because it served, and has failed since.
@@ -247,11 +250,15 @@ impl Keeper {
             return Err(Setback::Log(Error::NoSuchDrive { drive }));
         }
         match engine.publish_run(run, job.planned().floor) {
-            Ok(reclaim) => {
+            Ok(Some(reclaim)) => {
                 self.reclaims.push_back(reclaim);
                 self.again.reset();
                 self.trouble = None;
-                Ok(())
+                Ok(true)
+            }
+            Ok(None) => {
+                job.abandon(engine);
+                Ok(false)
             }
             // It may persist all the same: its outputs are not this job's to take back any more.
             Err(error) if is_fatal(&error) => Err(Setback::Log(error)),
@@ -271,6 +278,7 @@ impl Keeper {
                 }
                 error
             }
+            Setback::Moot => return Ok(()),
             Setback::Log(error) if is_fatal(&error) => return Err(error),
             Setback::Log(error) => error,
         };

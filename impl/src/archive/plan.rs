@@ -67,6 +67,10 @@ fn merge(state: &ManifestState, limits: Limits) -> Option<Planned> {
     let runs = &state.archive.runs;
     let least = if limits.eager { 2 } else { MERGE };
     for from in 0..runs.len() {
+        // A run that was trimmed is not replaced by one without any of its records: it would be merged again for ever.
+        if state.kept(runs[from].lsns.first) > runs[from].lsns.last {
+            continue;
+        }
         let mut len = 0_u64;
         let mut to = from;
         while let Some(run) = runs.get(to) {
@@ -167,6 +171,13 @@ mod tests {
         assert_eq!(next(&empty, &state, Lsn(40), Limits { most: 1000, ..LIMITS }), None);
         let eager = Limits { most: 1000, eager: true, ..LIMITS };
         assert_eq!(next(&empty, &state, Lsn(40), eager), planned(5, 20, 1));
+        state.trimmed = Lsn(11);
+        assert_eq!(
+            next(&empty, &state, Lsn(40), eager),
+            planned(11, 30, 1),
+            "a merge replaces all that it takes"
+        );
+        state.trimmed = Lsn(5);
         state.archive.runs.remove(1);
         assert_eq!(next(&empty, &state, Lsn(40), eager), planned(21, 40, 1), "not across a gap");
     }

@@ -28,10 +28,14 @@ impl Engine {
     }
 
     /// Publishes a run that is good on all its drives: the manifest names it, and only then do readers see it. What it
-    /// replaces may be reclaimed.
-    pub(crate) fn publish_run(&self, run: &RunEntry, floor: SegmentNo) -> Result<Reclaim> {
+    /// replaces may be reclaimed. `None`: all its records were trimmed meanwhile, and nobody wants it any more. It would
+    /// replace nothing, and nothing would ever replace it.
+    pub(crate) fn publish_run(&self, run: &RunEntry, floor: SegmentNo) -> Result<Option<Reclaim>> {
         self.keep(|house| {
             let before = house.manifest().state().clone();
+            if before.kept(run.lsns.first) > run.lsns.last {
+                return Ok(None);
+            }
             let floor = floor.max(before.floor);
             let segments = before.segments.iter().map(|entry| entry.number);
             let segments = segments.filter(|number| *number < floor).collect();
@@ -43,7 +47,7 @@ impl Engine {
             self.archive.forget(&replaced);
             self.home.emit(&Event::RunPublished { run: run.number, lsns: run.lsns, copies: run.copies });
             let runs = replaced.iter().map(|run| (run.number, run.copies)).collect();
-            Ok(Reclaim { version, segments, runs, checkpointed: false })
+            Ok(Some(Reclaim { version, segments, runs, checkpointed: false }))
         })
     }
 
