@@ -213,6 +213,9 @@ impl Figures {
         let shown =
             self.response.as_ref().is_some_and(|shown| shown.exact == shown.reads && shown.remapped > 0);
         must(shown, "quarantine-loses-nothing", format!("the first response: {:?}", self.response));
+        for broken in &self.broken {
+            must(broken.right, "quarantine-loses-nothing", format!("{}: {broken:?}", broken.fault));
+        }
         wrong
     }
 }

@@ -79,7 +79,9 @@ pub fn completed(switch: Switch, trace: Trace) -> Trace {
         Switch::WatermarkPassesHole => {
             first_through(&trace).map(|line| Head::Refused { line, guard: "one-sync-method".to_owned() })
         }
-        _ => first_on_drive(&trace).map(|line| Head::Refused { line, guard: ARCHIVE_NOT_FOLLOWED.to_owned() }),
+        _ => {
+            first_on_drive(&trace).map(|line| Head::Refused { line, guard: ARCHIVE_NOT_FOLLOWED.to_owned() })
+        }
     };
     let with = with.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Trace { code, with, ..trace }
