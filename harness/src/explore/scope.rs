@@ -247,7 +247,7 @@ impl Scope {
         },
         Self {
             limit: 256,
-            ..archive("ignored-adding", &[], &[Letter::AddDrives, Letter::Append, Letter::Die], 2, 1)
+            ..archive("ignored-adding", &[Letter::Append], &[Letter::AddDrives, Letter::Append, Letter::Die], 2, 1)
         },
         Self {
             limit: 256,
