@@ -200,6 +200,12 @@ impl Scope {
             ..scope("struck-allocated", &[Letter::Append], 2, 1)
         },
         Self { limit: 64, ..scope("struck-restored", &[Letter::Append, Letter::Restore], 2, 1) },
+        // Calls on a drive fail too: the drive is out, and the log goes on.
+        Self { limit: 64, ..archive("struck-drives", &[], &[Letter::AddDrives], 1, 1) },
+        Self {
+            limit: 64,
+            ..archive("struck-archive", SEALED, &[Letter::Compact, Letter::TrimAll, Letter::Scrub], 2, 1)
+        },
     ];
 
     /// What random runs are judged by: few images of each crash point, but many crash points.
@@ -247,7 +253,13 @@ impl Scope {
         },
         Self {
             limit: 256,
-            ..archive("ignored-adding", &[Letter::Append], &[Letter::AddDrives, Letter::Append, Letter::Die], 2, 1)
+            ..archive(
+                "ignored-adding",
+                &[Letter::Append],
+                &[Letter::AddDrives, Letter::Append, Letter::Die],
+                2,
+                1,
+            )
         },
         Self {
             limit: 256,
