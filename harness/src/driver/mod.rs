@@ -199,21 +199,24 @@ impl<S: Archived> Driver<S> {
                 let lost = S::accept_loss(&self.place)?;
                 Ok(Outcome::Lost(runs(&lost)))
             }
-            ClientStep::AddDrive { drive } => {
-                let dir = drive_dir(&self.place.dir, *drive);
-                self.log()?.add_drive(&dir)?;
-                self.found_drive(*drive);
-                Ok(Outcome::Done)
-            }
-            ClientStep::Compact => {
-                let runs = self.log()?.compact()?;
-                self.found_runs(&runs);
-                Ok(Outcome::Done)
-            }
+            ClientStep::AddDrive { drive } => self.add_drive(*drive),
+            ClientStep::Compact => self.compact(),
             ClientStep::Scrub => self.log()?.scrub(true).map(|_| Outcome::Done),
             // A reader's snapshot lives as long as one read.
             ClientStep::Hold { .. } | ClientStep::Release { .. } => Ok(Outcome::Done),
         }
+    }
+
+    fn add_drive(&self, drive: u64) -> Result<Outcome, Refusal> {
+        self.log()?.add_drive(&drive_dir(&self.place.dir, drive))?;
+        self.found_drive(drive);
+        Ok(Outcome::Done)
+    }
+
+    fn compact(&self) -> Result<Outcome, Refusal> {
+        let runs = self.log()?.compact()?;
+        self.found_runs(&runs);
+        Ok(Outcome::Done)
     }
 
     /// On a disk where nothing has failed, every drive serves.

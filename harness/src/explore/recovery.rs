@@ -105,7 +105,8 @@ fn drives_out(deeds: &[Deed]) -> Option<Violation> {
     follow(&mut Contract::new(), &mut calls, out).err()
 }
 
-/// What an open that could write leaves that nothing names. What it has removed, and is not sure to stay away, the next one removes again.
+/// What an open that could write leaves that nothing names. What it has removed, and is not sure to stay away, the next
+/// one removes again.
 fn orphan<S: Archived>(driver: &Driver<S>, after: &Reading) -> Option<Violation> {
     if after.orphans().is_empty() {
         return None;
