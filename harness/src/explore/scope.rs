@@ -200,6 +200,7 @@ impl Scope {
             ..scope("struck-allocated", &[Letter::Append], 2, 1)
         },
         Self { limit: 64, ..scope("struck-restored", &[Letter::Append, Letter::Restore], 2, 1) },
+        Self { limit: 16, ..archive("struck-archive", SEALED, &[Letter::Compact], 1, 1) },
     ];
 
     /// What random runs are judged by: few images of each crash point, but many crash points.
