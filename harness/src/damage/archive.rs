@@ -120,6 +120,17 @@ impl<S: Archived> Open<S> {
         Err(broken("a quarantine never becomes durable"))
     }
 
+    /// Only the drive that was damaged may ever have been out.
+    fn blames(&self, before: &Reading, damaged: u64) -> Result<(), Violation> {
+        let known = before.manifest.iter().flat_map(|manifest| &manifest.drives);
+        let healthy: Vec<u64> =
+            known.filter(|(_, drive)| drive.place != Some(damaged)).map(|(number, _)| *number).collect();
+        match self.out.iter().find(|out| healthy.contains(&out.number)) {
+            Some(out) => Err(broken(&format!("drive {} is out, and is not the damaged one", out.number))),
+            None => Ok(()),
+        }
+    }
+
     fn append(&self) -> Result<(), Violation> {
         let sent = [Sent { stream: 0, payload: b"goes on".to_vec() }];
         let acks = self.log.append(&sent, Durability::PowerLoss);
@@ -136,6 +147,7 @@ fn one_copy<S: Archived>(left: &Left, image: &Image, drive: u64) -> Result<&'sta
     open.look();
     open.append()?;
     open.settle()?;
+    open.blames(&before, drive)?;
     let mut told = !open.out.is_empty();
     let mut clean = false;
     for _ in 0..3 {
@@ -150,6 +162,7 @@ fn one_copy<S: Archived>(left: &Left, image: &Image, drive: u64) -> Result<&'sta
             break;
         }
     }
+    open.blames(&before, drive)?;
     all_read(&open.log, &left.truth)?;
     let Open { log, .. } = open;
     log.close().map_err(|why| lost("it does not close", &why))?;
@@ -179,25 +192,8 @@ fn one_copy<S: Archived>(left: &Left, image: &Image, drive: u64) -> Result<&'sta
 fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Violation> {
     let disk = SimFs::from_image(image);
     let reading = Reading::of(&files(image));
-    let there: BTreeMap<u64, &Record> = reading.records().map(|record| (record.lsn, record)).collect();
     let mut open = Open::<S>::of(&disk)?;
-    let mut word = "served around";
-    for record in &left.truth {
-        match open.log.get(record.lsn) {
-            Ok(found) if found == *record => {}
-            Ok(_) => return Err(wrong(record.lsn)),
-            Err(why) if why.lsns.is_some_and(|(first, last)| first <= record.lsn && record.lsn <= last) => {
-                word = "named";
-                if there.contains_key(&record.lsn) && indexed(&reading) {
-                    return Err(Violation::new(
-                        Invariant::DamageIsLoud,
-                        format!("LSN {} is intact, and is withheld", record.lsn),
-                    ));
-                }
-            }
-            Err(why) => return Err(lost("a read names no records", &why)),
-        }
-    }
+    let word = each_named(&open.log, left, &reading)?;
     // In one go, twice: what cannot be read is named and passed by.
     for _ in 0..2 {
         for record in open.log.read(1).into_iter().filter_map(Result::ok) {
@@ -212,7 +208,32 @@ fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Viol
     if word == "named" && found.lost.is_empty() {
         return Err(Violation::new(Invariant::DamageIsLoud, "a scrub does not name what is lost".to_owned()));
     }
+    // A scrub takes nothing away: what could be read before it still can.
+    each_named(&open.log, left, &reading)?;
     open.append()?;
+    Ok(word)
+}
+
+/// Every record is read as it was, or its loss is named; none that is whole on a drive is withheld.
+fn each_named<S: Archived>(log: &S, left: &Left, reading: &Reading) -> Result<&'static str, Violation> {
+    let there: BTreeMap<u64, &Record> = reading.records().map(|record| (record.lsn, record)).collect();
+    let mut word = "served around";
+    for record in &left.truth {
+        match log.get(record.lsn) {
+            Ok(found) if found == *record => {}
+            Ok(_) => return Err(wrong(record.lsn)),
+            Err(why) if why.lsns.is_some_and(|(first, last)| first <= record.lsn && record.lsn <= last) => {
+                word = "named";
+                if there.contains_key(&record.lsn) && indexed(reading) {
+                    return Err(Violation::new(
+                        Invariant::DamageIsLoud,
+                        format!("LSN {} is intact, and is withheld", record.lsn),
+                    ));
+                }
+            }
+            Err(why) => return Err(lost("a read names no records", &why)),
+        }
+    }
     Ok(word)
 }
 
