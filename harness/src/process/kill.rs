@@ -34,6 +34,8 @@ pub struct Scope {
 const SIGKILL: i32 = 9;
 /// Bytes of a printed receipt, roughly: it only spreads the kills.
 const RECEIPT_BYTES: u64 = 250;
+/// So many bytes hold the last few receipts.
+const TAIL: usize = 4096;
 /// No run may take longer without a single new receipt.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -97,7 +99,7 @@ fn run(
         runs += 1;
         // Either promise must survive the end of the process.
         append.durability = if random.below(3) == 0 { "process-crash" } else { "power-loss" };
-        let moment = choose(&mut random, scope);
+        let moment = choose(&mut random, scope, scope.kills - killed, reached(&append));
         if run_until(program, &append, &moment)? == End::Killed {
             killed += 1;
             progress.advance(1);
@@ -149,14 +151,16 @@ fn judge(
     Ok(())
 }
 
-fn choose(random: &mut Random, scope: &Scope) -> Moment {
+/// When the next run is killed, with so many kills to come and so many lines appended.
+fn choose(random: &mut Random, scope: &Scope, kills: u64, reached: u64) -> Moment {
     let micros = |random: &mut Random, most| Duration::from_micros(random.below(most));
     if random.below(4) == 0 {
         return Moment::After(micros(random, 30_000));
     }
-    // About the same share each time, so that the kills spread over the whole input.
-    let share = scope.lines as u64 * RECEIPT_BYTES / (scope.kills + 1);
-    Moment::Printed(random.below(share * 2), micros(random, 3_000))
+    // A share of what is left, so that the kills spread over the input, and the input outlasts the last of them.
+    let left = (scope.lines as u64).saturating_sub(reached);
+    let share = left * RECEIPT_BYTES / (kills + 1);
+    Moment::Printed(random.below((share * 3 / 2).max(1)), micros(random, 3_000))
 }
 
 fn run_until(program: &Program, append: &Append<'_>, moment: &Moment) -> Result<End, Trouble> {
@@ -200,6 +204,14 @@ fn wait_for(child: &mut Child, append: &Append<'_>, before: u64, moment: &Moment
     }
     thread::sleep(delay);
     Ok(())
+}
+
+/// The last LSN that a receipt names. There may be more records: what a kill took was the printing of their receipts.
+fn reached(append: &Append<'_>) -> u64 {
+    let receipts = fs::read(append.receipts).unwrap_or_default();
+    let tail = String::from_utf8_lossy(&receipts[receipts.len().saturating_sub(TAIL)..]).into_owned();
+    let lsns = tail.split("\"lsn\":").skip(1).filter_map(|rest| rest.split(',').next()?.parse::<u64>().ok());
+    lsns.max().unwrap_or(0)
 }
 
 /// Bytes of receipts so far.
