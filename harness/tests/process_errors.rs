@@ -239,14 +239,22 @@ fn an_input_that_cannot_be_read_is_told() {
 }
 
 #[test]
-fn a_resumed_append_refuses_an_input_that_is_shorter_than_the_log() {
+fn a_resumed_append_refuses_another_input_or_another_number_of_writers_and_leaves_nothing_behind() {
     let given = Given::new(10);
     fs::write(given.input(), "line 0\n").unwrap();
     expect(&given.append(&["--resume"]).output().unwrap(), 2, "TL-904");
-    // Ten records of stream 0 cannot have come from two writers with ten lines; nor two streams from one writer.
-    fs::write(given.input(), (0..10).map(|line| format!("line {line}\n")).collect::<String>()).unwrap();
+    let lines = |count: u32| (0..count).map(|line| format!("line {line}\n")).collect::<String>();
+    // Ten records of stream 0 cannot have come from two writers with ten lines.
+    fs::write(given.input(), lines(10)).unwrap();
     expect(&given.append(&["--resume", "--writers", "2"]).output().unwrap(), 2, "TL-904");
+    // With thirty lines they could, if the tenth of them were not another one.
+    fs::write(given.input(), lines(30)).unwrap();
+    expect(&given.append(&["--resume", "--writers", "2"]).output().unwrap(), 2, "TL-904");
+    fs::write(given.input(), lines(30).replace("line 9\n", "another\n")).unwrap();
     expect(&given.append(&["--resume"]).output().unwrap(), 2, "TL-904");
+    fs::write(given.input(), lines(30)).unwrap();
+    assert!(given.append(&["--resume"]).output().unwrap().status.success());
+    assert_eq!(given.run("cat", &[]).stdout, lines(30).as_bytes());
 }
 
 #[test]

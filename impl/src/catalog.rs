@@ -245,15 +245,14 @@ impl Catalog {
         keep.and_then(|at| self.spans.get(at)).or(self.spans.last()).map(Span::number)
     }
 
-    /// Forgets what a trim removed. If there are runs among it: which, and the version behind which no reader looks at
-    /// them.
-    pub(crate) fn trim(&mut self, before: Lsn, floor: SegmentNo) -> Option<(u64, Vec<RunEntry>)> {
+    /// Forgets what a trim removed. Says which runs are among it, and the version behind which no reader looks at them.
+    pub(crate) fn trim(&mut self, before: Lsn, floor: SegmentNo) -> (u64, Vec<RunEntry>) {
         self.trimmed = self.trimmed.max(before);
         self.spans.retain(|span| span.number() >= floor);
         let (gone, kept) = self.runs.iter().partition(|run| run.lsns.last < before);
         self.runs = kept;
         self.version += 1;
-        Some((self.version, gone)).filter(|(_, gone): &(u64, Vec<RunEntry>)| !gone.is_empty())
+        (self.version, gone)
     }
 }
 

@@ -6,7 +6,6 @@ use truelog_env::DirLock;
 
 use crate::archive::Archive;
 use crate::archive::keeper::Keeper;
-use crate::archive::reclaim::Reclaim;
 use crate::catalog::Catalog;
 use crate::commit::Commit;
 use crate::error::{Error, Failure, ReadOnlyWhy, Result};
@@ -229,7 +228,7 @@ impl Engine {
                 return Ok((Trimmed { before: trimmed, segments: 0 }, None));
             }
             let mut dropped = None;
-            let told = || dropped = self.catalog.lock().trim(before, floor);
+            let told = || dropped = Some(self.catalog.lock().trim(before, floor));
             let result = house.trim(&self.home, before, floor, marks.durable, told);
             result.map(|segments| (Trimmed { before, segments }, dropped))
         })?;
@@ -238,9 +237,7 @@ impl Engine {
             let _ = self.kernel.with(Front::space_freed);
         }
         if let Some((version, runs)) = dropped {
-            self.archive.forget(&runs);
-            let runs = runs.iter().map(|run| (run.number, run.copies)).collect();
-            self.keeper.lock().reclaim(Reclaim { version, segments: Vec::new(), runs, checkpointed: false });
+            self.archive_trimmed(version, &runs);
         }
         Ok(trimmed)
     }

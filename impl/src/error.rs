@@ -75,6 +75,9 @@ pub enum NotALog {
     /// It does not exist.
     #[error("it does not exist")]
     Missing,
+    /// Not even the directory above it exists.
+    #[error("the directory above it does not exist")]
+    NoParent,
     /// It is not a directory.
     #[error("it is not a directory")]
     NotADirectory,
@@ -193,6 +196,20 @@ pub enum Error {
     Gap {
         /// The records.
         lsns: LsnRange,
+    },
+    /// The manifest cannot be read, and records that no segment has may be in an archive that only it named.
+    #[error("records {lsns} are in no segment: if they were archived, they are on the drives")]
+    MayBeArchived {
+        /// The records.
+        lsns: LsnRange,
+    },
+    /// A drive that is said to be gone for good is there.
+    #[error("drive {drive} is not gone: it can be reached at {}", dir.display())]
+    DriveServes {
+        /// The drive.
+        drive: DriveNo,
+        /// Where it is.
+        dir: PathBuf,
     },
     /// The identity, the manifest or a segment's header is damaged.
     #[error("{} is damaged at offset {offset}: {reason}", path.display())]

@@ -1,6 +1,7 @@
 //! Codes, next steps and long explanations of the errors.
 
-use crate::error::Error;
+use crate::error::{Error, NotALog, ReadOnlyWhy};
+use crate::names::Name;
 
 /// One row of the table of codes.
 struct Row {
@@ -45,6 +46,8 @@ impl Error {
             Self::ManifestReadable { .. } => 31,
             Self::BadDrive { .. } => 32,
             Self::Gap { .. } => 33,
+            Self::MayBeArchived { .. } => 34,
+            Self::DriveServes { .. } => 35,
         };
         &TABLE[number - 1]
     }
@@ -58,7 +61,21 @@ impl Error {
     /// What to do next, in one sentence.
     #[must_use]
     pub fn next_step(&self) -> &'static str {
-        self.row().next
+        match self {
+            Self::NotALog { why: NotALog::NoParent, .. } => {
+                "Make the directory above it first, or mend the path."
+            }
+            Self::NotALog { why: NotALog::NoIdentity(_), .. } => {
+                "Restore the file IDENTITY from a copy of the log's directory: nothing can make it anew."
+            }
+            Self::CorruptFile { path, .. } if path.ends_with(Name::Identity.to_string()) => {
+                "Restore it from a copy of the log's directory; `truelog dump SEGMENT` shows the records meanwhile."
+            }
+            Self::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
+                "See `truelog verify DIR`; restore what is damaged from a copy, or `truelog accept-loss DIR`."
+            }
+            _ => self.row().next,
+        }
     }
 }
 
@@ -74,7 +91,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.code)
 }
 
-static TABLE: [Row; 33] = [
+static TABLE: [Row; 35] = [
     Row {
         code: "TL-001",
         next: "See what the operating system reports, mend it, and open the log again.",
@@ -105,8 +122,9 @@ These files are replaced by rename after a sync, so no crash leaves them half wr
 damaged later, or a file was copied into the directory. Nothing is guessed in their place. Restore the \
 file from a copy. If there is none, the records can still be read with `truelog cat DIR` and `truelog dump \
 SEGMENT`, and `truelog accept-loss DIR` gives up a manifest or a segment, but not the identity: it writes \
-the manifest anew, with the options of its command line, puts a segment whose header cannot be read aside \
-as `quarantined-segment-N`, and never uses the LSNs again that may have been in it.",
+the manifest anew, with the options of its command line; of a segment that still has records it writes the header and \
+the length anew; one that has none it puts aside as `quarantined-segment-N`, and never uses the LSNs again that may have \
+been in it.",
     },
     Row {
         code: "TL-004",
@@ -340,6 +358,22 @@ manifest on the drives are older than that, only the operator knows: `--trimmed-
 the only copy is gone for good, `truelog accept-loss DIR --no-archive` gives up everything that is not in the log's \
 own segments. Nothing was changed.",
     },
+    Row {
+        code: "TL-034",
+        next: "Run `truelog rebuild-manifest DIR --drive DRIVE_DIR`; only if the log never had drives, or they are gone \
+               for good, `truelog accept-loss DIR --no-archive`.",
+        long: "\
+The manifest cannot be read, and the oldest records are in none of the log's segments. Only the manifest knows whether \
+such records were trimmed or are in the archive. Were they given up now, they would never be returned again, though \
+they may be whole on the drives. A rebuild reads the drives and puts the manifest together again. Nothing was changed.",
+    },
+    Row {
+        code: "TL-035",
+        next: "To forget a drive that can be reached, run `truelog drives DIR remove N`.",
+        long: "\
+An accept-loss was told that a drive is gone for good, but the drive is there. Records of which it has the only copy \
+are not lost, so they are not given up. Nothing was changed.",
+    },
 ];
 
 #[cfg(test)]
@@ -350,7 +384,7 @@ mod tests {
 
     use super::*;
     use crate::archive::set::DriveSet;
-    use crate::error::{NotALog, ReadOnlyWhy, Reason};
+    use crate::error::Reason;
     use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 
     /// One of each; the match in [`Error::row`] makes the compiler ask for a code for any new one.
@@ -393,6 +427,8 @@ mod tests {
             Error::ManifestReadable { path: "/log/MANIFEST".into() },
             Error::BadDrive { dir: "/drive".into(), why: crate::archive::drive::DriveOut::Empty },
             Error::Gap { lsns },
+            Error::MayBeArchived { lsns },
+            Error::DriveServes { drive: DriveNo(1), dir: "/drive".into() },
         ]
     }
 

@@ -13,7 +13,8 @@ pub use crate::batch::{
     BATCH_HEADER, BATCH_MAGIC, Batch, BatchHeader, FRAME_HEADER, Frame, Frames, Site, StreamTable, TABLE_ROW,
 };
 pub use crate::block::FORMAT_VERSION;
-pub use crate::identity::{IDENTITY_MAGIC, Identity};
+
+pub use crate::identity::{IDENTITY_MAGIC, Identity, damaged};
 pub use crate::manifest::{
     ArchiveState, Content, Edit, MANIFEST_MAGIC, ManifestRecord, ManifestState, RECORD_HEADER, RecordSite,
     SegmentEntry,

@@ -109,7 +109,8 @@ pub(crate) fn read_identity(env: &Env, dir: &Path) -> Result<Identity> {
 }
 
 /// The error for a file that is not what it should be: [`Error::Version`] or [`Error::CorruptFile`].
-pub(crate) fn damaged(path: PathBuf, offset: u64, reason: Reason) -> Error {
+#[must_use]
+pub fn damaged(path: PathBuf, offset: u64, reason: Reason) -> Error {
     match reason {
         Reason::Newer(found) => Error::Version { path, found, supported: block::FORMAT_VERSION },
         reason => Error::CorruptFile { path, offset, reason },

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
-use crate::manifest::SegmentEntry;
+use crate::manifest::{Edition, SegmentEntry, read_manifest};
 use crate::options::Options;
 use crate::os;
 use crate::reader::{Iter, Reader};
@@ -40,7 +40,7 @@ pub struct Inspection {
     segments: Vec<SegmentEntry>,
     damage: Vec<Damage>,
     losses: Vec<LsnRange>,
-    first: Lsn,
+    edition: Edition,
     next: Lsn,
     vouched: Lsn,
     torn_bytes: u64,
@@ -84,6 +84,7 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
     let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
     Ok(Inspection {
         log: identity.log,
+        edition: found.state.edition(),
         home,
         catalog,
         archive,
@@ -94,7 +95,6 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
         segments: found.state.segments,
         damage: found.damage,
         losses: found.state.losses,
-        first: found.state.trimmed,
         next: found.next,
         vouched: found.vouched,
         torn_bytes: found.torn_bytes,
@@ -154,7 +154,18 @@ impl Inspection {
     /// The first record that is kept.
     #[must_use]
     pub const fn first(&self) -> Lsn {
-        self.first
+        self.edition.trimmed
+    }
+
+    /// Whether the log has archived, merged or trimmed records since it was looked at, so that files may be gone that
+    /// this inspection would read. What it cannot read then says nothing: inspect again.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Version`].
+    pub fn is_outdated(&self) -> Result<bool> {
+        // A manifest that cannot be read at the moment tells nothing new.
+        let now = read_manifest(&self.home)?.state;
+        Ok(now.is_some_and(|state| state.edition() != self.edition))
     }
 
     /// The LSN behind the last record shown.

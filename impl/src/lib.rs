@@ -86,8 +86,8 @@ pub use options::{
 pub use reader::Iter;
 pub use receipt::{Claim, Receipt, Unverifiable, Verdict, Violation};
 pub use recovery::{
-    RebuildOptions, Rebuilt, Recovered, Row, accept_loss, accept_loss_in, adopt, adopt_in, rebuild_manifest,
-    rebuild_manifest_in,
+    LossOptions, RebuildOptions, Rebuilt, Recovered, Row, accept_loss, accept_loss_in, adopt, adopt_in,
+    rebuild_manifest, rebuild_manifest_in,
 };
 pub use stat::Stat;
 pub use sync::runtime_name;

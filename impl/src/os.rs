@@ -53,7 +53,11 @@ pub fn resolve(dir: &Path) -> Result<PathBuf> {
             let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
                 return Err(failed(&error));
             };
-            Ok(fs::canonicalize(parent).map_err(|error| failed(&error))?.join(name))
+            let parent = fs::canonicalize(parent).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => Error::NotALog { dir: dir.into(), why: NotALog::NoParent },
+                _ => failed(&error),
+            });
+            Ok(parent?.join(name))
         }
         Err(error) => Err(failed(&error)),
     }
@@ -278,7 +282,7 @@ mod tests {
         std::os::unix::fs::symlink(&real, real.join("link")).expect("link");
         assert_eq!(resolve(&real.join("link")), Ok(real.clone()));
         assert_eq!(resolve(&real.join("link/new")), Ok(real.join("new")));
-        assert!(matches!(resolve(&real.join("no/new")), Err(Error::NotALog { why: NotALog::Missing, .. })));
+        assert!(matches!(resolve(&real.join("no/new")), Err(Error::NotALog { why: NotALog::NoParent, .. })));
     }
 
     #[test]

@@ -127,6 +127,24 @@ pub(crate) fn read_header(
     Ok(SegmentHeader::decode(&bytes[..got]))
 }
 
+/// Writes the header of a segment that the manifest names, and its length, anew, durably. No batch is touched.
+pub(crate) fn mend_frame(
+    file: &dyn File,
+    home: &Home,
+    entry: &SegmentEntry,
+) -> std::result::Result<(), truelog_env::IoError> {
+    let header = SegmentHeader {
+        log: home.log,
+        segment: entry.number,
+        salt: entry.salt,
+        capacity: entry.capacity,
+        block: home.block,
+    };
+    write_all_at(file, &header.encode(), 0)?;
+    write_zeros(file, file.metadata()?.len, entry.capacity)?;
+    file.sync_all()
+}
+
 /// An open segment, to be written by the one commit in flight.
 #[derive(Debug)]
 pub(crate) struct Segment {

@@ -1,22 +1,22 @@
 //! Holding claims against what is there, and a whole log against itself.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use truelog_env::{Env, IoKind, OpenMode};
+use truelog_env::{Env, OpenMode};
 
+use crate::archive::run::RunEntry;
 use crate::archive::scrub::BadCopy;
 use crate::batch::{Batch, BatchHeader, read_batch};
 use crate::catalog::{Damage, Span};
 use crate::codec::as_u64;
 use crate::error::{Error, Reason, Result};
-use crate::identity::damaged;
 use crate::inspect::{Inspection, inspect_in};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::names::Name;
 use crate::os;
 use crate::reader::Reader;
 use crate::receipt::{Claim, Unverifiable, Verdict, Violation};
-use crate::segment::read_header;
 use crate::types::{Digest, LogId};
 use crate::walk::find_valid;
 
@@ -60,7 +60,7 @@ const fn violated(why: Violation) -> Verdict {
 pub struct Report {
     /// The log's identity.
     pub log: LogId,
-    /// How many segments were read.
+    /// How many segments the manifest names.
     pub segments: u64,
     /// How many batches were read and are whole.
     pub batches: u64,
@@ -84,6 +84,25 @@ pub struct Report {
     pub damage: Vec<Damage>,
 }
 
+impl Report {
+    fn new(inspection: &Inspection) -> Self {
+        Self {
+            log: inspection.log(),
+            segments: 0,
+            batches: 0,
+            records: 0,
+            payload_bytes: 0,
+            unvouched: 0,
+            first: inspection.first(),
+            next: inspection.next(),
+            copies: 0,
+            unreachable: Vec::new(),
+            bad_copies: Vec::new(),
+            damage: Vec::new(),
+        }
+    }
+}
+
 /// As [`verify_dir_in`], in the real surroundings.
 ///
 /// # Errors
@@ -95,74 +114,80 @@ pub fn verify_dir(dir: impl AsRef<Path>) -> Result<Report> {
 /// Reads every record of the log in `dir`, an absolute path, and checks all of it: headers, checksums, chains, and
 /// that the LSNs have no gap. Takes no lock and writes nothing.
 ///
+/// Where a writer beside has replaced files meanwhile it looks again, and goes on behind what it has read.
+///
 /// # Errors
 /// As [`inspect_in`].
 pub fn verify_dir_in(env: &Env, dir: &Path) -> Result<Report> {
-    let inspection = inspect_in(env, dir)?;
-    let mut report = Report {
-        log: inspection.log(),
-        segments: 0,
-        batches: 0,
-        records: 0,
-        payload_bytes: 0,
-        unvouched: 0,
-        first: inspection.first(),
-        next: inspection.next(),
-        copies: 0,
-        unreachable: Vec::new(),
-        bad_copies: Vec::new(),
-        damage: inspection.damage().to_vec(),
-    };
-    check_headers(&inspection, &mut report)?;
-    check_archive(&inspection, &mut report);
-    check_batches(&inspection, &mut report)?;
+    let mut inspection = inspect_in(env, dir)?;
+    let mut report = Report::new(&inspection);
+    let mut from = Lsn::FIRST;
+    while let ControlFlow::Break(at) = check_from(&inspection, from, &mut report)? {
+        from = at;
+        inspection = inspect_in(env, dir)?;
+        (report.first, report.next) = (inspection.first(), inspection.next());
+    }
     Ok(report)
 }
 
-/// Checks the segments' headers. What they say stands in the manifest too, so no record is affected.
-fn check_headers(inspection: &Inspection, report: &mut Report) -> Result<()> {
-    let home = inspection.home();
-    for entry in inspection.segments() {
-        let path = home.path(Name::Segment(entry.number));
-        let file = match home.env.fs.open(&path, OpenMode::READ) {
-            Ok(file) => file,
-            // That it is missing is known by now, unless it was trimmed meanwhile.
-            Err(error) if error.kind == IoKind::NotFound => continue,
-            Err(error) => return Err(Error::io(path, error)),
-        };
-        let header = read_header(&*file).map_err(|source| Error::io(&path, source))?;
-        if let Err(reason) = header.and_then(|header| header.check_named(home.log, entry, home.block)) {
-            note(report, LsnRange::of(Lsn::FIRST, 0), damaged(path, 0, reason));
-        }
-        report.segments += 1;
-    }
-    Ok(())
-}
-
-/// Reads all copies of all runs, and the records that they hold from one of them.
-fn check_archive(inspection: &Inspection, report: &mut Report) {
-    for run in inspection.runs() {
-        let checked = inspection.archive().check(run);
-        report.copies += checked.copies;
-        report.unreachable.extend(checked.unreachable.into_iter().map(|drive| (drive, run.number)));
-        report.bad_copies.extend(checked.bad);
-        let kept = LsnRange::new(run.lsns.first.max(report.first), run.lsns.last);
-        let damaged: u64 = checked.damage.iter().map(|damage| damage.lsns.len()).sum();
-        report.records += kept.len().saturating_sub(damaged);
-        report.payload_bytes += checked.payload_bytes;
-        for Damage { lsns, error } in checked.damage {
-            note(report, lsns, error);
+/// Checks what has records from `from` on, piece by piece, ascending. Breaks at the first record of a piece that was
+/// replaced meanwhile.
+fn check_from(inspection: &Inspection, from: Lsn, report: &mut Report) -> Result<ControlFlow<Lsn>> {
+    let known = |report: &mut Report| {
+        inspection.damage().iter().for_each(|damage| note(report, damage.lsns, damage.error.clone()));
+        report.segments = as_u64(inspection.segments().len());
+        Ok(())
+    };
+    let mut reached = piece(inspection, report, from, known)?;
+    for run in inspection.runs().iter().filter(|run| run.lsns.last >= from) {
+        if reached.is_continue() {
+            let check = |report: &mut Report| {
+                check_run(inspection, run, from, report);
+                Ok(())
+            };
+            reached = piece(inspection, report, from.max(run.lsns.first), check)?;
         }
     }
+    let mut walk = Walk { inspection, from, buf: Vec::new(), before: None };
+    for span in inspection.spans().iter().filter(|span| span.lsns.last >= from) {
+        if reached.is_continue() {
+            let check = |report: &mut Report| walk.segment(span, report);
+            reached = piece(inspection, report, from.max(span.lsns.first), check)?;
+        }
+    }
+    Ok(reached)
 }
 
-/// Walks over all kept batches, in order, and checks that each continues the one before it.
-fn check_batches(inspection: &Inspection, report: &mut Report) -> Result<()> {
-    let mut walk = Walk { inspection, report, buf: Vec::new(), before: None };
-    for span in inspection.spans() {
-        walk.segment(&span)?;
+/// Checks a piece that begins with the record `at`. If there is trouble, and files were replaced meanwhile, it proves
+/// nothing: it is taken back.
+fn piece(
+    inspection: &Inspection,
+    report: &mut Report,
+    at: Lsn,
+    check: impl FnOnce(&mut Report) -> Result<()>,
+) -> Result<ControlFlow<Lsn>> {
+    let before = report.clone();
+    let checked = check(report);
+    let same = report.damage == before.damage && report.bad_copies == before.bad_copies;
+    if (checked.is_err() || !same) && inspection.is_outdated()? {
+        *report = before;
+        return Ok(ControlFlow::Break(at));
     }
-    Ok(())
+    checked.map(ControlFlow::Continue)
+}
+
+/// Reads all copies of a run, and from one of them its records from `from` on.
+fn check_run(inspection: &Inspection, run: &RunEntry, from: Lsn, report: &mut Report) {
+    let kept = LsnRange::new(run.lsns.first.max(report.first).max(from), run.lsns.last);
+    let checked = inspection.archive().check(run, kept);
+    report.copies += checked.copies;
+    report.unreachable.extend(checked.unreachable.into_iter().map(|drive| (drive, run.number)));
+    report.bad_copies.extend(checked.bad);
+    report.records += checked.records;
+    report.payload_bytes += checked.payload_bytes;
+    for Damage { lsns, error } in checked.damage {
+        note(report, lsns, error);
+    }
 }
 
 /// Adds damage that is not known yet.
@@ -173,16 +198,18 @@ fn note(report: &mut Report, lsns: LsnRange, error: Error) {
     }
 }
 
+/// Walks over kept batches, in order, and checks that each continues the one before it.
 struct Walk<'a> {
     inspection: &'a Inspection,
-    report: &'a mut Report,
+    /// Records before this one were counted already.
+    from: Lsn,
     buf: Vec<u8>,
     /// The last batch, if the next one follows it without a gap.
     before: Option<BatchHeader>,
 }
 
 impl Walk<'_> {
-    fn segment(&mut self, span: &Span) -> Result<()> {
+    fn segment(&mut self, span: &Span, report: &mut Report) -> Result<()> {
         let ground = span.ground;
         let home = self.inspection.home();
         let path = home.path(Name::Segment(ground.segment));
@@ -194,7 +221,7 @@ impl Walk<'_> {
             let mut buf = std::mem::take(&mut self.buf);
             let found = read_batch(&*file, &site, ground.block, span.end, &mut buf).map_err(failed)?;
             let step = match found {
-                Ok(batch) if batch.header.base == due => Ok(self.batch(&batch)),
+                Ok(batch) if batch.header.base == due => Ok(self.batch(&batch, report)),
                 Ok(batch) => Err(Reason::OtherLsn(batch.header.base)),
                 Err(reason) => Err(reason),
             };
@@ -207,7 +234,7 @@ impl Walk<'_> {
                         find_valid(&*file, &ground, from, span.end, &mut self.buf).map_err(failed)?;
                     let next = behind.valid.filter(|header| header.base >= due);
                     let last = next.map_or(span.lsns.last, |header| header.base.prev());
-                    self.hole(ground.segment, offset, LsnRange::new(due, last), reason);
+                    self.hole(ground.segment, offset, LsnRange::new(due, last), reason, report);
                     let Some(header) = next else { break };
                     (due, offset) = (header.base, header.site.offset);
                 }
@@ -216,13 +243,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn batch(&mut self, batch: &Batch<'_>) -> BatchHeader {
+    fn batch(&mut self, batch: &Batch<'_>, report: &mut Report) -> BatchHeader {
         let header = batch.header;
-        self.report.batches += 1;
-        for frame in batch.records().filter(|frame| frame.lsn >= self.report.first) {
-            self.report.records += 1;
-            self.report.payload_bytes += as_u64(frame.payload.len());
-            self.report.unvouched += u64::from(frame.lsn > self.inspection.vouched());
+        report.batches += 1;
+        for frame in batch.records().filter(|frame| frame.lsn >= report.first.max(self.from)) {
+            report.records += 1;
+            report.payload_bytes += as_u64(frame.payload.len());
+            report.unvouched += u64::from(frame.lsn > self.inspection.vouched());
         }
         if self
             .before
@@ -230,17 +257,17 @@ impl Walk<'_> {
         {
             let (segment, offset) = (header.site.segment, header.site.offset);
             let error = Error::Corrupt { segment, offset, lsns: header.lsns(), reason: Reason::OtherChain };
-            note(self.report, header.lsns(), error);
+            note(report, header.lsns(), error);
         }
         self.before = Some(header);
         header
     }
 
-    fn hole(&mut self, segment: SegmentNo, offset: u64, lsns: LsnRange, reason: Reason) {
+    fn hole(&mut self, segment: SegmentNo, offset: u64, lsns: LsnRange, reason: Reason, report: &mut Report) {
         self.before = None;
         let lost = |loss: &LsnRange| loss.first <= lsns.first && lsns.last <= loss.last;
-        if !lsns.is_empty() && lsns.last >= self.report.first && !self.inspection.losses().iter().any(lost) {
-            note(self.report, lsns, Error::Corrupt { segment, offset, lsns, reason });
+        if !lsns.is_empty() && lsns.last >= report.first && !self.inspection.losses().iter().any(lost) {
+            note(report, lsns, Error::Corrupt { segment, offset, lsns, reason });
         }
     }
 }

@@ -1,91 +1,14 @@
 //! The archive on the real file system: what is compacted reads the same, whatever happens to one drive.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests that damage files")]
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use truelog::{Durability, Error, Log, Lsn, LsnRange, Options, Record, RunNo, StreamId};
-
-fn options() -> Options {
-    Options {
-        segment_size: 64 << 10,
-        max_batch_bytes: 32 << 10,
-        archive_block_bytes: 8 << 10,
-        run_bytes: 1 << 20,
-        archive_rate: 0,
-        prefetch_bytes: 256 << 10,
-        background: false,
-        ..Options::default()
-    }
-}
-
-fn payload(lsn: u64) -> Vec<u8> {
-    format!("record {lsn} ").repeat(1 + usize::try_from(lsn % 60).expect("small")).into_bytes()
-}
-
-fn fill(log: &Log, count: u64) {
-    let next = log.stat().next.get();
-    for first in (next..next + count).step_by(10) {
-        let payloads: Vec<_> = (first..first + 10).map(payload).collect();
-        let records: Vec<_> = payloads
-            .iter()
-            .zip(first..)
-            .map(|(payload, lsn)| Record { stream: StreamId(lsn % 3), payload })
-            .collect();
-        log.append_batch(&records, Durability::PowerLoss).expect("receipts");
-    }
-}
-
-fn check(log: &Log, from: u64) {
-    let next = log.stat().next.get();
-    let mut due = from;
-    for entry in log.iter(Lsn(from)) {
-        let entry = entry.expect("a record");
-        assert_eq!((entry.lsn, entry.stream), (Lsn(due), StreamId(due % 3)));
-        assert_eq!(entry.payload, payload(due), "record {due}");
-        due += 1;
-    }
-    assert_eq!(due, next, "all of them");
-    for lsn in (from..next).rev().step_by(7) {
-        assert_eq!(log.get(Lsn(lsn)).expect("a record").payload, payload(lsn));
-    }
-}
-
-struct Place {
-    _dir: tempfile::TempDir,
-    log: PathBuf,
-    drives: [PathBuf; 3],
-}
-
-fn place() -> Place {
-    let dir = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| dir.path().canonicalize().expect("a path").join(name);
-    Place { log: at("log"), drives: [at("drive-a"), at("drive-b"), at("drive-c")], _dir: dir }
-}
-
-fn files(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir)
-        .expect("a directory")
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
-        .collect();
-    names.sort();
-    names
-}
-
-/// A log with 600 records, compacted onto two drives, and 100 more.
-fn archived(place: &Place) -> Log {
-    let log = Log::create(&place.log, &options()).expect("a log");
-    for drive in &place.drives[..2] {
-        log.add_drive(drive, 0).expect("a drive");
-    }
-    fill(&log, 600);
-    let runs = log.compact().expect("runs");
-    assert_eq!(runs.first().map(|run| run.lsns.first), Some(Lsn::FIRST));
-    fill(&log, 100);
-    log
-}
+use common::archived::{archived, check, files, fill, options, payload, place};
+use truelog::{Error, Log, Lsn, LsnRange, Options, RunNo};
 
 #[test]
 fn what_is_compacted_reads_the_same_before_during_and_after() {

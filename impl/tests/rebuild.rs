@@ -236,3 +236,22 @@ fn a_drive_of_another_log_or_of_another_copy_is_refused() {
     let refused = rebuild_manifest(&copy, &place.drives, &told());
     assert!(matches!(refused, Err(Error::BadDrive { why: DriveOut::OtherEpoch, .. })), "{refused:?}");
 }
+
+/// The runs are gone and no operator says why: the drives' copies of the manifest do.
+#[test]
+fn a_rebuild_after_a_trim_knows_of_it_from_the_drives() {
+    let place = Place::new();
+    let (log, _) = Log::open(&place.log, &options()).expect("it opens");
+    let first = log.runs()[1].lsns.last.next();
+    log.trim(first).expect("a trim");
+    while log.archive_step().expect("a step").worked {}
+    log.close().expect("closed");
+    place.lose();
+    let rebuilt = rebuild_manifest(&place.log, &place.drives, &told()).expect("rebuilt");
+    assert_eq!(rebuilt.first, first);
+    let (log, _) = Log::open(&place.log, &options()).expect("it opens");
+    for claim in &place.claims {
+        let kept = if claim.lsn < first { Verdict::Trimmed } else { Verdict::Verified };
+        assert_eq!(log.verify(claim), Ok(kept), "{claim:?}");
+    }
+}

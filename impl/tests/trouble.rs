@@ -12,11 +12,16 @@ use std::os::unix::fs::FileExt;
 
 use common::{Dir, options, payload, segments};
 use truelog::{
-    Claim, Error, Log, Lsn, LsnRange, ReadOnlyWhy, Row, StreamId, Verdict, Violation, accept_loss, adopt,
-    inspect, verify_dir,
+    Claim, Error, Log, LossOptions, Lsn, LsnRange, ReadOnlyWhy, Row, StreamId, Verdict, Violation,
+    accept_loss, adopt, inspect, verify_dir,
 };
 
 const A: StreamId = StreamId(0);
+
+/// The test's logs have no drives.
+fn loss() -> LossOptions {
+    LossOptions { stored: options(), no_archive: true, ..LossOptions::default() }
+}
 
 /// A closed log of `count` records of one block each, in the first segment.
 fn filled(dir: &Dir, count: u64) -> Vec<truelog::Receipt> {
@@ -82,9 +87,9 @@ fn damage_is_named_and_kept_until_its_loss_is_accepted() {
         assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 7);
         assert_eq!(log.iter(Lsn(1)).filter(Result::is_err).count(), 1);
     }
-    let given_up = accept_loss(dir.path(), &options()).expect("a loss");
+    let given_up = accept_loss(dir.path(), &loss()).expect("a loss");
     assert_eq!(given_up.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [damaged]);
-    assert_eq!(accept_loss(dir.path(), &options()), Ok(vec![]));
+    assert_eq!(accept_loss(dir.path(), &loss()), Ok(vec![]));
     let (log, recovered) = Log::open(dir.path(), &options()).expect("a log");
     assert!(!recovered.read_only && recovered.rows.contains(&Row::TailLossAccepted), "{recovered:?}");
     assert_eq!(log.get(Lsn(4)), Err(Error::Lost { lsns: damaged }));
@@ -103,7 +108,7 @@ fn damage_to_the_last_records_is_found_by_the_idle_mark() {
     rot(&dir, &receipts[2]);
     let (_, recovered) = Log::open(dir.path(), &options()).expect("a log for reading");
     assert_eq!(recovered.damage[0].lsns, LsnRange::new(Lsn(3), Lsn(3)));
-    accept_loss(dir.path(), &options()).expect("a loss");
+    accept_loss(dir.path(), &loss()).expect("a loss");
     let (log, _) = Log::open(dir.path(), &options()).expect("a log");
     assert_eq!(log.append(A, b"four").expect("a receipt").lsn(), Lsn(4));
     log.close().expect("a close");
@@ -162,7 +167,7 @@ fn a_sealed_segment_that_is_missing_is_damage() {
     assert!(recovered.damage.iter().any(|damage| damage.lsns == lost), "{:?}", recovered.damage);
     assert_eq!(log.get(Lsn(last + 1)).expect("a record").payload, payload(last, 500));
     drop(log);
-    accept_loss(dir.path(), &options()).expect("a loss");
+    accept_loss(dir.path(), &loss()).expect("a loss");
     let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
     assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
     assert_eq!(log.append(A, b"on").expect("a receipt").lsn(), Lsn(61));
@@ -181,7 +186,7 @@ fn a_lost_first_batch_of_a_sealed_segment_hides_nothing_else() {
     assert!(recovered.read_only);
     assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 59);
     drop(log);
-    accept_loss(dir.path(), &options()).expect("a loss");
+    accept_loss(dir.path(), &loss()).expect("a loss");
     let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
     assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
     let receipt = log.append(A, b"on").expect("a receipt");
@@ -197,7 +202,7 @@ fn a_manifest_that_is_lost_is_damage_and_can_be_written_anew() {
     assert!(recovered.read_only && recovered.rows.contains(&Row::ManifestUnreadable));
     assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 60);
     drop(log);
-    accept_loss(dir.path(), &options()).expect("a loss");
+    accept_loss(dir.path(), &loss()).expect("a loss");
     let (log, recovered) =
         Log::open(dir.path(), &options()).expect("the log, with the options that were given");
     assert_eq!((recovered.read_only, recovered.next), (false, Lsn(61)));
@@ -215,7 +220,7 @@ fn what_is_lost_together_with_the_trim_point_is_not_said_to_be_trimmed() {
         let file = fs::OpenOptions::new().write(true).open(dir.path().join(name)).expect("a file");
         file.write_all_at(&[0; 512], 0).expect("zeros");
     }
-    let given_up = accept_loss(dir.path(), &options()).expect("a loss");
+    let given_up = accept_loss(dir.path(), &loss()).expect("a loss");
     let all = LsnRange::new(Lsn(1), Lsn(lost));
     assert!(given_up.iter().any(|damage| damage.lsns == all), "{given_up:?}");
     let (log, recovered) = Log::open(dir.path(), &options()).expect("the log");
@@ -237,7 +242,7 @@ fn an_acceptance_that_was_cut_off_between_two_names_of_a_segment_is_finished() {
     }
     // A crash may keep the new name of a rename, and not the removal of the old one.
     fs::hard_link(&path, &aside).expect("a second name");
-    accept_loss(dir.path(), &options()).expect("a loss");
+    accept_loss(dir.path(), &loss()).expect("a loss");
     assert!(aside.exists() && !path.exists());
     let (_, recovered) = Log::open(dir.path(), &options()).expect("the log");
     assert!(!recovered.read_only, "{recovered:?}");
@@ -359,7 +364,7 @@ fn a_segment_that_cannot_be_read_is_put_aside_and_its_lsns_are_never_used_again(
             file.write_all_at(&vec![0; len], 0).expect("zeros");
         }
         let before = fs::read(dir.path().join(&name)).expect("the segment");
-        let given_up = accept_loss(dir.path(), &options()).expect("a loss");
+        let given_up = accept_loss(dir.path(), &loss()).expect("a loss");
         assert!(given_up.iter().any(|damage| damage.lsns.contains(Lsn(8))), "{given_up:?}");
         let aside = dir.path().join(format!("quarantined-{name}"));
         assert_eq!(fs::read(&aside).expect("the segment, put aside"), before);

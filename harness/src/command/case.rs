@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use crate::explore::Case;
 use crate::subject::Plain;
 
@@ -20,10 +21,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let ran = arguments.case.parse::<Case>().and_then(|case| case.run::<Plain>());
     match ran {
         Ok((lines, holds)) => {
-            for line in lines {
-                println!("{line}");
-            }
-            ExitCode::from(u8::from(!holds))
+            let lines: Vec<String> = lines.into_iter().map(|line| line.to_string()).collect();
+            out::print(lines.join("\n"), ExitCode::from(u8::from(!holds)))
         }
         Err(error) => {
             eprintln!("cargo verify case: {error}");

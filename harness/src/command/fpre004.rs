@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use crate::emulator::designs::Historical;
 use crate::emulator::profile::Profile;
 use crate::fpre004::{Size, experiment, figures, table, timeline};
@@ -36,18 +37,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let progress = Progress::begin("fpre004");
     let figures = figures(size, &progress);
     let took = progress.end();
-    if arguments.json {
-        match serde_json::to_string_pretty(&figures) {
-            Ok(text) => println!("{text}"),
-            Err(error) => {
-                eprintln!("cargo verify fpre004: cannot write JSON: {error}");
-                return ExitCode::from(4);
-            }
-        }
-    } else {
-        println!("{}", table::render(&figures));
-    }
     let wrong = figures.wrong();
+    let end = ExitCode::from(u8::from(!wrong.is_empty()));
+    let end =
+        if arguments.json { out::json(&figures, end) } else { out::print(table::render(&figures), end) };
     for (invariant, says) in &wrong {
         eprintln!("VIOLATED {invariant}: {says}");
     }
@@ -56,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         if wrong.is_empty() { "holds" } else { "VIOLATED" },
         took.as_secs_f64()
     );
-    ExitCode::from(u8::from(!wrong.is_empty()))
+    end
 }
 
 fn draw(path: &std::path::Path) -> ExitCode {
@@ -68,8 +61,8 @@ fn draw(path: &std::path::Path) -> ExitCode {
     };
     match std::fs::write(path, svg) {
         Ok(()) => {
-            println!("seed {}, attempt {}: {}", at.0, at.1 + 1, path.display());
-            ExitCode::SUCCESS
+            let says = format!("seed {}, attempt {}: {}", at.0, at.1 + 1, path.display());
+            out::print(says, ExitCode::SUCCESS)
         }
         Err(error) => {
             eprintln!("cargo verify fpre004: cannot write {}: {error}", path.display());

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use crate::kernels::{SCENARIOS, Scenario};
 
 /// Which scenario.
@@ -21,6 +22,5 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         eprintln!("cargo verify kernel: no scenario is called {:?}: {}", arguments.name, known.join(", "));
         return ExitCode::from(2);
     };
-    println!("{}", scenario.explore());
-    ExitCode::SUCCESS
+    out::print(scenario.explore(), ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ mod fpre004;
 mod kernel;
 mod mechanism;
 mod mutants;
+mod out;
 mod real;
 mod replay;
 mod schedule;
@@ -70,10 +71,8 @@ pub fn main() -> ExitCode {
     match arguments.command {
         None => run(&arguments.plan),
         Some(Command::List) => {
-            for check in CHECKS {
-                println!("{:<12} {}", check.name, check.says);
-            }
-            ExitCode::SUCCESS
+            let lines = CHECKS.iter().map(|check| format!("{:<12} {}", check.name, check.says));
+            out::print(lines.collect::<Vec<_>>().join("\n"), ExitCode::SUCCESS)
         }
         Some(Command::Case(case)) => case::run(&case),
         Some(Command::Corpus) => corpus::run(),
@@ -95,20 +94,11 @@ fn run(plan: &Plan) -> ExitCode {
     };
     eprintln!("seed {} commit {}", plan.seed(), checks::commit());
     let reports: Vec<Report> = chosen.iter().map(|check| checks::run(check, plan)).collect();
-    if plan.json {
-        match serde_json::to_string_pretty(&reports) {
-            Ok(text) => println!("{text}"),
-            Err(error) => {
-                eprintln!("cargo verify: cannot write JSON: {error}");
-                return ExitCode::from(4);
-            }
-        }
-    } else {
-        println!("{}", table::render(&reports));
-    }
+    let worst = reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Incomplete);
+    let end = ExitCode::from(worst.exit_code());
+    let end = if plan.json { out::json(&reports, end) } else { out::print(table::render(&reports), end) };
     for finding in reports.iter().flat_map(|report| &report.findings) {
         eprintln!("\nVIOLATED {}\n{}\nagain: {}", finding.invariant, finding.says, finding.replay);
     }
-    let worst = reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Incomplete);
-    ExitCode::from(worst.exit_code())
+    end
 }

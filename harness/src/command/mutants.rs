@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use super::out;
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
@@ -95,15 +96,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         eprintln!("cargo verify mutants: no mutant of that name in corpus/mutants");
         return ExitCode::from(2);
     }
-    if arguments.json {
-        match serde_json::to_string_pretty(&rows) {
-            Ok(text) => println!("{text}"),
-            Err(error) => eprintln!("cargo verify mutants: {error}"),
-        }
-    } else {
-        println!("{}", render(&rows));
-    }
-    ExitCode::from(u8::from(rows.iter().any(|row| row.end != End::Killed)))
+    let end = ExitCode::from(u8::from(rows.iter().any(|row| row.end != End::Killed)));
+    if arguments.json { out::json(&rows, end) } else { out::print(render(&rows), end) }
 }
 
 fn matrix(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {

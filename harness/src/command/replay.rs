@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use crate::replay::{Wrong, check_one, read};
 
 /// Which trace.
@@ -19,22 +20,18 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match read(&arguments.trace).and_then(|trace| check_one(&trace).map(|replayed| (trace, replayed))) {
         Ok((trace, replayed)) => {
             let with = if replayed.violates { "; with its switch off it breaks " } else { "; it is about " };
-            println!("ends as stated{with}{}", trace.invariant);
-            if trace.is_of_prefetch() {
-                println!("slot word: {}", trace.head);
+            let (invariant, head) = (trace.invariant, &trace.head);
+            let on = if trace.is_of_prefetch() {
+                format!("slot word: {head}")
             } else {
-                println!("mechanism: {}", trace.head);
-                println!("code: {}", trace.code());
-            }
-            ExitCode::SUCCESS
+                format!("mechanism: {head}\ncode: {}", trace.code())
+            };
+            out::print(format!("ends as stated{with}{invariant}\n{on}"), ExitCode::SUCCESS)
         }
         Err(wrong @ (Wrong::Unreadable(_) | Wrong::Folder(_))) => {
             eprintln!("cargo verify replay: {wrong}");
             ExitCode::from(2)
         }
-        Err(wrong) => {
-            println!("VIOLATED: {wrong}");
-            ExitCode::from(1)
-        }
+        Err(wrong) => out::print(format!("VIOLATED: {wrong}"), ExitCode::from(1)),
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::out;
 use crate::schedules::{SCENES, Scene, Strategy, Tape, explore};
 
 /// What to run again.
@@ -24,21 +25,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     let explored = explore(scene, &Strategy::Replay(arguments.schedule.clone()), 0, 1);
     match explored.found {
-        Some(found) => {
-            println!("VIOLATED {}\n{}", found.invariant, found.says);
-            ExitCode::from(1)
-        }
+        Some(found) => out::print(format!("VIOLATED {}\n{}", found.invariant, found.says), ExitCode::from(1)),
         None if explored.schedules == 0 || explored.judged.points == 0 => {
-            println!("the schedule does not fit the scene any more: nothing was judged");
-            ExitCode::from(3)
+            out::print("the schedule does not fit the scene any more: nothing was judged", ExitCode::from(3))
         }
         None => {
             let judged = explored.judged;
-            println!(
-                "holds: {} crash points, {} images, {} pairs",
-                judged.points, judged.images, judged.pairs
-            );
-            ExitCode::SUCCESS
+            let (points, images, pairs) = (judged.points, judged.images, judged.pairs);
+            out::print(
+                format!("holds: {points} crash points, {images} images, {pairs} pairs"),
+                ExitCode::SUCCESS,
+            )
         }
     }
 }

@@ -4,7 +4,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UT
 
 use crate::report::{Report, Verdict};
 
-/// The table: check, what was explored, time, verdict; then the notes, a line each.
+/// The notes, a line each; then the table: check, what was explored, time, verdict.
 #[must_use]
 pub(crate) fn render(reports: &[Report]) -> String {
     let mut table = Table::new();
@@ -26,13 +26,10 @@ pub(crate) fn render(reports: &[Report]) -> String {
             verdict(report.verdict),
         ]);
     }
-    let mut text = table.to_string();
-    for report in reports {
-        for note in &report.notes {
-            text.push_str(&format!("\n{}: {note}", report.check));
-        }
-    }
-    text
+    let notes = reports
+        .iter()
+        .flat_map(|report| report.notes.iter().map(|note| format!("{}: {note}\n", report.check)));
+    notes.collect::<String>() + &table.to_string()
 }
 
 fn verdict(verdict: Verdict) -> Cell {

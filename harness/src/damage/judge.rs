@@ -126,6 +126,10 @@ pub fn judge(truth: &[Record], reading: &Reading, ending: &Ending) -> Result<Hea
             heard = Heard::Undetectable;
         }
     }
+    if let (Some(segment), false) = (reading.broken().first(), read_only || other) {
+        let says = format!("segment {segment} is not as the manifest names it, and nobody says so");
+        return wrong(Invariant::DamageIsLoud, says);
+    }
     if heard == Heard::Whole && read_only {
         heard = Heard::Named;
     }

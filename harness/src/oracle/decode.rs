@@ -61,6 +61,8 @@ pub struct Segment {
     pub number: u64,
     /// Its salt.
     pub salt: u64,
+    /// Whether its file is as long as its header says.
+    pub whole: bool,
     /// The valid batches from the first block on, up to the first point that is not one.
     pub batches: Vec<Batch>,
     /// Valid batches behind that point.
@@ -160,6 +162,16 @@ impl Reading {
         orphans
     }
 
+    /// The segments that are named and there, but without a header of theirs or shorter than it says. Both were durable
+    /// before the name was, so no crash leaves this.
+    #[must_use]
+    pub fn broken(&self) -> Vec<u64> {
+        let Some(manifest) = &self.manifest else { return Vec::new() };
+        let whole = |number: &u64| self.segments.get(number).is_some_and(|segment| segment.whole);
+        let named = manifest.segments.iter().filter(|number| **number >= manifest.floor);
+        named.filter(|number| self.names.contains(number) && !whole(number)).copied().collect()
+    }
+
     /// Says so if something vouches for a record that is not there.
     #[must_use]
     pub fn watermark_too_high(&self) -> Option<String> {
@@ -238,8 +250,8 @@ impl Segment {
         if !ok {
             return None;
         }
-        let mut segment =
-            Self { number, salt: u64_at(header, 40)?, batches: Vec::new(), stranded: Vec::new() };
+        let (salt, whole) = (u64_at(header, 40)?, bytes.len() as u64 >= u64_at(header, 48)?);
+        let mut segment = Self { number, salt, whole, batches: Vec::new(), stranded: Vec::new() };
         let mut at = block;
         let mut intact = true;
         while at < bytes.len() {

@@ -193,7 +193,8 @@ macro_rules! subject {
             }
 
             fn accept_loss(place: &Place) -> Result<Vec<(u64, u64)>, Refusal> {
-                let options = $module::options(&place.setup);
+                let stored = $module::options(&place.setup);
+                let options = $engine::LossOptions { stored, no_archive: true, ..Default::default() };
                 let lost = $engine::accept_loss_in(&place.env, &place.dir, &options).map_err($module::refusal)?;
                 Ok(lost.iter().map(|damage| $module::run(damage.lsns)).collect())
             }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::{Damage, Lsn, Name, Row, SegmentNo};
+use truelog::{Damage, DriveNo, LossOptions, Name};
 
 use crate::args::{AcceptLoss, Place};
 use crate::create;
@@ -19,11 +19,42 @@ struct Adopted {
     adopted: bool,
 }
 
-/// One run of records that was given up.
+/// What was done about damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Done {
+    /// Records, or a file, are given up.
+    GaveUp,
+    /// A segment whose name only was missing from the manifest is named again.
+    NamedAgain,
+    /// A segment's header and length are again what the manifest says.
+    Mended,
+}
+
+impl Done {
+    /// A segment that is still there was kept.
+    fn of(damage: &Damage) -> Self {
+        let truelog::Error::CorruptFile { path, reason, .. } = &damage.error else { return Self::GaveUp };
+        let name = path.file_name().and_then(Name::parse);
+        let segment = name.is_some_and(|name| matches!(name, Name::Segment(_)));
+        match (segment && path.exists(), reason) {
+            (false, _) => Self::GaveUp,
+            (true, truelog::Reason::Unnamed) if damage.lsns.is_empty() => Self::NamedAgain,
+            (true, truelog::Reason::Unnamed) => Self::GaveUp,
+            (true, _) => Self::Mended,
+        }
+    }
+}
+
+/// Damage, and what was done about it.
 #[derive(Serialize)]
 struct Lost {
-    first_lsn: u64,
-    last_lsn: u64,
+    done: Done,
+    /// The LSNs that were given up, both included; nothing if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_lsn: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_lsn: Option<u64>,
     records: u64,
     why: String,
 }
@@ -55,51 +86,66 @@ struct Kept {
     kept: String,
 }
 
+/// A drive that is gone for good.
+#[derive(Serialize)]
+struct Forgotten {
+    forgot_drive: u64,
+}
+
+/// Nothing was to be given up.
+#[derive(Serialize)]
+struct Nothing {
+    given_up: u64,
+}
+
 /// Runs `accept-loss`.
 ///
 /// # Errors
 /// Whatever the log or standard output reports.
 pub(crate) fn accept_loss(args: &AcceptLoss, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    if !args.no_archive {
-        refuse_archived(&args.dir)?;
-    }
-    let lost =
-        truelog::accept_loss(&args.dir, &create::options(&args.stored)).map_err(Failure::log(&args.dir))?;
+    let options = LossOptions {
+        stored: create::options(&args.stored),
+        no_archive: args.no_archive,
+        gone: args.drive_gone.iter().copied().map(DriveNo).collect(),
+    };
+    let lost = truelog::accept_loss(&args.dir, &options).map_err(Failure::log(&args.dir))?;
     for damage in &lost {
         tell(damage, json, out)?;
     }
     if lost.iter().any(is_whole_manifest) {
         tell_options(&args.dir, json, out)?;
     }
-    if lost.is_empty() && !json {
-        output::line(out, "nothing is damaged; nothing was given up")?;
+    for drive in &args.drive_gone {
+        tell_forgotten(*drive, json, out)?;
+    }
+    if lost.is_empty() {
+        tell_nothing(json, out)?;
     }
     tell_kept(&args.dir, json, out)?;
     output::flush(out)
 }
 
-/// Refuses when the manifest cannot be read and the records below the oldest segment may be on drives.
-fn refuse_archived(dir: &Path) -> Result<(), Failure> {
-    let view = open::readable(dir)?;
-    if !view.rows().contains(&Row::ManifestUnreadable) {
-        return Ok(());
+fn tell_forgotten(forgot_drive: u64, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    if json {
+        return output::json(out, &Forgotten { forgot_drive });
     }
-    let oldest = view.damage().iter().find(|damage| {
-        let nowhere = matches!(damage.error, truelog::Error::Corrupt { segment: SegmentNo::NONE, .. });
-        nowhere && damage.lsns.first == Lsn::FIRST
-    });
-    match oldest {
-        Some(damage) => {
-            Err(Failure::MayBeArchived { dir: dir.to_owned(), first: damage.lsns.last.next().get() })
-        }
-        None => Ok(()),
+    output::line(out, &format!("forgot drive {forgot_drive}, which is gone for good"))
+}
+
+fn tell_nothing(json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    if json {
+        return output::json(out, &Nothing { given_up: 0 });
     }
+    output::line(out, "nothing was given up")
 }
 
 fn tell(damage: &Damage, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let done = Done::of(damage);
+    let some = Some(damage.lsns).filter(|lsns| !lsns.is_empty());
     let shown = Lost {
-        first_lsn: damage.lsns.first.get(),
-        last_lsn: damage.lsns.last.get(),
+        done,
+        first_lsn: some.map(|lsns| lsns.first.get()),
+        last_lsn: some.map(|lsns| lsns.last.get()),
         records: damage.lsns.len(),
         why: damage.error.to_string(),
     };
@@ -108,11 +154,11 @@ fn tell(damage: &Damage, json: bool, out: &mut dyn Write) -> Result<(), Failure>
     }
     let records = output::count(shown.records, "record");
     let what = match &damage.error {
-        // Only its name was missing from the manifest.
-        truelog::Error::CorruptFile { path, reason: truelog::Reason::Unnamed, .. }
-            if damage.lsns.is_empty() && path.exists() =>
-        {
+        truelog::Error::CorruptFile { path, .. } if done == Done::NamedAgain => {
             format!("named {} again, with its records", path.display())
+        }
+        truelog::Error::CorruptFile { path, .. } if done == Done::Mended && damage.lsns.is_empty() => {
+            format!("mended {}, which has all its records", path.display())
         }
         truelog::Error::CorruptFile { path, .. } if damage.lsns.is_empty() => {
             format!("gave up {}, and no record that can be named", path.display())

@@ -62,7 +62,9 @@ Examples:
     #[command(after_help = "\
 Line k of standard input, counted from 0, becomes record k div N of stream k mod N, without its newline, where N
 is the number of writers. With --format frames a record is a length (u32, little-endian) and as many bytes.
-A receipt is one JSON object a line; it is printed only once the durability that it names holds.
+A receipt is one JSON object a line; it is printed only once the durability that it names holds. A record whose receipt
+could not be printed, because the output failed or the process was killed, may be in the log all the same: --resume
+skips it, and no receipt of it is printed later. `truelog cat --format json` shows what is there.
 
 Examples:
   truelog append /srv/orders < lines.txt > receipts.jsonl
@@ -168,12 +170,14 @@ Example:
     #[command(after_help = "\
 The options are stored only if the manifest cannot be read, and are printed then: give those that the log was created
 with. A segment that cannot be read is kept as quarantined-segment-N: it is named here and by
-`truelog stat`, and no log reads it or removes it. Records on a drive that is away are not given up. If the manifest
+`truelog stat`, and no log reads it or removes it. Records on a drive that is away are not given up, unless --drive-gone says
+that it never comes back. If the manifest
 cannot be read and the oldest records are not in the log's segments, they may be on drives: then it is refused, for
 `truelog rebuild-manifest` finds them there, unless --no-archive says that there are none.
 
-Example:
-  truelog verify /srv/orders; truelog accept-loss /srv/orders")]
+Examples:
+  truelog verify /srv/orders; truelog accept-loss /srv/orders
+  truelog drives /srv/orders; truelog accept-loss /srv/orders --drive-gone 1")]
     AcceptLoss(AcceptLoss),
 
     /// Say what an error code means and what to do.
@@ -217,6 +221,11 @@ pub struct AcceptLoss {
     /// The manifest cannot be read, and no drive has any records of the log: give up all that no segment has.
     #[arg(long)]
     pub no_archive: bool,
+
+    /// A drive, by its number, that cannot be reached and never will be: the log forgets it, and gives up the records
+    /// of which it had the last copy. May be given more than once.
+    #[arg(long, value_name = "N")]
+    pub drive_gone: Vec<u64>,
 
     /// What is stored with the log if its manifest cannot be read.
     #[command(flatten)]

@@ -10,9 +10,6 @@ use crate::failure::Failure;
 use crate::open;
 use crate::output;
 
-/// How often the log is looked at anew where something cannot be read, before it is taken for what it is.
-const LOOKS: u32 = 4;
-
 /// A record as JSON. Exactly one of the payloads is there.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -31,25 +28,21 @@ struct Shown<'a> {
 /// # Errors
 /// The last damage met, or whatever else the log or standard output reports.
 pub(crate) fn run(args: &Cat, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let view = open::readable(&args.dir)?;
+    let mut view = open::readable(&args.dir)?;
     let mut iter = view.iter(args.from.map_or(view.first(), Lsn));
     let as_json = json || args.format == OutputFormat::Json;
-    let (mut last, mut looks) = (None, LOOKS);
+    let mut last = None;
     loop {
         let at = iter.position();
         let Some(entry) = iter.next() else { break };
         match entry {
-            Ok(entry) => {
-                print(&entry, as_json, out)?;
-                looks = LOOKS;
-            }
-            Err(_) if looks > 0 => {
-                // A writer beside may have archived the records, or merged their run, since the log was looked at.
-                looks -= 1;
-                iter = open::readable(&args.dir)?.iter(at);
+            Ok(entry) => print(&entry, as_json, out)?,
+            // A writer beside has archived the records, or merged their run, since the log was looked at.
+            Err(_) if view.is_outdated().map_err(Failure::log(&args.dir))? => {
+                view = open::readable(&args.dir)?;
+                iter = view.iter(at);
             }
             Err(source) => {
-                looks = LOOKS;
                 let failure = Failure::Log { path: args.dir.clone(), source };
                 if let Some(before) = last.replace(failure) {
                     // The last one is told by whoever called.
@@ -59,7 +52,10 @@ pub(crate) fn run(args: &Cat, json: bool, out: &mut dyn Write) -> Result<(), Fai
         }
     }
     output::flush(out)?;
-    last.map_or(Ok(()), Err)
+    // Damage that no record hides behind is told too: without a manifest nobody knows what else there was.
+    let known = view.damage().first().map(|damage| damage.error.clone());
+    let failure = last.or(known.map(|source| Failure::Log { path: args.dir.clone(), source }));
+    failure.map_or(Ok(()), Err)
 }
 
 fn print(entry: &Entry, json: bool, out: &mut dyn Write) -> Result<(), Failure> {

@@ -24,8 +24,8 @@ pub(crate) const UNKNOWN_CODE: &str = "TL-910";
 pub(crate) const THREAD: &str = "TL-911";
 /// Copies in the archive are damaged.
 pub(crate) const DEGRADED: &str = "TL-912";
-/// Records may be in an archive that only a lost manifest named.
-pub(crate) const MAY_BE_ARCHIVED: &str = "TL-913";
+/// The command line is not one.
+pub(crate) const USAGE: &str = "TL-913";
 /// The incident that the prefetch slot answers. No program of this log can end with it.
 const FPRE004: &str = "FPRE004";
 
@@ -69,8 +69,9 @@ static OWN: [Explained; 14] = [
         code: OTHER_INPUT,
         what: "A resumed append was fed an input that cannot be the one the log was fed before.",
         next: "Feed the same input, whole, with the same --format and the same --writers as before.",
-        more: "With --resume the command skips, in each stream, as many records as the log holds of it. The log holds \
-               more than this input would ever give that stream, so skipping would be guessing.",
+        more: "With --resume the command skips, in each stream, as many records as the log holds of it. Either the log \
+               holds more than this input would ever give that stream, or the last record that the log holds of it is \
+               not the one that the input has there: skipping would be guessing. Nothing of that stream was appended.",
     },
     Explained {
         code: CUT_FRAME,
@@ -129,13 +130,10 @@ static OWN: [Explained; 14] = [
                then says which records are lost.",
     },
     Explained {
-        code: MAY_BE_ARCHIVED,
-        what: "The manifest cannot be read, and the oldest records are in none of the log's segments.",
-        next: "Run `truelog rebuild-manifest DIR --drive DRIVE_DIR`; only if the log never had drives, or they are gone \
-               for good, `truelog accept-loss DIR --no-archive`.",
-        more: "Only the manifest knows whether such records were trimmed or are in the archive. Were they given up now, \
-               they would never be returned again, though they may be whole on the drives. A rebuild reads the drives \
-               and puts the manifest together again. Nothing was changed.",
+        code: USAGE,
+        what: "The command line cannot be understood.",
+        next: "Run `truelog --help`, or `truelog COMMAND --help` for examples.",
+        more: "A command, an option or a value is not known, or does not go with another. Nothing was done.",
     },
     Explained {
         code: FPRE004,

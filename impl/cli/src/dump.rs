@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::format::{BATCH_HEADER, Batch, BatchHeader, RUN_MAGIC, SegmentHeader};
-use truelog::{Error, Reason};
+use truelog::Reason;
+use truelog::format::{BATCH_HEADER, Batch, BatchHeader, RUN_MAGIC, SegmentHeader, damaged};
 
 use crate::args::Dump;
 use crate::failure::Failure;
@@ -175,10 +175,8 @@ pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Fa
     if bytes.starts_with(&RUN_MAGIC) {
         return run::run(path, &file, len, &bytes, json, out);
     }
-    let header = SegmentHeader::decode(&bytes).map_err(|reason| Failure::Log {
-        path: path.clone(),
-        source: Error::CorruptFile { path: path.clone(), offset: 0, reason },
-    })?;
+    let header = SegmentHeader::decode(&bytes)
+        .map_err(|reason| Failure::Log { path: path.clone(), source: damaged(path.clone(), 0, reason) })?;
     let mut printer = Printer { out, json, held: None, damaged: 0, open: 0 };
     printer.print(&Range::Header {
         log: header.log.to_string(),

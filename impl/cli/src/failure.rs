@@ -66,6 +66,16 @@ pub enum Failure {
         /// Records that the input has for it.
         given: u64,
     },
+    /// A resumed append is fed other records than those that the log holds.
+    #[error("record {seq} of stream {stream} is LSN {lsn} in the log, but the input has another one there")]
+    OtherRecord {
+        /// The stream.
+        stream: u64,
+        /// Its sequence number.
+        seq: u64,
+        /// Where the log has it.
+        lsn: u64,
+    },
     /// The input ends inside a frame.
     #[error("the input ends inside frame {record}, {got} bytes into it")]
     CutFrame {
@@ -114,14 +124,9 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
-    /// The manifest cannot be read, and records may be in an archive that only it named.
-    #[error("records before {first} are in no segment: if they were archived, they are on the drives")]
-    MayBeArchived {
-        /// The log's directory.
-        dir: PathBuf,
-        /// The first record that a segment has.
-        first: u64,
-    },
+    /// The command line is not one.
+    #[error("{}", .0.trim_end())]
+    Usage(String),
     /// A code that nothing has.
     #[error("there is no code `{0}`")]
     UnknownCode(String),
@@ -160,14 +165,14 @@ impl Failure {
             Self::Input { .. } => codes::INPUT,
             Self::Closed => codes::CLOSED,
             Self::Output(_) => codes::OUTPUT,
-            Self::OtherInput { .. } => codes::OTHER_INPUT,
+            Self::OtherInput { .. } | Self::OtherRecord { .. } => codes::OTHER_INPUT,
             Self::CutFrame { .. } => codes::CUT_FRAME,
             Self::TooLong { .. } => codes::TOO_LONG,
             Self::File { .. } => codes::FILE,
             Self::Violated { .. } => codes::VIOLATED,
             Self::Degraded { .. } => codes::DEGRADED,
             Self::Incomplete { .. } => codes::INCOMPLETE,
-            Self::MayBeArchived { .. } => codes::MAY_BE_ARCHIVED,
+            Self::Usage(_) => codes::USAGE,
             Self::UnknownCode(_) => codes::UNKNOWN_CODE,
             Self::Thread(_) => codes::THREAD,
         }
@@ -183,6 +188,7 @@ impl Failure {
                 | Error::CorruptFile { .. }
                 | Error::CorruptBlock { .. }
                 | Error::Gap { .. }
+                | Error::MayBeArchived { .. }
                 | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }
@@ -190,6 +196,7 @@ impl Failure {
                 | Error::TooManyStreams { .. }
                 | Error::NoSuchDrive { .. }
                 | Error::BadDrive { .. }
+                | Error::DriveServes { .. }
                 | Error::ManifestReadable { .. }
                 | Error::Trimmed { .. }
                 | Error::Absent { .. } => Exit::Usage,
@@ -198,10 +205,13 @@ impl Failure {
                 }
                 _ => Exit::Environment,
             },
-            Self::Violated { .. } | Self::Degraded { .. } | Self::MayBeArchived { .. } => Exit::Violated,
-            Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } | Self::UnknownCode(_) => {
-                Exit::Usage
-            }
+            Self::Violated { .. } | Self::Degraded { .. } => Exit::Violated,
+            Self::OtherInput { .. }
+            | Self::OtherRecord { .. }
+            | Self::CutFrame { .. }
+            | Self::TooLong { .. }
+            | Self::Usage(_)
+            | Self::UnknownCode(_) => Exit::Usage,
             Self::Incomplete { .. } => Exit::Incomplete,
             Self::Closed => Exit::ClosedPipe,
             Self::Input { .. } | Self::Output(_) | Self::File { .. } | Self::Thread(_) => Exit::Environment,
@@ -222,14 +232,14 @@ impl Failure {
             Self::Log { path, .. } | Self::File { path, .. } | Self::Incomplete { path, .. } => {
                 Some(path.display().to_string())
             }
-            Self::Violated { dir, .. } | Self::Degraded { dir, .. } | Self::MayBeArchived { dir, .. } => {
-                Some(dir.display().to_string())
-            }
-            Self::Input { .. } | Self::OtherInput { .. } | Self::CutFrame { .. } | Self::TooLong { .. } => {
-                Some("standard input".to_owned())
-            }
+            Self::Violated { dir, .. } | Self::Degraded { dir, .. } => Some(dir.display().to_string()),
+            Self::Input { .. }
+            | Self::OtherInput { .. }
+            | Self::OtherRecord { .. }
+            | Self::CutFrame { .. }
+            | Self::TooLong { .. } => Some("standard input".to_owned()),
             Self::Closed | Self::Output(_) => Some("standard output".to_owned()),
-            Self::UnknownCode(_) | Self::Thread(_) => None,
+            Self::Usage(_) | Self::UnknownCode(_) | Self::Thread(_) => None,
         }
     }
 

@@ -37,6 +37,11 @@ const BUFFER: usize = 64 * 1024;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
+            let failure = Failure::Usage(error.to_string());
+            failure.show(&mut io::stderr().lock(), true);
+            return failure.exit().into();
+        }
         Err(error) => {
             // Help and version come this way too, with their own exit code and stream. If that stream is gone there
             // is nobody to tell.

@@ -45,6 +45,33 @@ impl Tally {
     pub(crate) const fn receipts(&self) -> u64 {
         self.verified + self.unvouched + self.trimmed + self.violated + self.other_log
     }
+
+    /// Counts a verdict. Returns what is to be said of it, if it does not hold.
+    fn count(&mut self, line: u64, claim: &Claim, verdict: Verdict) -> Option<Complaint> {
+        let (verdict, why) = match verdict {
+            Verdict::Verified => {
+                self.verified += 1;
+                return None;
+            }
+            Verdict::Unvouched => {
+                self.unvouched += 1;
+                return None;
+            }
+            Verdict::Trimmed => {
+                self.trimmed += 1;
+                return None;
+            }
+            Verdict::Violated { why } => {
+                self.violated += 1;
+                ("violated", why.to_string())
+            }
+            Verdict::Unverifiable { why } => {
+                self.other_log += 1;
+                ("unverifiable", why.to_string())
+            }
+        };
+        Some(Complaint { line, lsn: Some(claim.lsn.get()), verdict, why })
+    }
 }
 
 /// A receipt, or a line that should have been one, that does not simply hold.
@@ -102,7 +129,12 @@ pub(crate) fn check(
                 // A writer may have gone on since the log was looked at: these receipts are newer than that look.
                 view = open::readable(dir)?;
             }
-            judge(dir, &view, &window, &mut tally, tell)?;
+            for (line, claim) in judge(&view, &window, &mut tally) {
+                let verdict = last_word(dir, &mut view, &claim)?;
+                if let Some(complaint) = tally.count(line, &claim, verdict) {
+                    tell(&complaint)?;
+                }
+            }
             window.clear();
         }
         if !more {
@@ -135,45 +167,32 @@ fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<boo
     Ok(true)
 }
 
-/// Walks a sorted window beside the log.
-fn judge(
-    dir: &Path,
-    view: &Inspection,
-    window: &[(u64, Claim)],
-    tally: &mut Tally,
-    tell: &mut dyn FnMut(&Complaint) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+/// Walks a sorted window beside the log. Returns those that are not there at first sight.
+fn judge(view: &Inspection, window: &[(u64, Claim)], tally: &mut Tally) -> Vec<(u64, Claim)> {
     let mut walk = Walk { view, iter: None, here: None };
+    let mut left = Vec::new();
     for (line, claim) in window {
-        let verdict = match walk.glance(claim) {
-            Some(verdict) => verdict,
-            None => view.verify(claim).map_err(Failure::log(dir))?,
-        };
-        let (verdict, why) = match verdict {
-            Verdict::Verified => {
-                tally.verified += 1;
-                continue;
-            }
-            Verdict::Unvouched => {
-                tally.unvouched += 1;
-                continue;
-            }
-            Verdict::Trimmed => {
-                tally.trimmed += 1;
-                continue;
-            }
-            Verdict::Violated { why } => {
-                tally.violated += 1;
-                ("violated", why.to_string())
-            }
-            Verdict::Unverifiable { why } => {
-                tally.other_log += 1;
-                ("unverifiable", why.to_string())
-            }
-        };
-        tell(&Complaint { line: *line, lsn: Some(claim.lsn.get()), verdict, why })?;
+        match walk.glance(claim) {
+            Some(true) => tally.verified += 1,
+            Some(false) => tally.unvouched += 1,
+            None => left.push((*line, *claim)),
+        }
     }
-    Ok(())
+    left
+}
+
+/// The log's own verdict, from a look that is not older than what was replaced.
+fn last_word(dir: &Path, view: &mut Inspection, claim: &Claim) -> Result<Verdict, Failure> {
+    let failed = Failure::log(dir);
+    loop {
+        let verdict = view.verify(claim);
+        let settled =
+            matches!(verdict, Ok(Verdict::Verified | Verdict::Unvouched | Verdict::Unverifiable { .. }));
+        if settled || !view.is_outdated().map_err(&failed)? {
+            return verdict.map_err(&failed);
+        }
+        *view = open::readable(dir)?;
+    }
 }
 
 /// A place in the log that moves forward.
@@ -185,8 +204,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The verdict, if the record is there and is exactly what the claim says.
-    fn glance(&mut self, claim: &Claim) -> Option<Verdict> {
+    /// If the record is there and is exactly what the claim says: whether something durable vouches for it.
+    fn glance(&mut self, claim: &Claim) -> Option<bool> {
         if claim.log != self.view.log() {
             return None;
         }
@@ -195,7 +214,7 @@ impl Walk<'_> {
             && entry.seq == claim.seq
             && entry.payload.len() as u64 == u64::from(claim.len)
             && *digest == claim.digest;
-        same.then_some(if entry.vouched { Verdict::Verified } else { Verdict::Unvouched })
+        same.then_some(entry.vouched)
     }
 
     /// The record at `lsn`, if it can be read.

@@ -193,7 +193,7 @@ fn a_drive_that_is_away_is_no_loss() {
     let told = given.json("verify", &[], 4, "TL-027");
     assert_eq!(told.last().unwrap()["damaged"], 0, "nothing says that it is damaged: {told:?}");
     // Nothing is given up because a drive is away.
-    given.good("accept-loss", &[]);
+    assert_eq!(given.json("accept-loss", &[], 0, "")[0]["given_up"], 0);
     given.json("drives", &["remove", "0"], 4, "TL-030");
     for name in ["c", "d"] {
         given.good("drives", &["add", given.at(name).to_str().unwrap()]);
@@ -206,6 +206,21 @@ fn a_drive_that_is_away_is_no_loss() {
     given.good("drives", &["add", given.at("e").to_str().unwrap()]);
     given.good("compact", &[]);
     assert_eq!(runs(&given.at("e")).len(), 1, "the copy was made again");
+}
+
+#[test]
+fn a_drive_that_is_gone_for_good_is_given_up_when_told() {
+    let given = Given::archived();
+    given.json("accept-loss", &["--drive-gone", "0"], 2, "TL-035");
+    for name in ["a", "b"] {
+        fs::remove_dir_all(given.at(name)).unwrap();
+    }
+    let told = given.json("accept-loss", &["--drive-gone", "0", "--drive-gone", "1"], 0, "");
+    let records: u64 = told.iter().filter_map(|one| one["records"].as_u64()).sum();
+    assert!(records > 0 && records < LINES, "{told:?}");
+    assert_eq!(told.iter().filter(|one| one["forgot_drive"].is_u64()).count(), 2, "{told:?}");
+    assert_eq!(given.receipts(1, "TL-908")["receipts"]["violated"], records);
+    assert!(given.good("drives", &[]).contains("no drives"));
 }
 
 #[test]
@@ -246,7 +261,7 @@ fn a_lost_manifest_is_rebuilt_and_nothing_is_given_up_before() {
     let drives = ["--drive", a.to_str().unwrap(), "--drive", b.to_str().unwrap()];
     given.json("rebuild-manifest", &drives, 2, "TL-031");
     fs::remove_file(given.at("log/MANIFEST")).unwrap();
-    given.json("accept-loss", &[], 1, "TL-913");
+    given.json("accept-loss", &[], 1, "TL-034");
     assert!(!given.at("log/MANIFEST").exists());
     let log = given.at("log");
     given.json("rebuild-manifest", &["--drive", log.to_str().unwrap()], 2, "TL-032");

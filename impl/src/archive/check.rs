@@ -23,9 +23,11 @@ pub(crate) struct Checked {
     pub(crate) unreachable: Vec<DriveNo>,
     /// The damaged copies, each at its first bad block.
     pub(crate) bad: Vec<BadCopy>,
-    /// Records that no copy has whole.
+    /// Records that no copy has whole, as far as can be seen: where a copy cannot be reached, the error says so.
     pub(crate) damage: Vec<Damage>,
-    /// How many bytes the payloads of the others have.
+    /// How many of the asked records are whole.
+    pub(crate) records: u64,
+    /// How many bytes their payloads have.
     pub(crate) payload_bytes: u64,
 }
 
@@ -52,8 +54,8 @@ impl Archive {
         ArchiveBlock::decode(&bytes, &site).map_err(|_| DriveFault::Mismatch)
     }
 
-    /// Reads all copies of a run, every block.
-    pub(crate) fn check(&self, run: &RunEntry) -> Checked {
+    /// Reads all copies of a run, every block, and counts those of the records `asked` that are whole.
+    pub(crate) fn check(&self, run: &RunEntry, asked: LsnRange) -> Checked {
         let mut checked = Checked::default();
         let mut homes = Vec::new();
         for drive in run.copies.iter() {
@@ -78,10 +80,18 @@ impl Archive {
             }
             match whole {
                 Some(block) => {
-                    checked.payload_bytes +=
-                        block.records().map(|frame| as_u64(frame.payload.len())).sum::<u64>();
+                    for frame in block.records().filter(|frame| asked.contains(frame.lsn)) {
+                        checked.records += 1;
+                        checked.payload_bytes += as_u64(frame.payload.len());
+                    }
                 }
-                None => checked.damage.push(damage(run, row.offset, row.lsns(), last, homes.is_empty())),
+                None => checked.damage.push(damage(
+                    run,
+                    row.offset,
+                    row.lsns(),
+                    last,
+                    !checked.unreachable.is_empty(),
+                )),
             }
         }
         checked
@@ -111,7 +121,7 @@ impl Archive {
             }
         }
         if index.is_none() {
-            checked.damage.push(damage(run, row.offset, run.lsns, last, homes.is_empty()));
+            checked.damage.push(damage(run, row.offset, run.lsns, last, !checked.unreachable.is_empty()));
         }
         index
     }

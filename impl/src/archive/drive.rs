@@ -13,7 +13,7 @@ use crate::error::{Error, NotALog, Reason, Result};
 use crate::home::{self, Home, read_full_at, write_all_at};
 use crate::identity::damaged;
 use crate::lsn::DriveNo;
-use crate::manifest::{ManifestRead, read_manifest};
+use crate::manifest::{Edition, ManifestRead, read_manifest};
 use crate::names::Name;
 use crate::types::LogId;
 
@@ -119,14 +119,14 @@ pub(crate) struct Look {
     pub(crate) out: Option<DriveOut>,
     /// Whether nothing can be written to it.
     pub(crate) read_only: bool,
-    /// The generation of its copy of the manifest; 0 for none.
-    pub(crate) generation: u64,
+    /// How new its copy of the manifest is.
+    pub(crate) edition: Edition,
 }
 
 /// Looks at a drive: whether it is there, is the one that is meant, is not older than it was, and knows of no newer
 /// archive than the log, whose generation is `known`. Writes nothing.
 pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
-    let out = |out| Look { home: None, out: Some(out), read_only: false, generation: 0 };
+    let out = |out| Look { home: None, out: Some(out), read_only: false, edition: Edition::default() };
     let identity = match read_identity(log, &entry.path) {
         Ok(identity) => identity,
         Err(why) => return out(why),
@@ -145,12 +145,12 @@ pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
         Err(error) => return out(DriveOut::Io(error)),
     };
     let home = log.at(&entry.path, volume);
-    let generation = match read_manifest(&home) {
-        Ok(ManifestRead { state: Some(state), .. }) => state.archive.generation,
-        Ok(_) | Err(Error::Version { .. }) => 0,
+    let edition = match read_manifest(&home) {
+        Ok(ManifestRead { state: Some(state), .. }) => state.edition(),
         Err(Error::Io { source, .. }) => return out(DriveOut::Io(source)),
-        Err(_) => 0,
+        Ok(_) | Err(_) => Edition::default(),
     };
+    let generation = edition.generation;
     let out = if generation < entry.seen {
         Some(DriveOut::Stale { found: generation, seen: entry.seen })
     } else if generation > known {
@@ -158,7 +158,7 @@ pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
     } else {
         None
     };
-    Look { home: Some(home), out, read_only: volume.read_only, generation }
+    Look { home: Some(home), out, read_only: volume.read_only, edition }
 }
 
 pub(crate) fn read_identity(log: &Home, dir: &Path) -> std::result::Result<DriveIdentity, DriveOut> {

@@ -40,7 +40,7 @@ pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn) -> Shelf {
             shelf.suspect(*drive, evidence);
             home.emit(&Event::DriveSuspect { drive: *drive, evidence });
         } else {
-            shelf.copied(*drive, state.archive.generation);
+            shelf.copied(*drive, state.edition());
             house.seen(*drive, state.archive.generation);
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn) -> Shelf {
 }
 
 fn refresh(place: &Home, state: &ManifestState, durable: Lsn) -> Result<()> {
-    if state.archive.runs.is_empty() {
+    if state.archive.generation == 0 {
         return Ok(());
     }
     ManifestFile::checkpoint(place, state.clone(), durable).map(|_| ()).map_err(|failure| failure.error)

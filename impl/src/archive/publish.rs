@@ -67,6 +67,18 @@ impl Engine {
         })
     }
 
+    /// Records were trimmed, and these runs with them: they are reclaimed once no reader looks at them, and the drives
+    /// hear of the trim, so that no rebuild takes what was trimmed for missing.
+    pub(crate) fn archive_trimmed(&self, version: u64, runs: &[RunEntry]) {
+        if self.catalog.lock().generation() == 0 {
+            return;
+        }
+        self.archive.forget(runs);
+        let runs: Vec<_> = runs.iter().map(|run| (run.number, run.copies)).collect();
+        let checkpointed = runs.is_empty();
+        self.keeper.lock().reclaim(Reclaim { version, segments: Vec::new(), runs, checkpointed });
+    }
+
     /// Archives all that is sealed, as fast as it can. Returns what was published.
     pub(crate) fn compact_all(&self) -> Result<Vec<RunEntry>> {
         self.check_writable()?;

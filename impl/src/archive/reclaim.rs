@@ -88,11 +88,11 @@ impl Reclaim {
 
 /// Writes a copy of the manifest, as it is now, to one drive that has an older one. Says whether there was one.
 fn copy_manifest(engine: &Engine) -> Result<bool> {
-    let generation = engine.keep(|house| Ok(house.manifest().state().archive.generation))?;
+    let edition = engine.keep(|house| Ok(house.manifest().state().edition()))?;
     let behind = {
         let shelf = engine.archive.shelf().lock();
         let fit = shelf.writable().into_iter().map(|(entry, home)| (entry.number, home));
-        fit.into_iter().find(|(number, _)| shelf.generation(*number) < generation)
+        fit.into_iter().find(|(number, _)| shelf.edition(*number) < edition)
     };
     let Some((drive, home)) = behind else { return Ok(false) };
     match copy_manifest_to(engine, drive, &home)? {
@@ -111,13 +111,13 @@ fn copy_manifest(engine: &Engine) -> Result<bool> {
 /// Writes a copy of the manifest, as it is now, to a drive. What goes wrong there is the inner error.
 pub(super) fn copy_manifest_to(engine: &Engine, drive: DriveNo, home: &Home) -> Result<Result<()>> {
     let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
-    let generation = state.archive.generation;
+    let edition = state.edition();
     if let Err(Failure { error, .. }) = ManifestFile::checkpoint(home, state, engine.durable()) {
         return Ok(Err(error));
     }
-    engine.archive.shelf().lock().copied(drive, generation);
+    engine.archive.shelf().lock().copied(drive, edition);
     engine.keep(|house| {
-        house.seen(drive, generation);
+        house.seen(drive, edition.generation);
         Ok(())
     })?;
     Ok(Ok(()))

@@ -5,6 +5,7 @@ use super::entry::{DriveEntry, DriveStatus, Evidence};
 use super::set::DriveSet;
 use crate::home::Home;
 use crate::lsn::DriveNo;
+use crate::manifest::Edition;
 
 /// A drive, and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,8 @@ impl DriveState {
 struct Slot {
     state: DriveState,
     home: Option<Home>,
-    /// The generation of its copy of the manifest, as far as is known.
-    generation: u64,
+    /// How new its copy of the manifest is, as far as is known.
+    edition: Edition,
 }
 
 /// See the module's text.
@@ -52,15 +53,15 @@ impl Shelf {
         self.slots.iter().map(|slot| slot.state.clone()).collect()
     }
 
-    /// The generation of the manifest's copy on a drive, as far as is known.
-    pub(crate) fn generation(&self, drive: DriveNo) -> u64 {
-        self.slot(drive).map_or(0, |slot| slot.generation)
+    /// How new the manifest's copy on a drive is, as far as is known.
+    pub(crate) fn edition(&self, drive: DriveNo) -> Edition {
+        self.slot(drive).map_or_else(Edition::default, |slot| slot.edition)
     }
 
-    /// A drive's copy of the manifest has this generation from now on, durably.
-    pub(crate) fn copied(&mut self, drive: DriveNo, generation: u64) {
+    /// A drive's copy of the manifest is of this edition from now on, durably.
+    pub(crate) fn copied(&mut self, drive: DriveNo, edition: Edition) {
         if let Some(slot) = self.slot_mut(drive) {
-            slot.generation = generation;
+            slot.edition = edition;
         }
     }
 
@@ -127,7 +128,8 @@ impl Shelf {
             }
             None => {
                 let read_only = home.as_ref().is_some_and(|home| home.volume.read_only);
-                self.slots.push(Slot::new(entry, Look { home, out: None, read_only, generation: 0 }));
+                self.slots
+                    .push(Slot::new(entry, Look { home, out: None, read_only, edition: Edition::default() }));
                 self.slots.sort_by_key(|slot| slot.state.entry.number);
             }
         }
@@ -149,8 +151,8 @@ impl Shelf {
 
 impl Slot {
     fn new(entry: &DriveEntry, look: Look) -> Self {
-        let Look { home, out, read_only, generation } = look;
-        Self { state: DriveState { entry: entry.clone(), out, suspect: None, read_only }, home, generation }
+        let Look { home, out, read_only, edition } = look;
+        Self { state: DriveState { entry: entry.clone(), out, suspect: None, read_only }, home, edition }
     }
 
     const fn rank(&self) -> u8 {

@@ -31,6 +31,15 @@ pub struct ArchiveState {
     pub runs: Vec<RunEntry>,
 }
 
+/// How new a manifest is, as far as the archive and what was trimmed of it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Edition {
+    /// The archive's generation; 0 before the first run.
+    pub(crate) generation: u64,
+    /// The first record that was not trimmed.
+    pub(crate) trimmed: Lsn,
+}
+
 impl Default for ArchiveState {
     fn default() -> Self {
         Self { generation: 0, next_run: RunNo::FIRST, drives: Vec::new(), runs: Vec::new() }

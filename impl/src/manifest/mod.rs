@@ -10,6 +10,7 @@ mod state;
 mod tests;
 
 pub use archive::ArchiveState;
+pub(crate) use archive::Edition;
 pub(crate) use file::{ManifestFile, ManifestRead, ManifestVerdict, read_manifest};
 pub use record::{Content, MANIFEST_MAGIC, ManifestRecord, RECORD_HEADER, RecordSite};
 pub use state::{Edit, ManifestState, SegmentEntry};

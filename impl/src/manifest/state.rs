@@ -1,6 +1,6 @@
 //! What a manifest says, and how an edit changes it.
 
-use super::archive::ArchiveState;
+use super::archive::{ArchiveState, Edition};
 use crate::archive::entry::DriveEntry;
 use crate::archive::run::RunEntry;
 use crate::archive::set::DriveSet;
@@ -103,6 +103,11 @@ impl ManifestState {
             next_segment: SegmentNo::FIRST,
             archive: ArchiveState::default(),
         }
+    }
+
+    /// How new this is.
+    pub(crate) const fn edition(&self) -> Edition {
+        Edition { generation: self.archive.generation, trimmed: self.trimmed }
     }
 
     /// The first record that the segments serve: those before it were trimmed, or are in the archive.

@@ -1,9 +1,10 @@
 //! Recovery: a survey that only reads, a decision table over plain facts, and a repair that trusts nothing that
 //! is not vouched for.
 
-mod administer;
+mod adopt;
 mod chain;
 mod judge;
+mod loss;
 mod probe;
 mod rebuild;
 mod repair;
@@ -15,7 +16,8 @@ use crate::archive::shelf::DriveState;
 use crate::catalog::Damage;
 use crate::lsn::Lsn;
 
-pub use administer::{accept_loss, accept_loss_in, adopt, adopt_in};
+pub use adopt::{adopt, adopt_in};
+pub use loss::{LossOptions, accept_loss, accept_loss_in};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild_manifest, rebuild_manifest_in};
 pub(crate) use repair::{Opened, open_fresh, open_surveyed};
 pub(crate) use survey::survey;

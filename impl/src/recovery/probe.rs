@@ -26,6 +26,8 @@ pub(crate) struct Probe {
     pub(crate) any: Option<BatchHeader>,
     /// It cannot be shown to be empty: its header cannot be read.
     pub(crate) opaque: bool,
+    /// Why the file is not what the manifest says of it: its header and its length were durable before it was named.
+    pub(crate) broken: Option<Reason>,
 }
 
 impl Probe {
@@ -40,6 +42,12 @@ impl Probe {
     /// Whether it holds anything valid, or may.
     pub(crate) const fn has_batches(&self) -> bool {
         self.first.is_some() || self.any.is_some() || self.opaque
+    }
+
+    /// Whether records may have been cut off the end of it: it is the last that begins well, and is too short. (A header
+    /// that is lost costs no records, and what a lower one lost, those above it tell.)
+    pub(crate) fn is_cut(&self, base: Option<SegmentNo>) -> bool {
+        base == Some(self.number()) && self.broken == Some(Reason::Short)
     }
 
     /// Looks for a valid batch anywhere in it.
@@ -134,10 +142,26 @@ const fn ground(home: &Home, entry: &SegmentEntry) -> Ground {
 /// A segment that the manifest names. Its header says nothing that the manifest does not say too.
 fn named(home: &Home, entry: SegmentEntry) -> Result<Probe> {
     let file = open(home, entry.number)?;
+    let broken = match &file {
+        Some(file) => check_frame(home, &**file, &entry)?,
+        None => None,
+    };
     let ground = ground(home, &entry);
-    let mut probe = Probe { entry, ground, named: true, file, first: None, any: None, opaque: false };
+    let mut probe = Probe { entry, ground, named: true, file, first: None, any: None, opaque: false, broken };
     probe.read_first(home)?;
     Ok(probe)
+}
+
+/// Holds a segment's header and length against the manifest.
+fn check_frame(home: &Home, file: &dyn File, entry: &SegmentEntry) -> Result<Option<Reason>> {
+    let path = home.path(Name::Segment(entry.number));
+    let failed = |source| Error::io(&path, source);
+    let header = read_header(file).map_err(failed)?;
+    match header.and_then(|header| header.check_named(home.log, entry, home.block)) {
+        Err(reason @ Reason::Newer(_)) => Err(damaged(path, 0, reason)),
+        Err(reason) => Ok(Some(reason)),
+        Ok(()) => Ok((file.metadata().map_err(failed)?.len < entry.capacity).then_some(Reason::Short)),
+    }
 }
 
 /// A segment that the manifest does not name. `None` when it has gone meanwhile.
@@ -152,7 +176,8 @@ fn unnamed(home: &Home, number: SegmentNo) -> Result<Option<Probe>> {
         Err(_) => (SegmentEntry { number, salt: 0, capacity: 0 }, true),
     };
     let ground = ground(home, &entry);
-    let mut probe = Probe { entry, ground, named: false, file: Some(file), first: None, any: None, opaque };
+    let file = Some(file);
+    let mut probe = Probe { entry, ground, named: false, file, first: None, any: None, opaque, broken: None };
     probe.read_first(home)?;
     probe.scan(home, &mut Vec::new())?;
     Ok(Some(probe))

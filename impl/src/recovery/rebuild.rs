@@ -153,10 +153,8 @@ impl Base {
             let (state, watermark) = shelved.manifest.clone()?;
             Some((shelved.path.clone(), state, watermark))
         });
-        let newest = own
-            .into_iter()
-            .chain(copies)
-            .max_by_key(|(_, state, watermark)| (state.archive.generation, state.trimmed, *watermark));
+        let newest =
+            own.into_iter().chain(copies).max_by_key(|(_, state, watermark)| (state.edition(), *watermark));
         if let Some((path, state, watermark)) = newest {
             return Ok(Self { from: Some((path, state.archive.generation)), state, watermark });
         }

@@ -185,15 +185,17 @@ fn hole_damage(hole: &Hole) -> Option<Damage> {
     hole.row.is_damage().then_some(Damage { lsns: hole.lsns, error })
 }
 
-/// Segments that are named, but not there. Above all that was found, nobody knows what such a segment held:
-/// the next record at least.
+/// Segments that are named, but are not there, or not as they were named. Above all that was found, nobody knows what such
+/// a segment held: the next record at least.
 fn missing(home: &Home, probes: &[Probe], chain: &Chain, next: Lsn, watermark: Lsn) -> Vec<Damage> {
-    let gone = probes.iter().filter(|probe| probe.named && probe.file.is_none());
-    let damage = gone.map(|probe| {
-        let error = Error::CorruptFile { path: probe.path(home), offset: 0, reason: Reason::Missing };
+    let damage = probes.iter().filter(|probe| probe.named).filter_map(|probe| {
+        let reason = if probe.file.is_some() { probe.broken? } else { Reason::Missing };
+        let error = Error::CorruptFile { path: probe.path(home), offset: 0, reason };
         let above = chain.base.is_none_or(|base| probe.number() > base);
-        let lsns = if above { LsnRange::new(next, next.max(watermark)) } else { LsnRange::of(Lsn::FIRST, 0) };
-        Damage { lsns, error }
+        let unknown = above || probe.is_cut(chain.base);
+        let lsns =
+            if unknown { LsnRange::new(next, next.max(watermark)) } else { LsnRange::of(Lsn::FIRST, 0) };
+        Some(Damage { lsns, error })
     });
     damage.collect()
 }
@@ -245,6 +247,7 @@ fn judge_names(
         below_floor: false,
         named: false,
         present: true,
+        broken: false,
         batches: false,
         kept: false,
         above: false,
@@ -270,6 +273,7 @@ fn judge_names(
         let facts = NameFacts {
             named: probe.named,
             present: probe.file.is_some(),
+            broken: probe.broken.is_some(),
             batches: probe.has_batches(),
             kept: spans.iter().any(|span| span.number() == number),
             above: number > top,

@@ -51,11 +51,14 @@ pub enum Row {
     TailDamaged = 17,
     /// As [`Row::TailDamaged`], but the loss was accepted: the log goes on behind it.
     TailLossAccepted = 18,
+    /// The header or the length of a named segment is not what the manifest says, though both were durable before it
+    /// was named. Damage.
+    NamedBroken = 19,
 }
 
 impl Row {
     /// All rows, by number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ManifestWhole,
         Self::ManifestTornTail,
         Self::ManifestBroken,
@@ -74,6 +77,7 @@ impl Row {
         Self::TornTailUnvouched,
         Self::TailDamaged,
         Self::TailLossAccepted,
+        Self::NamedBroken,
     ];
 
     /// The row's number.
@@ -104,6 +108,7 @@ impl Row {
             Self::TornTailUnvouched => "torn-tail-unvouched",
             Self::TailDamaged => "tail-damaged",
             Self::TailLossAccepted => "tail-loss-accepted",
+            Self::NamedBroken => "named-broken",
         }
     }
 
@@ -116,6 +121,7 @@ impl Row {
                 | Self::ManifestUnreadable
                 | Self::UnnamedWithRecords
                 | Self::NamedMissing
+                | Self::NamedBroken
                 | Self::TailDamaged
         )
     }
@@ -149,6 +155,8 @@ pub(crate) struct NameFacts {
     pub(crate) named: bool,
     /// It is in the directory.
     pub(crate) present: bool,
+    /// Its header and its length are not what the manifest says.
+    pub(crate) broken: bool,
     /// It holds a valid batch.
     pub(crate) batches: bool,
     /// It holds kept records.
@@ -179,7 +187,7 @@ const MANIFEST: [Condition<ManifestFacts>; 4] = [
     (Row::ManifestUnreadable, |f| !f.readable),
 ];
 
-const NAMES: [Condition<NameFacts>; 8] = [
+const NAMES: [Condition<NameFacts>; 9] = [
     (Row::LeftOver, |f| f.tmp),
     (Row::BelowFloor, |f| !f.tmp && f.below_floor),
     (Row::UnnamedEmpty, |f| !f.tmp && !f.below_floor && !f.named && !f.batches),
@@ -188,6 +196,7 @@ const NAMES: [Condition<NameFacts>; 8] = [
     (Row::NamedUnused, |f| named_here(f) && !f.kept && f.above && !f.batches),
     (Row::NamedVoid, |f| named_here(f) && !f.kept && (f.batches || !f.above)),
     (Row::NamedKept, |f| named_here(f) && f.kept),
+    (Row::NamedBroken, |f| !f.tmp && !f.below_floor && f.named && f.present && f.broken),
 ];
 
 const TAIL: [Condition<TailFacts>; 6] = [
@@ -200,7 +209,7 @@ const TAIL: [Condition<TailFacts>; 6] = [
 ];
 
 fn named_here(facts: &NameFacts) -> bool {
-    !facts.tmp && !facts.below_floor && facts.named && facts.present
+    !facts.tmp && !facts.below_floor && facts.named && facts.present && !facts.broken
 }
 
 /// The one row whose condition holds. That it is exactly one is the table's own invariant: recovery must not
@@ -237,8 +246,8 @@ mod tests {
         ManifestFacts { readable, invalid, valid_behind }
     }
 
-    fn name_facts([tmp, below_floor, named, present, batches, kept, above]: [bool; 7]) -> NameFacts {
-        NameFacts { tmp, below_floor, named, present, batches, kept, above }
+    fn name_facts([tmp, below_floor, named, present, broken, batches, kept, above]: [bool; 8]) -> NameFacts {
+        NameFacts { tmp, below_floor, named, present, broken, batches, kept, above }
     }
 
     fn tail_facts([bytes, vouched, accepted, unvouched]: [bool; 4]) -> TailFacts {
@@ -249,7 +258,7 @@ mod tests {
     fn exactly_one_row_matches_each_combination_and_each_row_is_reached() {
         let mut reached = BTreeSet::new();
         reached.extend((0..8).map(|word| manifest(&manifest_facts(bits(word)))));
-        reached.extend((0..128).map(|word| name(&name_facts(bits(word)))));
+        reached.extend((0..256).map(|word| name(&name_facts(bits(word)))));
         reached.extend((0..16).map(|word| tail(&tail_facts(bits(word)))));
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), Row::ALL);
     }
@@ -294,6 +303,7 @@ mod tests {
         below_floor: false,
         named: true,
         present: true,
+        broken: false,
         batches: true,
         kept: true,
         above: false,
@@ -316,6 +326,15 @@ mod tests {
         assert_eq!(name(&NameFacts { above: false, ..unused }), Row::NamedVoid);
         assert_eq!(name(&NameFacts { batches: true, ..unused }), Row::NamedVoid);
         assert_eq!(name(&KEPT), Row::NamedKept);
+    }
+
+    #[test]
+    fn row_19_a_named_segment_that_is_not_as_it_was_named() {
+        for facts in [KEPT, NameFacts { batches: false, kept: false, above: true, ..KEPT }] {
+            assert_eq!(name(&NameFacts { broken: true, ..facts }), Row::NamedBroken);
+            assert_eq!(name(&NameFacts { broken: true, present: false, ..facts }), Row::NamedMissing);
+        }
+        assert!(Row::NamedBroken.is_damage());
     }
 
     #[test]

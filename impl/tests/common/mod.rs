@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::disallowed_methods, reason = "tests look at the files from outside")]
 
+pub(crate) mod archived;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

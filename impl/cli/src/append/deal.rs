@@ -2,12 +2,16 @@
 
 use std::sync::mpsc::SyncSender;
 
+use truelog::{Digest, Lsn};
+
 use crate::failure::Failure;
 
 use super::input::Piece;
 
 /// Bytes of records that a chunk holds at most, unless a single record is longer.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes of records that wait at most until the input is known to be the right one.
+const MOST_WAITING: usize = 64 << 20;
 
 /// Records of one stream, in order, one behind the other.
 #[derive(Default)]
@@ -35,6 +39,15 @@ impl Chunk {
     }
 }
 
+/// What the log holds of a stream already.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Held {
+    /// How many records, trimmed ones included.
+    pub(crate) records: u64,
+    /// The last of them, if it can be read: where it is, and its digest.
+    pub(crate) last: Option<(Lsn, Digest)>,
+}
+
 /// What a resumed append did not append again.
 pub(crate) struct Skipped {
     /// Records that the log held already.
@@ -45,34 +58,47 @@ pub(crate) struct Skipped {
 pub(crate) struct Dealer {
     queues: Vec<SyncSender<Chunk>>,
     open: Vec<Chunk>,
-    /// Records still to be skipped, by stream.
-    skip: Vec<u64>,
+    /// What is to be skipped, by stream.
+    held: Vec<Held>,
     /// Records skipped so far, by stream.
     skipped: Vec<u64>,
     /// The writer that the next record goes to.
     turn: usize,
     /// A writer has gone: it failed, and will say why. What is dealt from now on goes nowhere.
     abandoned: bool,
+    /// The first record of the input that is not the one that the log has there.
+    other: Option<Failure>,
+    /// How many streams' last records have not been compared yet.
+    unsure: usize,
+    /// What waits for that, in order, and its bytes.
+    waiting: (Vec<(usize, Chunk)>, usize),
 }
 
 impl Dealer {
-    /// Deals to the writers behind `queues`, of which each skips its first `skip` records.
-    pub(crate) fn new(queues: Vec<SyncSender<Chunk>>, skip: Vec<u64>) -> Self {
+    /// Deals to the writers behind `queues`, of which each skips what the log holds of its stream.
+    pub(crate) fn new(queues: Vec<SyncSender<Chunk>>, held: Vec<Held>) -> Self {
         let count = queues.len();
         let open = std::iter::repeat_with(Chunk::default).take(count).collect();
-        Self { queues, open, skip, skipped: vec![0; count], turn: 0, abandoned: false }
+        let unsure = held.iter().filter(|held| held.last.is_some()).count();
+        let (waiting, skipped) = ((Vec::new(), 0), vec![0; count]);
+        Self { queues, open, held, skipped, turn: 0, abandoned: false, other: None, unsure, waiting }
     }
 
     /// Takes a piece of the input.
     ///
     /// # Errors
-    /// [`Failure::Thread`] when a writer has gone, so that reading ends.
+    /// [`Failure::Thread`] when a writer has gone, so that reading ends; [`Failure::OtherRecord`] when what is skipped
+    /// is not what the log holds.
     pub(crate) fn take(&mut self, piece: Piece<'_>) -> Result<(), Failure> {
         match piece {
             Piece::Record(record) => self.deal(record),
             Piece::Pause => (0..self.queues.len()).for_each(|writer| self.send(writer)),
         }
-        if self.abandoned { Err(Failure::Thread("writer")) } else { Ok(()) }
+        match self.other.take() {
+            Some(other) => Err(other),
+            None if self.abandoned => Err(Failure::Thread("writer")),
+            None => Ok(()),
+        }
     }
 
     /// The input has ended.
@@ -80,9 +106,9 @@ impl Dealer {
     /// # Errors
     /// [`Failure::OtherInput`] when the log holds more of a stream than the input had.
     pub(crate) fn finish(self) -> Result<Skipped, Failure> {
-        for (stream, (&missing, &given)) in (0..).zip(self.skip.iter().zip(&self.skipped)) {
-            if missing > 0 {
-                return Err(Failure::OtherInput { stream, held: given + missing, given });
+        for (stream, (held, &given)) in (0..).zip(self.held.iter().zip(&self.skipped)) {
+            if given < held.records {
+                return Err(Failure::OtherInput { stream, held: held.records, given });
             }
         }
         Ok(Skipped { records: self.skipped.iter().sum() })
@@ -91,9 +117,8 @@ impl Dealer {
     fn deal(&mut self, record: &[u8]) {
         let writer = self.turn;
         self.turn = (writer + 1) % self.queues.len();
-        if self.skip[writer] > 0 {
-            self.skip[writer] -= 1;
-            self.skipped[writer] += 1;
+        if self.skipped[writer] < self.held[writer].records {
+            self.skip(writer, record);
             return;
         }
         if self.open[writer].bytes.len() + record.len() > CHUNK_BYTES {
@@ -102,15 +127,53 @@ impl Dealer {
         self.open[writer].push(record);
     }
 
-    /// Hands the writer what it has; waits while its queue is full.
+    /// The log has the record already. The last one that it has of a stream is looked at: with another number of writers,
+    /// or another input, it is another one.
+    fn skip(&mut self, writer: usize, record: &[u8]) {
+        let (held, seq) = (self.held[writer], self.skipped[writer]);
+        self.skipped[writer] += 1;
+        if let Some((lsn, digest)) = held.last.filter(|_| seq + 1 == held.records) {
+            if Digest::of(record) != digest {
+                self.other = Some(Failure::OtherRecord { stream: writer as u64, seq, lsn: lsn.get() });
+                return;
+            }
+            self.unsure -= 1;
+            if self.unsure == 0 {
+                self.release();
+            }
+        }
+    }
+
+    /// Hands over what has waited.
+    fn release(&mut self) {
+        self.unsure = 0;
+        for (writer, chunk) in std::mem::take(&mut self.waiting.0) {
+            self.hand(writer, chunk);
+        }
+    }
+
+    /// Hands the writer what it has. While it is not sure that the input is the one that the log was fed, that waits: an
+    /// input that is refused leaves nothing behind.
     fn send(&mut self, writer: usize) {
         if self.open[writer].len() == 0 {
             return;
         }
         let chunk = std::mem::take(&mut self.open[writer]);
-        if self.queues[writer].send(chunk).is_err() {
-            self.abandoned = true;
+        if self.unsure == 0 {
+            self.hand(writer, chunk);
+            return;
         }
+        self.waiting.1 += chunk.bytes.len();
+        self.waiting.0.push((writer, chunk));
+        // Writers never are so far apart that so much comes before the last record that the log holds.
+        if self.waiting.1 > MOST_WAITING {
+            self.release();
+        }
+    }
+
+    /// Waits while the writer's queue is full.
+    fn hand(&mut self, writer: usize, chunk: Chunk) {
+        self.abandoned |= self.queues[writer].send(chunk).is_err();
     }
 }
 
@@ -123,7 +186,8 @@ mod tests {
     /// Deals `records` to `writers`, skipping, and returns what each got.
     fn deal(records: &[&[u8]], skip: Vec<u64>) -> (Vec<Vec<Vec<u8>>>, Result<u64, Failure>) {
         let (senders, receivers): (Vec<_>, Vec<_>) = skip.iter().map(|_| sync_channel(16)).unzip();
-        let mut dealer = Dealer::new(senders, skip);
+        let held = skip.into_iter().map(|records| Held { records, last: None }).collect();
+        let mut dealer = Dealer::new(senders, held);
         for record in records {
             dealer.take(Piece::Record(record)).unwrap();
         }
@@ -162,6 +226,16 @@ mod tests {
         let (_, skipped) = deal(&[b"0", b"1"], vec![1, 3]);
         let failure = skipped.unwrap_err();
         assert!(matches!(failure, Failure::OtherInput { stream: 1, held: 3, given: 1 }), "{failure}");
+    }
+
+    #[test]
+    fn an_input_with_another_last_record_than_the_log_is_refused() {
+        let (sender, _receiver) = sync_channel(16);
+        let held = Held { records: 2, last: Some((Lsn(7), Digest::of(b"b"))) };
+        let mut dealer = Dealer::new(vec![sender], vec![held]);
+        dealer.take(Piece::Record(b"a")).unwrap();
+        let failure = dealer.take(Piece::Record(b"c")).unwrap_err();
+        assert!(matches!(failure, Failure::OtherRecord { stream: 0, seq: 1, lsn: 7 }), "{failure}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::thread;
 
 use serde::Serialize;
 use truelog::format::FRAME_HEADER;
-use truelog::{DriveState, Log, Options, Recovered, StreamId};
+use truelog::{Digest, DriveState, Log, Lsn, Options, Recovered, StreamId};
 
 use crate::args::{Append, DurabilityArg};
 use crate::drives::Drive;
@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::open;
 use crate::output;
 
-use deal::{Dealer, Skipped};
+use deal::{Dealer, Held, Skipped};
 use write::Writer;
 
 /// Chunks that wait for a writer. A chunk is at most what one read gave, or one record.
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Append, json: bool) -> Result<(), Failure> {
 
 /// Appends all of standard input. Returns how many records were appended, and how many skipped.
 fn append(log: &Arc<Log>, args: &Append) -> Result<(u64, u64), Failure> {
-    let skip = skips(log, args)?;
+    let held = held(log, args)?;
     let stop = Arc::new(AtomicBool::new(false));
     let mut queues = Vec::new();
     let mut writers = Vec::new();
@@ -105,7 +105,7 @@ fn append(log: &Arc<Log>, args: &Append) -> Result<(u64, u64), Failure> {
     let reader = thread::Builder::new()
         .name("reader".to_owned())
         .spawn(move || -> Result<Skipped, Failure> {
-            let mut dealer = Dealer::new(queues, skip);
+            let mut dealer = Dealer::new(queues, held);
             let read = input::split(&mut io::stdin().lock(), format, limit, |piece| dealer.take(piece));
             // What was read whole is appended, whatever comes behind it.
             let dealt = dealer.take(input::Piece::Pause);
@@ -130,17 +130,27 @@ fn append(log: &Arc<Log>, args: &Append) -> Result<(u64, u64), Failure> {
     Ok((appended, skipped.records))
 }
 
-/// How many records of each stream the log holds already, if the input is fed again; else none.
-fn skips(log: &Log, args: &Append) -> Result<Vec<u64>, Failure> {
+/// What the log holds of each stream already, if the input is fed again; else nothing.
+fn held(log: &Log, args: &Append) -> Result<Vec<Held>, Failure> {
     let streams = 0..u64::from(args.writers);
     if !args.resume {
-        return Ok(streams.map(|_| 0).collect());
+        return Ok(streams.map(|_| Held::default()).collect());
     }
     // With fewer writers than before, records would go to other streams than before.
-    match log.next_seq(StreamId(streams.end)).get() {
-        0 => Ok(streams.map(|stream| log.next_seq(StreamId(stream)).get()).collect()),
-        held => Err(Failure::OtherInput { stream: streams.end, held, given: 0 }),
+    let more = log.next_seq(StreamId(streams.end)).get();
+    if more > 0 {
+        return Err(Failure::OtherInput { stream: streams.end, held: more, given: 0 });
     }
+    let mut held: Vec<Held> =
+        streams.map(|stream| Held { records: log.next_seq(StreamId(stream)).get(), last: None }).collect();
+    // What cannot be read is not compared; whoever reads it is told.
+    for entry in log.iter(Lsn::FIRST).flatten() {
+        let here = usize::try_from(entry.stream.get()).ok().and_then(|stream| held.get_mut(stream));
+        if let Some(here) = here.filter(|here| entry.seq.get() + 1 == here.records) {
+            here.last = Some((entry.lsn, Digest::of(&entry.payload)));
+        }
+    }
+    Ok(held)
 }
 
 /// One line on standard error: what was found, and what was done. Standard output is for receipts alone.

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::format::{ArchiveBlock, BlockHeader, BlockKind, RunHeader, RunIndex};
-use truelog::{Error, Reason};
+use truelog::Reason;
+use truelog::format::{ArchiveBlock, BlockHeader, BlockKind, RunHeader, RunIndex, damaged};
 
 use super::read;
 use crate::failure::Failure;
@@ -128,7 +128,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let header = RunHeader::decode(first).map_err(|reason| Failure::Log {
         path: path.to_owned(),
-        source: Error::CorruptFile { path: path.to_owned(), offset: 0, reason },
+        source: damaged(path.to_owned(), 0, reason),
     })?;
     let mut printer = Printer { out, json, held: None, damaged: 0, due: 0, indexed: false };
     printer.print(&Range::RunHeader {

@@ -1,121 +1,92 @@
-//! What an operator does to a log that does not open as it is: adopt it at a new place, or accept a loss.
+//! Accept-loss: what is damaged, or gone for good, is given up by name, so that the log opens for writing again.
 
 use std::path::Path;
 
 use truelog_env::{Env, IoKind, OpenMode};
 
+use crate::archive::opening;
+use crate::archive::set::DriveSet;
 use crate::batch::FRAME_HEADER;
 use crate::catalog::Damage;
 use crate::codec::as_u64;
-use crate::create::{ancestors, sync_dirs};
-use crate::doubt::Doubt;
 use crate::error::{Error, Reason, Result};
 use crate::event::Event;
 use crate::home::{self, Home};
-use crate::identity::{Identity, read_identity};
-use crate::lsn::{LsnRange, SegmentNo};
+use crate::identity::read_identity;
+use crate::lsn::{DriveNo, Lsn, LsnRange, SegmentNo};
 use crate::manifest::{ManifestState, SegmentEntry};
 use crate::names::Name;
 use crate::options::Options;
 use crate::os;
 use crate::recovery::judge::Seen;
 use crate::recovery::probe::Probe;
-use crate::recovery::repair::{checkpoint, remove_left_over};
+use crate::recovery::repair::checkpoint;
 use crate::recovery::survey::{Survey, survey};
 use crate::recovery::table::Row;
+use crate::segment::mend_frame;
 use crate::verify::verify_dir_in;
 
-/// As [`adopt_in`], in the real surroundings.
-///
-/// # Errors
-/// As [`adopt_in`].
-pub fn adopt(dir: impl AsRef<Path>) -> Result<()> {
-    adopt_in(&os::native(), &os::resolve(dir.as_ref())?)
-}
-
-/// Makes a log that was copied or moved at home in `dir`, an absolute path: it gets a new epoch, and opens there.
-///
-/// A copy is usually in the page cache only, so everything is synced before the new identity says otherwise. If that
-/// failed, or was cut off, the copy is of no use: a later adopt is [`Error::InDoubt`] until the machine restarts.
-///
-/// # Errors
-/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Locked`], [`Error::CorruptFile`], [`Error::InDoubt`],
-/// [`Error::Full`], [`Error::Io`].
-pub fn adopt_in(env: &Env, dir: &Path) -> Result<()> {
-    let metadata = home::stat_dir(env, dir)?;
-    let _lock = home::lock(env, dir)?;
-    let old = read_identity(env, dir)?;
-    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, old.log, old.block, volume);
-    let found = survey(&home)?;
-    let names = names(&home)?;
-    let doubt = Doubt::begin(env, dir, &names)?;
-    for name in names.into_iter().filter(|name| matches!(name, Name::Manifest | Name::Segment(_))) {
-        let file = home.open(name, OpenMode::READ)?;
-        file.sync_all().map_err(|source| Error::io(home.path(name), source))?;
-    }
-    home.sync_dir()?;
-    sync_dirs(env, &ancestors(env, dir, metadata.device)?)?;
-    let identity = Identity { epoch: home.random()?, dir_inode: metadata.inode, volume: volume.id, ..old };
-    remove_left_over(&home, &found, Name::IdentityTmp)?;
-    identity.publish(&home)?;
-    // Only now: an open that finds the name publishes the identity again.
-    doubt.settle(env)?;
-    home.emit(&Event::Adopted { log: identity.log, epoch: identity.epoch });
-    Ok(())
-}
-
-/// The names in the directory that logs write.
-fn names(home: &Home) -> Result<Vec<Name>> {
-    let names = home.env.fs.read_dir(&home.dir).map_err(|source| Error::io(&home.dir, source))?;
-    Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
+/// What an accept-loss may be told, besides where.
+#[derive(Debug, Clone, Default)]
+pub struct LossOptions {
+    /// Stored with the log if its manifest cannot be read; the block size is the identity's in any case.
+    pub stored: Options,
+    /// No drive has records of the log. Asked for only if the manifest, which would say so, cannot be read.
+    pub no_archive: bool,
+    /// These drives are gone for good: the log forgets them, and gives up the records of which they had the last copy.
+    pub gone: Vec<DriveNo>,
 }
 
 /// As [`accept_loss_in`], in the real surroundings.
 ///
 /// # Errors
 /// As [`accept_loss_in`].
-pub fn accept_loss(dir: impl AsRef<Path>, options: &Options) -> Result<Vec<Damage>> {
+pub fn accept_loss(dir: impl AsRef<Path>, options: &LossOptions) -> Result<Vec<Damage>> {
     accept_loss_in(&os::native(), &os::resolve(dir.as_ref())?, options)
 }
 
 /// Gives up what is damaged in the log in `dir`, an absolute path, durably and by name, so that it opens for writing
-/// again. Sealed segments are read for it, all of them. Says what was given up; nothing is written if nothing is
-/// damaged.
+/// again. Sealed segments and runs are read for it, all of them. Says what was given up; nothing is written if nothing
+/// is damaged and no drive is gone.
 ///
 /// No bytes are removed that were not named: a segment that cannot be read is renamed to [`Name::Quarantined`], and as
 /// many LSNs as it may have held are given up with it, so that none is used again.
 ///
-/// Records in the archive of which no copy can be reached are not given up: nothing says that they are lost.
+/// Records in the archive of which a copy cannot be reached are not given up: nothing says that they are lost, until
+/// [`LossOptions::gone`] does.
 ///
-/// The log keeps its stored options. If its manifest cannot be read, `options` are stored instead; the block size is
-/// the identity's in any case.
+/// The log keeps its stored options, unless its manifest cannot be read.
 ///
 /// # Errors
-/// As [`Log::open_in`](crate::Log::open_in); but options that differ from those stored are no error.
-pub fn accept_loss_in(env: &Env, dir: &Path, options: &Options) -> Result<Vec<Damage>> {
+/// As [`Log::open_in`](crate::Log::open_in), but options that differ from those stored are no error;
+/// [`Error::MayBeArchived`] when the manifest cannot be read and the oldest records are in no segment;
+/// [`Error::NoSuchDrive`] and [`Error::DriveServes`] for a drive that is said to be gone and is not.
+pub fn accept_loss_in(env: &Env, dir: &Path, options: &LossOptions) -> Result<Vec<Damage>> {
     home::stat_dir(env, dir)?;
     let _lock = home::lock(env, dir)?;
     let identity = read_identity(env, dir)?;
     identity.check_place(env, dir)?;
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, identity.log, identity.block, volume);
+    let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
     let mut found = survey(&home)?;
-    // An open does not read sealed segments, so their damage is found only by reading all of them.
+    refuse_archived(&found, options)?;
+    let away = away(&home, &found, &options.gone)?;
+    part_with(&mut found, &options.gone);
+    // An open reads neither sealed segments nor runs, so their damage is found only by reading all of them.
     for damage in verify_dir_in(env, dir)?.damage {
         let known =
             |known: &Damage| known.lsns.first <= damage.lsns.first && damage.lsns.last <= known.lsns.last;
         // A drive that is away is no loss: it may come back.
-        let away = matches!(damage.error, Error::Unavailable { .. });
-        if !damage.lsns.is_empty() && !away && !found.damage.iter().any(known) {
+        let may_return = matches!(&damage.error, Error::Unavailable { drives, .. } if drives.iter().any(|drive| away.contains(drive)));
+        if !damage.lsns.is_empty() && !may_return && !found.damage.iter().any(known) {
             found.damage.push(damage);
         }
     }
-    if found.damage.is_empty() {
+    if found.damage.is_empty() && options.gone.is_empty() {
         return Ok(Vec::new());
     }
     if found.rows.contains(&Row::ManifestUnreadable) {
-        let options = Options { block_size: home.block, ..options.clone() };
+        let options = Options { block_size: home.block, ..options.stored.clone() };
         options.validate()?;
         found.state.options = ManifestState::new(&options).options;
     }
@@ -128,17 +99,62 @@ pub fn accept_loss_in(env: &Env, dir: &Path, options: &Options) -> Result<Vec<Da
     Ok(found.damage)
 }
 
-/// The segments in the directory that hold something, but nothing that can be read: those without a readable header,
-/// and those that no manifest names and that have bytes, but no valid batch.
+/// Without a manifest nothing says whether records that no segment has were trimmed or are in the archive. Were they
+/// given up, they would never be returned again, though they may be whole on the drives.
+fn refuse_archived(found: &Survey, options: &LossOptions) -> Result<()> {
+    if options.no_archive || !found.rows.contains(&Row::ManifestUnreadable) {
+        return Ok(());
+    }
+    let oldest = found.damage.iter().find(|damage| {
+        let nowhere = matches!(damage.error, Error::Corrupt { segment: SegmentNo::NONE, .. });
+        nowhere && damage.lsns.first == Lsn::FIRST
+    });
+    oldest.map_or(Ok(()), |damage| Err(Error::MayBeArchived { lsns: damage.lsns }))
+}
+
+/// The drives that cannot be reached and may come back. One that can be is not `gone`, whatever is said.
+fn away(home: &Home, found: &Survey, gone: &[DriveNo]) -> Result<DriveSet> {
+    let drives = opening::look(home, &found.state).states();
+    for drive in gone {
+        let known = drives.iter().find(|state| state.entry.number == *drive);
+        let known = known.ok_or(Error::NoSuchDrive { drive: *drive })?;
+        if known.out.is_none() {
+            return Err(Error::DriveServes { drive: *drive, dir: known.entry.path.clone() });
+        }
+    }
+    let away = drives.iter().filter(|state| state.out.is_some()).map(|state| state.entry.number);
+    Ok(away.filter(|drive| !gone.contains(drive)).collect())
+}
+
+/// Forgets the drives that are gone, and the runs of which no other drive has a copy.
+fn part_with(found: &mut Survey, gone: &[DriveNo]) {
+    let archive = &mut found.state.archive;
+    archive.drives.retain(|drive| !gone.contains(&drive.number));
+    for run in &mut archive.runs {
+        let drives = run.copies;
+        run.copies = drives.iter().filter(|drive| !gone.contains(drive)).collect();
+        if run.copies.is_empty() {
+            let error = Error::Unavailable { run: run.number, lsns: run.lsns, drives };
+            found.damage.push(Damage { lsns: run.lsns, error });
+        }
+    }
+    archive.runs.retain(|run| !run.copies.is_empty());
+}
+
+/// The segments in the directory that hold something, or may, but nothing that can be read: those without a readable
+/// header, those that are not as the manifest named them, and those that no manifest names and that have bytes; all of
+/// them without a valid batch.
 fn unreadable(home: &Home, found: &Survey) -> Result<Vec<SegmentNo>> {
     let mut numbers = Vec::new();
     let mut buf = Vec::new();
-    for probe in found.probes.iter().filter(|probe| !probe.named && probe.file.is_some()) {
-        let hidden = !probe.has_batches() && {
-            let seen = probe.walk(home, probe.ground.start(), probe.ground.capacity, &mut buf)?;
-            seen.iter().any(|item| matches!(item, Seen::Break(at) if at.offset < at.bytes_end))
+    for probe in found.probes.iter().filter(|probe| probe.file.is_some()) {
+        let seen = match (probe.named, probe.broken) {
+            (true, None) => continue,
+            _ => probe.walk(home, probe.ground.start(), probe.ground.capacity, &mut buf)?,
         };
-        if probe.opaque || hidden {
+        let batches = seen.iter().any(|item| matches!(item, Seen::Batch(..)));
+        let hidden = seen.iter().any(|item| matches!(item, Seen::Break(at) if at.offset < at.bytes_end));
+        if probe.opaque || !batches && (probe.broken.is_some() || hidden) {
             // A rename must not replace what was put aside before.
             if aside(home, probe.number())? == Aside::Another {
                 return Err(Error::Exists { dir: home.path(Name::Quarantined(probe.number())) });
@@ -193,21 +209,27 @@ fn widen(home: &Home, found: &mut Survey, unreadable: &[SegmentNo]) -> Result<()
     for probe in &found.probes {
         let number = probe.number();
         let aside = unreadable.contains(&number);
-        if !aside && probe.file.is_some() {
+        let cut = probe.is_cut(base);
+        if !aside && !cut && probe.file.is_some() {
             continue;
         }
         let path = probe.path(home);
         let len = match &probe.file {
-            Some(file) => file.metadata().map_err(|source| Error::io(&path, source))?.len.max(longest),
-            None => probe.entry.capacity,
+            Some(_) if cut => probe.entry.capacity.saturating_sub(end_of(found, number)),
+            Some(file) if !probe.named => {
+                file.metadata().map_err(|source| Error::io(&path, source))?.len.max(longest)
+            }
+            _ => probe.entry.capacity,
         };
-        // Below, the batches above say which LSNs are missing.
-        let above = base.is_none_or(|base| number > base);
+        // Below, the batches above say which LSNs are missing. What was given up once is not given up again.
+        let given_up = cut && found.state.losses.iter().any(|loss| loss.last.next() == start);
+        let above = base.is_none_or(|base| number > base) || cut && !given_up;
         let lsns = LsnRange::of(next, if above { records(len) } else { 0 });
         if above {
             next = lsns.last.next();
         }
-        let reason = if aside { Reason::Unnamed } else { Reason::Missing };
+        let lost = if aside { Reason::Unnamed } else { Reason::Missing };
+        let reason = probe.broken.unwrap_or(lost);
         let error = Error::CorruptFile { path, offset: 0, reason };
         match found.damage.iter_mut().find(|known| known.error == error) {
             Some(known) if known.lsns.is_empty() => known.lsns = lsns,
@@ -229,6 +251,23 @@ fn widen(home: &Home, found: &mut Survey, unreadable: &[SegmentNo]) -> Result<()
     Ok(())
 }
 
+/// Where the records of a segment end that can be read.
+fn end_of(found: &Survey, number: SegmentNo) -> u64 {
+    found.spans.iter().find(|span| span.number() == number).map_or(0, |span| span.end)
+}
+
+/// Makes the segments that have records, but are not as they were named, what the manifest says of them.
+fn mend(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> {
+    for probe in found.probes.iter().filter(|probe| probe.broken.is_some() && probe.file.is_some()) {
+        let number = probe.number();
+        if !unreadable.contains(&number) {
+            let file = home.open(Name::Segment(number), OpenMode::WRITE)?;
+            mend_frame(&*file, home, &probe.entry).map_err(|source| Error::io(probe.path(home), source))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the manifest that names the losses, and what is left of the segments.
 fn give_up(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> {
     let mut state = found.state.clone();
@@ -243,6 +282,8 @@ fn give_up(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> 
     state.segments.sort_by_key(|entry| entry.number);
     state.next_segment = found.highest.next();
     checkpoint(home, found, state)?;
+    // Only now: a segment that is whole again tells of no loss.
+    mend(home, found, unreadable)?;
     // Only now: once put aside, a segment is not damage any more, and its LSNs must be given up by then.
     for number in unreadable {
         match aside(home, *number)? {
