@@ -13,7 +13,7 @@ use crate::report::Report;
 pub(super) fn kill(plan: &Plan, progress: &Progress) -> Report {
     let (lines, kills) = if plan.deep { (1_000_000, 50) } else { (60_000, 12) };
     let scope = kill::Scope { lines, source: Source::Real, writers: 8, kills, seed: plan.seed() };
-    run("kill", |program, dir| kill::check(program, &scope, dir, progress))
+    run(plan, "kill", |program, dir| kill::check(program, &scope, dir, progress))
 }
 
 /// Killed while it archives onto two drives, one of which is overwritten meanwhile.
@@ -24,31 +24,31 @@ pub(super) fn archive_kill(plan: &Plan, progress: &Progress) -> Report {
     } else {
         archive::Scope { bytes: 64 << 20, line: 600, segment: 512 << 10, kills: 3, seed }
     };
-    run("archive-kill", |program, dir| archive::check(program, &scope, dir, progress))
+    run(plan, "archive-kill", |program, dir| archive::check(program, &scope, dir, progress))
 }
 
 /// Under strace: no receipt before the calls that make it true have returned.
 pub(super) fn strace(plan: &Plan, progress: &Progress) -> Report {
     let scope = traced::Scope { lines: 1_000, writers: 3, seed: plan.seed() };
-    run("strace", |program, dir| traced::check(program, &scope, dir, progress))
+    run(plan, "strace", |program, dir| traced::check(program, &scope, dir, progress))
 }
 
 /// Under strace, with calls that fail.
 pub(super) fn inject(plan: &Plan, progress: &Progress) -> Report {
     let most = if plan.deep { 40 } else { 6 };
     let scope = inject::Scope { lines: 300, most, seed: plan.seed() };
-    run("inject", |program, dir| inject::check(program, &scope, dir, progress))
+    run(plan, "inject", |program, dir| inject::check(program, &scope, dir, progress))
 }
 
 /// Behind a shim that makes reads and writes short, or interrupts them.
 pub(super) fn short(plan: &Plan, progress: &Progress) -> Report {
     let rounds = if plan.deep { 40 } else { 4 };
     let scope = short::Scope { lines: 1_000, writers: 3, rounds, seed: plan.seed() };
-    run("short", |program, dir| short::check(program, &scope, dir, progress))
+    run(plan, "short", |program, dir| short::check(program, &scope, dir, progress))
 }
 
 /// Runs a check in an empty directory on a real disk.
-fn run(name: &'static str, check: impl FnOnce(&Program, &Path) -> Report) -> Report {
+fn run(plan: &Plan, name: &'static str, check: impl FnOnce(&Program, &Path) -> Report) -> Report {
     let ready = place().and_then(|place| -> std::io::Result<_> {
         let dir = place.path().join("work");
         std::fs::create_dir(&dir)?;
@@ -60,9 +60,9 @@ fn run(name: &'static str, check: impl FnOnce(&Program, &Path) -> Report) -> Rep
     };
     // One name for `--only`, the table and the replay command.
     report.check = name;
+    let again = format!("cargo verify --only {name}{}", if plan.deep { " --deep" } else { "" });
     for finding in &mut report.findings {
-        finding.replay =
-            finding.replay.replace("cargo verify processes", &format!("cargo verify --only {name}"));
+        finding.replay = finding.replay.replace("cargo verify processes", &again);
     }
     report
 }
