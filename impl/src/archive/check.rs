@@ -5,7 +5,7 @@ use truelog_env::{IoKind, OpenMode};
 use super::Archive;
 use super::block::{ArchiveBlock, read_bytes};
 use super::entry::DriveFault;
-use super::run::{IndexRow, RunEntry, RunHeader, RunIndex, check_header};
+use super::run::{IndexRow, RunEntry, RunHeader, RunIndex};
 use super::scrub::BadCopy;
 use crate::catalog::Damage;
 use crate::codec::as_u64;
@@ -13,6 +13,7 @@ use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{DriveNo, LsnRange};
 use crate::names::Name;
+use crate::read_back::read_back;
 
 /// What all copies of a run were found to be.
 #[derive(Debug, Default)]
@@ -45,8 +46,9 @@ impl Archive {
             read_bytes(&*file, row.offset, u64::from(row.len), run.len).map_err(|_| DriveFault::Read)?;
         let header = run.header(self.home.log, self.home.block);
         if position == 0 {
-            let checked = check_header(&*file, &header).map_err(|_| DriveFault::Read)?;
-            checked.map_err(|_| DriveFault::Mismatch)?;
+            let block = u64::from(header.block);
+            let first = read_bytes(&*file, 0, block, block).map_err(|_| DriveFault::Read)?;
+            header.check(&first).map_err(|_| DriveFault::Mismatch)?;
         }
         let site = header.site(position, row.offset);
         ArchiveBlock::decode(&bytes, &site).map_err(|_| DriveFault::Mismatch)
@@ -133,22 +135,16 @@ fn damage(run: &RunEntry, offset: u64, lsns: LsnRange, fault: DriveFault, unreac
     Damage { lsns, error }
 }
 
-/// Reads a block of a copy that was just written back, through its name, and with the first one the run's header.
-pub(super) fn check_copy(
-    home: &Home,
-    header: &RunHeader,
-    entry: &RunEntry,
-    position: u32,
-    row: &IndexRow,
-) -> Result<()> {
+/// Reads a block of a copy that was just written back, through its name and past the page cache, and with the first one
+/// the run's header.
+pub(super) fn check_copy(home: &Home, header: &RunHeader, position: u32, row: &IndexRow) -> Result<()> {
     let name = Name::Run(header.run);
-    let file = home.open(name, OpenMode::READ)?;
-    let failed = |source| Error::io(home.path(name), source);
     let corrupt = |offset, reason| Error::CorruptBlock { run: header.run, offset, lsns: row.lsns(), reason };
     if position == 0 {
-        check_header(&*file, header).map_err(failed)?.map_err(|reason| corrupt(0, reason))?;
+        let first = read_back(home, name, 0, header.block.into())?;
+        header.check(&first).map_err(|reason| corrupt(0, reason))?;
     }
-    let bytes = read_bytes(&*file, row.offset, u64::from(row.len), entry.len).map_err(failed)?;
+    let bytes = read_back(home, name, row.offset, row.len.into())?;
     let block = ArchiveBlock::decode(&bytes, &header.site(position, row.offset));
     block.map(|_| ()).map_err(|reason| corrupt(row.offset, reason))
 }

@@ -89,7 +89,7 @@ impl Copying {
             let position = u32::try_from(self.next).unwrap_or(u32::MAX);
             if self.verifying {
                 let header = self.run.header(engine.home.log, engine.home.block);
-                check_copy(&self.home, &header, &self.run, position, &row).map_err(on_drive)?;
+                check_copy(&self.home, &header, position, &row).map_err(on_drive)?;
             } else {
                 let snapshot = Snapshot::take(&engine.catalog);
                 let found = engine

@@ -112,7 +112,7 @@ fn copy_manifest(engine: &Engine) -> Result<bool> {
 pub(super) fn copy_manifest_to(engine: &Engine, drive: DriveNo, home: &Home) -> Result<Result<()>> {
     let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
     let generation = state.archive.generation;
-    if let Err(Failure { error, .. }) = ManifestFile::checkpoint(home, state, engine.durable()) {
+    if let Err(error) = ManifestFile::copy_to(home, state, engine.durable()) {
         return Ok(Err(error));
     }
     engine.archive.shelf().lock().copied(drive, generation);
