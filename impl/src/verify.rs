@@ -148,7 +148,7 @@ fn check_archive(inspection: &Inspection, report: &mut Report) {
         report.bad_copies.extend(checked.bad);
         let kept = LsnRange::new(run.lsns.first.max(report.first), run.lsns.last);
         let damaged: u64 = checked.damage.iter().map(|damage| damage.lsns.len()).sum();
-        report.records += kept.len().saturating_sub(damaged);
+        report.records += kept.len().saturating_sub(damaged + checked.given_up);
         report.payload_bytes += checked.payload_bytes;
         for Damage { lsns, error } in checked.damage {
             note(report, lsns, error);

@@ -26,6 +26,8 @@ pub(crate) struct Checked {
     pub(crate) bad: Vec<BadCopy>,
     /// Records that no copy has whole.
     pub(crate) damage: Vec<Damage>,
+    /// How many records were given up: their blocks are not looked at.
+    pub(crate) given_up: u64,
     /// How many bytes the payloads of the others have.
     pub(crate) payload_bytes: u64,
 }
@@ -54,9 +56,13 @@ impl Archive {
         ArchiveBlock::decode(&bytes, &site).map_err(|_| DriveFault::Mismatch)
     }
 
-    /// Reads all copies of a run, every block.
+    /// Reads all copies of a run, every block of which something was not given up.
     pub(crate) fn check(&self, run: &RunEntry) -> Checked {
         let mut checked = Checked::default();
+        if self.catalog.lock().is_given_up(run.lsns) {
+            checked.given_up = run.lsns.len();
+            return checked;
+        }
         let mut homes = Vec::new();
         for drive in run.copies.iter() {
             match self.shelf.lock().home(drive) {
@@ -67,6 +73,10 @@ impl Archive {
         checked.copies = as_u64(homes.len());
         let Some(index) = self.check_index(run, &homes, &mut checked) else { return checked };
         for (position, row) in (0..).zip(index.rows()) {
+            if self.catalog.lock().is_given_up(row.lsns()) {
+                checked.given_up += row.lsns().len();
+                continue;
+            }
             let mut whole = None;
             let mut last = DriveFault::Missing;
             for (drive, home) in &homes {

@@ -16,6 +16,7 @@ use crate::catalog::Damage;
 use crate::lsn::Lsn;
 
 pub use administer::{accept_loss, accept_loss_in, adopt, adopt_in};
+pub(crate) use judge::uncovered;
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild_manifest, rebuild_manifest_in};
 pub(crate) use repair::{Opened, open_fresh, open_surveyed};
 pub(crate) use survey::survey;
