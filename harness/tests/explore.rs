@@ -1,6 +1,6 @@
 //! The explorer holds on the engine, and sees what it must see on broken ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use truelog_harness::explore::{Case, Letter, Scope, draw, explore, strike};
 use truelog_harness::progress::Progress;
@@ -138,6 +138,10 @@ impl<const BUG: u8> Subject for Broken<BUG> {
 }
 
 impl<const BUG: u8> Archived for Broken<BUG> {
+    fn rebuild_manifest(place: &Place, drives: &[PathBuf]) -> Result<(), Refusal> {
+        Plain::rebuild_manifest(place, drives)
+    }
+
     fn add_drive(&self, dir: &Path) -> Result<u64, Refusal> {
         self.0.add_drive(dir)
     }

@@ -334,6 +334,35 @@ fn gate_d_lies_only_when_told_to() {
 }
 
 #[test]
+fn a_write_that_was_a_lie_is_seen_past_the_page_cache_only() {
+    let sim = sim();
+    let file = durable(&sim, 3);
+    let read = |direct| {
+        let mode = OpenMode { direct, ..OpenMode::READ };
+        let file = sim.env().fs.open(&at("segment-0000000001"), mode).unwrap();
+        let mut buf = [0; 3 * SECTOR];
+        assert_eq!(file.read_at(&mut buf, 0), Ok(buf.len()));
+        buf
+    };
+    for (lie, stored) in
+        [(Fault::LostWrite, b'a'), (Fault::FlippedWrite { byte: SECTOR as u64 + 1 }, b'b' ^ 1)]
+    {
+        fault(&sim, Role::Segment(1), Op::Write, lie);
+        file.write_at(&[b'b'; 2 * SECTOR], 0).unwrap();
+        for synced in [false, true] {
+            assert_eq!((read(false)[SECTOR + 1], read(true)[SECTOR + 1]), (b'b', stored), "{lie:?} {synced}");
+            assert_eq!(read(true)[2 * SECTOR..], [b'a'; SECTOR]);
+            file.sync_all().unwrap();
+        }
+        assert_eq!(all(&sim).len(), 1);
+        file.write_at(&[b'a'; 2 * SECTOR], 0).unwrap();
+        assert_eq!(read(true), [b'a'; 3 * SECTOR], "an honest write is written back before it is read");
+        file.sync_all().unwrap();
+    }
+    assert!(sim.faults().fired().iter().all(|(_, plan)| plan.fault.is_lie()));
+}
+
+#[test]
 fn gate_d_damages_an_image_or_says_that_it_did_not() {
     let sim = sim();
     let path = at("segment-0000000001");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::archive::run::RunEntry;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::recovery::uncovered;
 use crate::sync::Mutex;
 use crate::walk::Ground;
 
@@ -160,6 +161,11 @@ impl Catalog {
         }
     }
 
+    /// What goes up with whatever may make a file useless.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Whether a reader still looks at what was before `version`.
     pub(crate) fn is_read_before(&self, version: u64) -> bool {
         self.readers.range(..version).next().is_some()
@@ -217,6 +223,11 @@ impl Catalog {
     /// The accepted loss that a record is part of.
     pub(crate) fn loss_of(&self, lsn: Lsn) -> Option<LsnRange> {
         self.losses.iter().copied().find(|loss| loss.contains(lsn))
+    }
+
+    /// Whether all of these records were given up: nobody asks for their bytes any more.
+    pub(crate) fn is_given_up(&self, lsns: LsnRange) -> bool {
+        !lsns.is_empty() && uncovered(lsns, &self.losses).is_empty()
     }
 
     /// Adds a batch that was committed behind everything else.

@@ -63,6 +63,9 @@ pub enum Reason {
     /// A file with records that the manifest does not name.
     #[error("it holds records, but the manifest does not name it")]
     Unnamed,
+    /// The device stored something else than it was given, and said that it had stored it.
+    #[error("it is not what was written")]
+    NotAsWritten,
     /// Something valid stands behind it, so it was whole once.
     #[error("something valid stands behind it, so it was whole once")]
     Vouched,

@@ -37,6 +37,7 @@ mod manifest;
 mod names;
 mod options;
 pub mod os;
+mod read_back;
 mod reader;
 mod receipt;
 mod recovery;

@@ -301,6 +301,28 @@ fn the_archives_own_thread_does_all_of_it() {
     log.close().expect("closed");
 }
 
+/// It stayed until the next open: a trim removes the copies that it knows of.
+#[test]
+fn a_copy_that_is_finished_behind_the_trim_of_its_run_goes() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    let copy = format!("run-{:010}", run.number.get());
+    fs::remove_file(place.drives[0].join(&copy)).expect("a drive that loses a run");
+    check(&log, 1);
+    log.add_drive(&place.drives[2], 0).expect("a drive");
+    while !place.drives[2].join(&copy).exists() {
+        assert!(log.archive_step().expect("a step").worked);
+    }
+    assert!(!log.runs()[0].copies.contains(log.drives()[2].entry.number), "it is not read back yet");
+    log.trim(run.lsns.last.next()).expect("a trim");
+    while log.archive_step().expect("a step").worked {}
+    for drive in &place.drives[1..] {
+        assert!(!files(drive).contains(&copy), "{}: {:?}", drive.display(), files(drive));
+    }
+    check(&log, run.lsns.last.next().get());
+}
+
 #[test]
 fn a_drive_belongs_to_one_copy_of_a_log() {
     let place = place();
@@ -321,5 +343,29 @@ fn a_drive_belongs_to_one_copy_of_a_log() {
     log.close().expect("closed");
     let (log, _) = Log::open(&copy, &options()).expect("it opens");
     log.add_drive(&place.drives[0], 0).expect("taken over");
+    check(&log, 1);
+}
+
+/// The copies that were there when a copy was begun were named again with it.
+#[test]
+fn a_drive_that_is_removed_amid_a_copy_stays_removed() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    fs::remove_file(place.drives[0].join(format!("run-{:010}", run.number.get())))
+        .expect("a drive that loses it");
+    check(&log, 1);
+    let [gone, kept] = [0, 1].map(|at: usize| log.drives()[at].entry.number);
+    let new = log.add_drive(&place.drives[2], 0).expect("a drive").number;
+    while !files(&place.drives[2]).iter().any(|name| name.starts_with("run-")) {
+        assert!(log.archive_step().expect("a step").worked);
+    }
+    log.remove_drive(gone).expect("another has a copy");
+    while log.archive_step().expect("a step").worked {}
+    assert_eq!(log.runs()[0].copies.iter().collect::<Vec<_>>(), [kept, new]);
+    check(&log, 1);
+    log.close().expect("closed");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert!(!recovered.read_only, "{recovered:?}");
     check(&log, 1);
 }

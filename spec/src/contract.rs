@@ -215,7 +215,8 @@ impl Contract {
             | ClientStep::AddDrive { .. }
             | ClientStep::Compact
             | ClientStep::Scrub
-            | ClientStep::Inspect => Ok(()),
+            | ClientStep::Inspect
+            | ClientStep::RebuildManifest => Ok(()),
         }
     }
 

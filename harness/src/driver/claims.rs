@@ -68,6 +68,14 @@ impl<S: Archived> Driver<S> {
         }
     }
 
+    /// A manifest that was rebuilt is there after a loss of power, too.
+    pub(super) fn found_manifest(&self) {
+        if reading(&self.disk, Durability::PowerLoss).manifest.is_none() {
+            let says = "the manifest was rebuilt, and is not sure to be there".to_owned();
+            self.diary.note(Deed::Unfounded(says));
+        }
+    }
+
     /// What is said to be archived is so after a loss of power, too. A later run of the same call may have replaced one.
     pub(super) fn found_runs(&self, runs: &[(u64, u64)]) {
         let reading = reading(&self.disk, Durability::PowerLoss);

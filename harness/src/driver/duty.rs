@@ -88,6 +88,7 @@ impl Duties {
             ClientStep::Close => "close",
             ClientStep::Adopt => "adopt",
             ClientStep::AcceptLoss => "accept-loss",
+            ClientStep::RebuildManifest => "rebuild",
             ClientStep::AddDrive { .. } => "add-drive",
             ClientStep::Compact | ClientStep::Scrub => ARCHIVE,
             ClientStep::Append(_)

@@ -24,7 +24,7 @@ pub use world::Impossible;
 pub(crate) use world::carry_out;
 
 use crate::fabric::{SimFs, drive_dir};
-use crate::oracle::Ended;
+use crate::oracle::{Ended, Reading};
 use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
 use duty::Duties;
 
@@ -199,12 +199,23 @@ impl<S: Archived> Driver<S> {
                 let lost = S::accept_loss(&self.place)?;
                 Ok(Outcome::Lost(runs(&lost)))
             }
+            ClientStep::RebuildManifest => self.rebuild_manifest(),
             ClientStep::AddDrive { drive } => self.add_drive(*drive),
             ClientStep::Compact => self.compact(),
             ClientStep::Scrub => self.log()?.scrub(true).map(|_| Outcome::Done),
             // A reader's snapshot lives as long as one read.
             ClientStep::Hold { .. } | ClientStep::Release { .. } => Ok(Outcome::Done),
         }
+    }
+
+    /// Rebuilds the manifest from all drives that stand beside the log.
+    fn rebuild_manifest(&self) -> Result<Outcome, Refusal> {
+        let drives = Reading::of(&self.visible_files()).drives;
+        let drives = drives.iter().filter(|(_, drive)| drive.id.is_some());
+        let drives: Vec<_> = drives.map(|(drive, _)| drive_dir(&self.place.dir, *drive)).collect();
+        S::rebuild_manifest(&self.place, &drives)?;
+        self.found_manifest();
+        Ok(Outcome::Done)
     }
 
     fn add_drive(&self, drive: u64) -> Result<Outcome, Refusal> {

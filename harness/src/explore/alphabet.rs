@@ -52,6 +52,8 @@ pub enum Letter {
     Work,
     /// Scrub the archive.
     Scrub,
+    /// The process dies, the manifest is lost, it is rebuilt from the drives, and the log is opened again.
+    Rebuild,
     /// The process dies, and the log is opened again.
     Die,
     /// The power fails, nothing pending is kept, and the log is opened again.
@@ -63,7 +65,7 @@ const WORK: usize = 5;
 
 impl Letter {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Append,
         Self::AppendLight,
         Self::AppendLarge,
@@ -88,10 +90,11 @@ impl Letter {
         Self::Compact,
         Self::Work,
         Self::Scrub,
+        Self::Rebuild,
     ];
 
     /// All but the last ones: a copy has so much pending that it gets scopes of its own, and so does the archive.
-    pub const USUAL: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 5).0;
+    pub const USUAL: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 6).0;
 }
 
 impl fmt::Display for Letter {
@@ -120,6 +123,7 @@ impl fmt::Display for Letter {
             Self::Compact => "compact",
             Self::Work => "work",
             Self::Scrub => "scrub",
+            Self::Rebuild => "rebuild",
             Self::Die => "die",
             Self::Blackout => "blackout",
         })
@@ -180,13 +184,19 @@ impl Situation {
                 self.drives = true;
                 (1..=2).map(|drive| ClientStep::AddDrive { drive }.into()).collect()
             }
-            Letter::Compact | Letter::Work | Letter::Scrub if !self.drives => return None,
+            Letter::Compact | Letter::Work | Letter::Scrub | Letter::Rebuild if !self.drives => return None,
             Letter::Compact => vec![ClientStep::Compact.into()],
             Letter::Work => {
                 let read = ClientStep::Read { from: 1, reader: None };
                 (0..WORK).flat_map(|_| [ClientStep::Tick.into(), read.clone().into()]).collect()
             }
             Letter::Scrub => vec![ClientStep::Scrub.into()],
+            Letter::Rebuild => {
+                self.waiting.clear();
+                let lost = WorldStep::Damage { unit: Unit::Name(Role::Manifest), kind: DamageKind::Missing };
+                let crash = WorldStep::CrashProcess;
+                vec![crash.into(), lost.into(), ClientStep::RebuildManifest.into(), ClientStep::Open.into()]
+            }
             Letter::Tick => vec![ClientStep::Tick.into()],
             Letter::Idle => vec![WorldStep::Clock { ms: 50 }.into(), ClientStep::Tick.into()],
             Letter::Read => vec![ClientStep::Read { from: 1, reader: None }.into()],

@@ -40,6 +40,8 @@ pub struct Counts {
     pub archived: Counter,
     /// Faults that fired.
     pub faults: Counter,
+    /// Those of them by which a drive lied.
+    pub lies: Counter,
 }
 
 impl Counts {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use truelog_env::{IoKind, Op};
 
-use crate::fabric::{Call, Fault, Plan, Reads};
+use crate::fabric::{Call, Fault, Plan, Reads, Role};
 
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,10 +32,14 @@ pub enum Kind {
     Short,
     /// Half of the bytes are done.
     ShortHalf,
+    /// A lie: the write succeeds, and never reaches the device.
+    Lost,
+    /// A lie: the write succeeds, and reaches the device with a bit flipped.
+    Flipped,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Eio,
         Self::EioDone,
         Self::EioOld,
@@ -47,10 +51,27 @@ impl Kind {
         Self::Eintr,
         Self::Short,
         Self::ShortHalf,
+        Self::Lost,
+        Self::Flipped,
     ];
 
-    /// The kinds that can happen to a call.
-    pub(super) fn of(op: Op) -> &'static [Self] {
+    /// The kinds that can happen to a call. A drive may lie as well: what lies on it lies elsewhere too. What the log's
+    /// own volume stores in silence is detected, and not survived: see `damage`.
+    pub(super) fn of(call: &Call) -> impl Iterator<Item = Self> {
+        let lies: &[Self] = match (call.op, call.role) {
+            (Op::Write, Role::OnDrive(..)) => &[Self::Lost, Self::Flipped],
+            _ => &[],
+        };
+        Self::told(call.op).iter().chain(lies).copied()
+    }
+
+    /// Whether the call succeeds, and the disk has not done what it says.
+    pub(super) const fn is_lie(self) -> bool {
+        matches!(self, Self::Lost | Self::Flipped)
+    }
+
+    /// The kinds that an honest disk may have.
+    fn told(op: Op) -> &'static [Self] {
         match op {
             Op::Read => &[Self::Eio, Self::Eintr, Self::Short],
             Op::Write => &[
@@ -91,6 +112,9 @@ impl Kind {
             Self::Eintr => fail(IoKind::Interrupted, 0),
             Self::Short => Fault::Short(1),
             Self::ShortHalf => Fault::Short((call.len / 2).max(1)),
+            Self::Lost => Fault::LostWrite,
+            // In the header of whatever it is, which a checksum covers; behind it may be padding.
+            Self::Flipped => Fault::FlippedWrite { byte: call.len.min(64) / 2 },
         }
     }
 }
@@ -109,6 +133,8 @@ impl fmt::Display for Kind {
             Self::Eintr => "eintr",
             Self::Short => "short",
             Self::ShortHalf => "short-half",
+            Self::Lost => "lost",
+            Self::Flipped => "flipped",
         })
     }
 }

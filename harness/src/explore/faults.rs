@@ -11,6 +11,9 @@ use crate::progress::Progress;
 use crate::report::Report;
 use crate::subject::{Archived, Plain};
 
+/// What a report calls the faults by which a drive lied.
+const LIES: &str = "of them lies of a drive";
+
 /// Strikes every call of the last step of every sequence of the fault scopes, in every way.
 #[must_use]
 pub fn check(_: &Plan, progress: &Progress) -> Report {
@@ -25,6 +28,9 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
         }
     }
     report.scope = says.join("; ");
+    if report.findings.is_empty() && report.explored.iter().all(|count| count.what != LIES) {
+        report.incomplete("no drive lied");
+    }
     report
 }
 
@@ -42,9 +48,7 @@ pub fn strike<S: Archived>(scope: &Scope, report: &mut Report, progress: &Progre
             let plain = Sequence { letters: letters.clone(), fault: None };
             let calls = plain.calls::<S>(scope);
             let struck = calls.iter().enumerate();
-            for (call, kind) in
-                struck.flat_map(|(at, call)| Kind::of(call.op).iter().map(move |kind| (at, *kind)))
-            {
+            for (call, kind) in struck.flat_map(|(at, call)| Kind::of(call).map(move |kind| (at, kind))) {
                 let sequence = Sequence { fault: Some(Struck { call, kind }), ..plain.clone() };
                 if !explorer.sequence::<S>(letters.len(), &sequence) {
                     silent.fetch_add(1, Ordering::Relaxed);
@@ -62,6 +66,9 @@ pub fn strike<S: Archived>(scope: &Scope, report: &mut Report, progress: &Progre
     note(&explorer, report);
     conclude(&explorer, report, explorer.finding());
     report.count("faults fired", explorer.counts().faults.get());
+    if explorer.counts().lies.get() > 0 {
+        report.count(LIES, explorer.counts().lies.get());
+    }
     let silent = silent.into_inner();
     if silent > 0 {
         report.incomplete(format!("{}: {silent} faults never fired", scope.name));

@@ -153,6 +153,8 @@ impl<'a> Explorer<'a> {
         self.counts.sequences.add(1);
         lock(&self.duties).extend(ran.duties.keys());
         self.counts.faults.add(u64::from(ran.fired));
+        let lies = sequence.fault.is_some_and(|struck| struck.kind.is_lie());
+        self.counts.lies.add(u64::from(ran.fired && lies));
         let path = walk::Path::new(self.scope, sequence);
         self.life::<S>(
             walk::Start { at, crashes: 0, from: ran.from, lied: false },

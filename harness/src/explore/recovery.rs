@@ -19,7 +19,7 @@ const NEXT_WRITER: u32 = 1000;
 /// What came of recovering an image.
 #[derive(Debug)]
 pub(super) struct Recovery {
-    /// What the image held.
+    /// What the image held, its manifest rebuilt where that was lost.
     pub(super) before: Reading,
     /// How the open ended.
     pub(super) ended: Ended,
@@ -35,10 +35,10 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Opens the image. If the life is to go on as the one of this number, a record is appended, what is sealed is
+    /// Opens the image, in a scope that loses its manifest behind a rebuild of it. If the life is to go on as the one of this number, a record is appended, what is sealed is
     /// archived in the scopes of the archive, and everything is written down. `struck`: a call failed before.
     pub(super) fn run<S: Archived>(scope: &Scope, image: &Image, life: Option<u32>, struck: bool) -> Self {
-        let before = Reading::of(&files(image));
+        let mut before = Reading::of(&files(image));
         let mut driver = Driver::<S>::new(SimFs::from_image(image), scope.setup);
         driver.ignore(scope.ignored);
         if struck {
@@ -46,6 +46,10 @@ impl Recovery {
         }
         if life.is_none() {
             driver.deaf();
+        }
+        if scope.rebuilds() && before.manifest.is_none() {
+            driver.client(&ClientStep::RebuildManifest);
+            before = Reading::of(&driver.visible_files());
         }
         driver.client(&ClientStep::Open);
         let after = Reading::of(&driver.durable_files());

@@ -105,6 +105,8 @@ const PARTS: &[(&str, Without)] = &[
     ("open: sync-all manifest.tmp", Breaks(TornTailIsNotDamage)),
     ("open: sync-data segment", Breaks(AckedIsDurable)),
     ("open: sync-all segment.tmp", Breaks(TornTailIsNotDamage)),
+    ("rebuild: sync-dir dir after rename manifest", Breaks(ClaimHasArtifact)),
+    ("rebuild: sync-all manifest.tmp", Breaks(ClaimHasArtifact)),
     (
         "trim: sync-dir dir after unlink",
         Covered("a segment below the floor that comes back is removed by the next open (row 6)"),

@@ -175,6 +175,15 @@ impl Scope {
             3,
             1,
         ),
+        // The manifest is lost amid all of that.
+        archive(
+            "archive-rebuilt",
+            SEALED,
+            &[Letter::Compact, Letter::Append, Letter::Work, Letter::Rebuild],
+            2,
+            1,
+        ),
+        archive("archive-rebuilt-merge", ARCHIVED, &[Letter::Compact, Letter::Work, Letter::Rebuild], 2, 1),
         Self { limit_again: 64, ..archive("archive-twice", SEALED, &[Letter::Compact], 1, 2) },
         Self {
             profile: Profile::EXT4.sector(256).no_garbage(),
@@ -278,6 +287,10 @@ impl Scope {
         },
         Self {
             limit: 256,
+            ..archive("ignored-rebuilt", SEALED, &[Letter::Append, Letter::Compact, Letter::Rebuild], 2, 1)
+        },
+        Self {
+            limit: 256,
             ..archive("ignored-merge", ARCHIVED, &[Letter::Die, Letter::Append, Letter::Compact], 2, 1)
         },
     ];
@@ -304,6 +317,12 @@ impl Scope {
     #[must_use]
     pub fn compacts(&self) -> bool {
         self.prefix.iter().chain(self.alphabet).any(|letter| *letter == Letter::Compact)
+    }
+
+    /// Whether a life that follows a crash may find no manifest, and has it rebuilt.
+    #[must_use]
+    pub fn rebuilds(&self) -> bool {
+        self.prefix.iter().chain(self.alphabet).any(|letter| *letter == Letter::Rebuild)
     }
 
     /// What it is, for reports.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::content::{Content, mix};
 use super::disk::{Disk, FileNode, NameVersion, Node, Order, ROOT, Refused, Write};
-use super::{Reads, Rule};
+use super::{Fault, Reads, Rule};
 
 /// One thing that changes a file's bytes, in the order in which it was done.
 pub(super) enum Change<'a> {
@@ -360,19 +360,45 @@ impl Disk {
         Ok(())
     }
 
-    /// A lie: the last write to the file never reaches the device, `by` sectors away something else changes.
-    pub(super) fn lie(&mut self, inode: u64, by: Option<i64>) -> Result<(), Refused> {
+    /// A lie: of the last write to the file, which began at `offset`, the device gets something else, or nothing.
+    pub(super) fn lie(&mut self, inode: u64, offset: u64, fault: Fault) -> Result<(), Refused> {
         let sector = self.sector();
         let file = self.file_mut(inode)?;
-        let Some(lost) = file.writes.pop() else { return Ok(()) };
+        let Some(mut last) = file.writes.pop() else { return Ok(()) };
         file.diverged = true;
-        let Some(by) = by else { return Ok(()) };
-        for number in lost.sectors.iter().cloned().flatten() {
-            if let Some(target) = number.checked_add_signed(by) {
-                let bytes = lost.after.padded(number * sector, sector as usize);
-                file.base.write_within(&bytes, target * sector);
+        match fault {
+            Fault::FlippedWrite { byte } => {
+                let at = offset + byte;
+                let bit = last.after.padded(at, 1)[0] ^ 1;
+                last.after.write_within(&[bit], at);
+                file.writes.push(last);
             }
+            Fault::MisdirectedWrite { by } => {
+                for number in last.sectors.iter().cloned().flatten() {
+                    if let Some(target) = number.checked_add_signed(by) {
+                        let bytes = last.after.padded(number * sector, sector as usize);
+                        file.base.write_within(&bytes, target * sector);
+                    }
+                }
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// What a read past the page cache gives: what is dirty is written back first, and then the device answers.
+    pub(super) fn past_cache(&self, inode: u64) -> Result<Content, Refused> {
+        let file = self.file(inode)?;
+        if !file.diverged {
+            return Ok(file.cache.clone());
+        }
+        let mut changes = Vec::new();
+        for write in &file.writes {
+            let sectors = write.sectors.iter().cloned().flatten();
+            changes.extend(sectors.map(|number| (write.order, Change::Sector(number, &write.after))));
+        }
+        let cuts = file.lengths.iter().filter(|length| length.cut);
+        changes.extend(cuts.map(|length| (length.order, Change::Cut(length.len))));
+        Ok(build(&file.base, &mut changes, file.cache.len(), self.sector()))
     }
 }

@@ -41,6 +41,11 @@ pub enum Fault {
         /// The distance in sectors.
         by: i64,
     },
+    /// A lie (Gate D): the write succeeds, and reaches the device with a bit of this byte of it flipped.
+    FlippedWrite {
+        /// The byte, counted from the beginning of the write.
+        byte: u64,
+    },
     /// A lie (Gate D): the sync succeeds and does nothing.
     LyingSync,
 }
@@ -49,7 +54,12 @@ impl Fault {
     /// Whether the disk lies (Gate D): such a fault is to be detected, and cannot be survived.
     #[must_use]
     pub const fn is_lie(self) -> bool {
-        matches!(self, Self::LostWrite | Self::MisdirectedWrite { .. } | Self::LyingSync)
+        self.lies_about_a_write() || matches!(self, Self::LyingSync)
+    }
+
+    /// Whether what a write stores is not what it was given, although it succeeds.
+    pub(super) const fn lies_about_a_write(self) -> bool {
+        matches!(self, Self::LostWrite | Self::MisdirectedWrite { .. } | Self::FlippedWrite { .. })
     }
 
     /// Whether the fault can happen to `op`.
@@ -59,7 +69,9 @@ impl Fault {
             Self::Short(_) => matches!(op, Op::Read | Op::Write),
             Self::Fail { .. } => true,
             Self::FailSync { .. } | Self::LyingSync => matches!(op, Op::SyncData | Op::SyncAll | Op::SyncDir),
-            Self::LostWrite | Self::MisdirectedWrite { .. } => matches!(op, Op::Write),
+            Self::LostWrite | Self::MisdirectedWrite { .. } | Self::FlippedWrite { .. } => {
+                matches!(op, Op::Write)
+            }
         }
     }
 }

@@ -261,8 +261,7 @@ impl SimFile {
         }
         world.disk_mut().write(self.inode, offset, part)?;
         match now.fault {
-            Some(Fault::LostWrite) => world.disk_mut().lie(self.inode, None)?,
-            Some(Fault::MisdirectedWrite { by }) => world.disk_mut().lie(self.inode, Some(by))?,
+            Some(fault) if fault.lies_about_a_write() => world.disk_mut().lie(self.inode, offset, fault)?,
             // A failed write promises nothing; its pages are clean if it was to be durable at once.
             Some(Fault::Fail { .. }) if self.mode.write_through => {
                 let order = world.disk.order;
@@ -326,8 +325,12 @@ impl File for SimFile {
                 Some(Fault::Short(at_most)) => len.min(at_most.max(1) as usize),
                 _ => len,
             };
-            let file = world.disk.file(self.inode).map_err(|refused| refused.of(Op::Read))?;
-            Ok(file.cache.read(&mut buf[..most], offset))
+            let of = |refused: Refused| refused.of(Op::Read);
+            let buf = &mut buf[..most];
+            if self.mode.direct {
+                return Ok(world.disk.past_cache(self.inode).map_err(of)?.read(buf, offset));
+            }
+            Ok(world.disk.file(self.inode).map_err(of)?.cache.read(buf, offset))
         };
         self.call(Op::Read, (offset, len as u64), None, act, |got| *got as u64)
     }

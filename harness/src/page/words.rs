@@ -116,6 +116,7 @@ fn client(step: &ClientStep) -> String {
         ClientStep::Inspect => "inspects the log, beside its writer".to_owned(),
         ClientStep::Adopt => "adopts the log at its new place".to_owned(),
         ClientStep::AcceptLoss => "accepts the loss of what is damaged".to_owned(),
+        ClientStep::RebuildManifest => "has the lost manifest written anew".to_owned(),
     }
 }
 

@@ -254,7 +254,8 @@ impl Stage {
             | ClientStep::Release { .. }
             | ClientStep::AddDrive { .. }
             | ClientStep::Compact
-            | ClientStep::Scrub => Err(not_driven()),
+            | ClientStep::Scrub
+            | ClientStep::RebuildManifest => Err(not_driven()),
             ClientStep::Create
             | ClientStep::Open
             | ClientStep::Inspect

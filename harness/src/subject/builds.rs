@@ -1,7 +1,7 @@
 //! The three builds of the engine as subjects: one macro, so that they cannot drift apart.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use truelog_spec::Failure;
@@ -271,6 +271,13 @@ macro_rules! subject {
         }
 
         impl Archived for $name {
+            fn rebuild_manifest(place: &Place, drives: &[PathBuf]) -> Result<(), Refusal> {
+                let stored = $module::options(&place.setup);
+                let options = $engine::RebuildOptions { stored, ..Default::default() };
+                let rebuilt = $engine::rebuild_manifest_in(&place.env, &place.dir, drives, &options);
+                rebuilt.map(drop).map_err($module::refusal)
+            }
+
             fn add_drive(&self, dir: &Path) -> Result<u64, Refusal> {
                 self.0.add_drive(dir, 0).map(|entry| entry.number.get()).map_err($module::refusal)
             }

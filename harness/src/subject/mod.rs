@@ -301,6 +301,12 @@ pub trait Subject: Sized + Send + Sync + 'static {
 
 /// A log under test that has an archive.
 pub trait Archived: Subject {
+    /// Writes a manifest that is lost anew, from these drives and the segments.
+    ///
+    /// # Errors
+    /// As the engine reports them.
+    fn rebuild_manifest(place: &Place, drives: &[PathBuf]) -> Result<(), Refusal>;
+
     /// Makes a directory a drive of the archive; its number.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use truelog_env::{IoKind, OpenMode};
 use super::Archive;
 use super::block::{ArchiveBlock, read_bytes};
 use super::entry::DriveFault;
-use super::run::{IndexRow, RunEntry, RunHeader, RunIndex, check_header};
+use super::run::{IndexRow, RunEntry, RunHeader, RunIndex};
 use super::scrub::BadCopy;
 use crate::catalog::Damage;
 use crate::codec::as_u64;
@@ -13,6 +13,7 @@ use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{DriveNo, LsnRange};
 use crate::names::Name;
+use crate::read_back::read_back;
 
 /// What all copies of a run were found to be.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ pub(crate) struct Checked {
     pub(crate) bad: Vec<BadCopy>,
     /// Records that no copy has whole, as far as can be seen: where a copy cannot be reached, the error says so.
     pub(crate) damage: Vec<Damage>,
-    /// How many of the asked records are whole.
+    /// How many of the asked records are whole, those not counted that were given up.
     pub(crate) records: u64,
     /// How many bytes their payloads have.
     pub(crate) payload_bytes: u64,
@@ -47,16 +48,23 @@ impl Archive {
             read_bytes(&*file, row.offset, u64::from(row.len), run.len).map_err(|_| DriveFault::Read)?;
         let header = run.header(self.home.log, self.home.block);
         if position == 0 {
-            let checked = check_header(&*file, &header).map_err(|_| DriveFault::Read)?;
-            checked.map_err(|_| DriveFault::Mismatch)?;
+            let block = u64::from(header.block);
+            let first = read_bytes(&*file, 0, block, block).map_err(|_| DriveFault::Read)?;
+            header.check(&first).map_err(|_| DriveFault::Mismatch)?;
         }
         let site = header.site(position, row.offset);
         ArchiveBlock::decode(&bytes, &site).map_err(|_| DriveFault::Mismatch)
     }
 
-    /// Reads all copies of a run, every block, and counts those of the records `asked` that are whole.
+    /// Reads all copies of a run, every block of which something was not given up, and counts those of the records `asked`
+    /// that are whole.
     pub(crate) fn check(&self, run: &RunEntry, asked: LsnRange) -> Checked {
         let mut checked = Checked::default();
+        if self.catalog.lock().is_given_up(run.lsns) {
+            return checked;
+        }
+        let losses = self.catalog.lock().losses.clone();
+        let counts = |lsn| asked.contains(lsn) && !losses.iter().any(|loss| loss.contains(lsn));
         let mut homes = Vec::new();
         for drive in run.copies.iter() {
             match self.shelf.lock().home(drive) {
@@ -67,6 +75,9 @@ impl Archive {
         checked.copies = as_u64(homes.len());
         let Some(index) = self.check_index(run, &homes, &mut checked) else { return checked };
         for (position, row) in (0..).zip(index.rows()) {
+            if self.catalog.lock().is_given_up(row.lsns()) {
+                continue;
+            }
             let mut whole = None;
             let mut last = DriveFault::Missing;
             for (drive, home) in &homes {
@@ -80,7 +91,7 @@ impl Archive {
             }
             match whole {
                 Some(block) => {
-                    for frame in block.records().filter(|frame| asked.contains(frame.lsn)) {
+                    for frame in block.records().filter(|frame| counts(frame.lsn)) {
                         checked.records += 1;
                         checked.payload_bytes += as_u64(frame.payload.len());
                     }
@@ -143,22 +154,16 @@ fn damage(run: &RunEntry, offset: u64, lsns: LsnRange, fault: DriveFault, unreac
     Damage { lsns, error }
 }
 
-/// Reads a block of a copy that was just written back, through its name, and with the first one the run's header.
-pub(super) fn check_copy(
-    home: &Home,
-    header: &RunHeader,
-    entry: &RunEntry,
-    position: u32,
-    row: &IndexRow,
-) -> Result<()> {
+/// Reads a block of a copy that was just written back, through its name and past the page cache, and with the first one
+/// the run's header.
+pub(super) fn check_copy(home: &Home, header: &RunHeader, position: u32, row: &IndexRow) -> Result<()> {
     let name = Name::Run(header.run);
-    let file = home.open(name, OpenMode::READ)?;
-    let failed = |source| Error::io(home.path(name), source);
     let corrupt = |offset, reason| Error::CorruptBlock { run: header.run, offset, lsns: row.lsns(), reason };
     if position == 0 {
-        check_header(&*file, header).map_err(failed)?.map_err(|reason| corrupt(0, reason))?;
+        let first = read_back(home, name, 0, header.block.into())?;
+        header.check(&first).map_err(|reason| corrupt(0, reason))?;
     }
-    let bytes = read_bytes(&*file, row.offset, u64::from(row.len), entry.len).map_err(failed)?;
+    let bytes = read_back(home, name, row.offset, row.len.into())?;
     let block = ArchiveBlock::decode(&bytes, &header.site(position, row.offset));
     block.map(|_| ()).map_err(|reason| corrupt(row.offset, reason))
 }

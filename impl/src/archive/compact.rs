@@ -201,7 +201,7 @@ impl Job {
         Ok(Made::More(0))
     }
 
-    /// Reads a block of a copy back, through its name.
+    /// Reads a block of a copy back.
     fn verify(&mut self, at: usize, block: usize) -> std::result::Result<Made, Setback> {
         let (Some(output), Some(entry)) = (self.outputs.get(at), self.entry) else {
             self.stage = Stage::Good;
@@ -212,7 +212,7 @@ impl Job {
             return Ok(Made::More(0));
         };
         let position = u32::try_from(block).unwrap_or(u32::MAX);
-        check_copy(&output.home, &self.header, &entry, position, &row)
+        check_copy(&output.home, &self.header, position, &row)
             .map_err(|error| Setback::Drive(output.drive, self.header.run, error))?;
         self.stage = Stage::Verify { at, block: block + 1 };
         Ok(Made::More(u64::from(row.len)))
@@ -250,7 +250,7 @@ fn write_to(outputs: &[Output], run: RunNo, offset: u64, bytes: &[u8]) -> std::r
 pub(super) fn write_evidence(engine: &Engine, run: RunNo, error: &Error) -> Option<Evidence> {
     let fault = match error {
         Error::Io { source, .. } if source.kind == IoKind::NoSpace => return None,
-        Error::CorruptBlock { .. } => DriveFault::Mismatch,
+        Error::CorruptBlock { .. } | Error::CorruptFile { .. } => DriveFault::Mismatch,
         _ => DriveFault::Write,
     };
     let offset = if let Error::CorruptBlock { offset, .. } = error { *offset } else { 0 };

@@ -6,7 +6,9 @@ use super::Missed;
 use super::check::check_copy;
 use super::compact::{Made, Setback};
 use super::keeper::room;
+use super::reclaim::Reclaim;
 use super::run::{IndexRow, RunEntry, RunIndex};
+use super::set::DriveSet;
 use crate::catalog::Snapshot;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -25,6 +27,8 @@ pub(crate) struct Copying {
     index: Arc<RunIndex>,
     /// The next block; behind the last one comes the index.
     next: usize,
+    /// It may have its own name by now.
+    named: bool,
     /// What was written is read back.
     verifying: bool,
 }
@@ -38,6 +42,9 @@ pub(super) fn under_copied(engine: &Engine) -> std::result::Result<Option<Copyin
     let runs = engine.catalog.lock().runs().to_vec();
     let copies = u32::from(engine.options.copies);
     for run in &runs {
+        if engine.catalog.lock().is_given_up(run.lsns) {
+            continue;
+        }
         let good = run.copies.iter().filter(|drive| serving.contains(*drive)).count();
         if u32::try_from(good).unwrap_or(u32::MAX) >= copies {
             continue;
@@ -75,7 +82,7 @@ impl Copying {
             Ok(file)
         });
         let file = begun.map_err(|error| Setback::Drive(drive, run.number, error))?;
-        Ok(Self { run, drive, home, file, index, next: 0, verifying: false })
+        Ok(Self { run, drive, home, file, index, next: 0, named: false, verifying: false })
     }
 
     pub(super) const fn drive(&self) -> DriveNo {
@@ -84,12 +91,18 @@ impl Copying {
 
     /// Does the next piece of work.
     pub(super) fn step(&mut self, engine: &Engine) -> std::result::Result<Made, Setback> {
-        let on_drive = |error| Setback::Drive(self.drive, self.run.number, error);
+        let (drive, run) = (self.drive, self.run.number);
+        let on_drive = move |error| Setback::Drive(drive, run, error);
         if let Some(row) = self.row() {
+            // No copy has what was given up; there is a hole in its place.
+            if engine.catalog.lock().is_given_up(row.lsns()) {
+                self.next += 1;
+                return Ok(Made::More(0));
+            }
             let position = u32::try_from(self.next).unwrap_or(u32::MAX);
             if self.verifying {
                 let header = self.run.header(engine.home.log, engine.home.block);
-                check_copy(&self.home, &header, &self.run, position, &row).map_err(on_drive)?;
+                check_copy(&self.home, &header, position, &row).map_err(on_drive)?;
             } else {
                 let snapshot = Snapshot::take(&engine.catalog);
                 let found = engine
@@ -105,6 +118,7 @@ impl Copying {
             return Ok(Made::More(u64::from(row.len)));
         }
         if !self.verifying {
+            self.named = true;
             self.finish().map_err(on_drive)?;
             (self.verifying, self.next) = (true, 0);
             return Ok(Made::More(0));
@@ -122,6 +136,17 @@ impl Copying {
         self.file.sync_all().map_err(|source| Error::io(self.home.path(tmp), source))?;
         self.home.rename(tmp, name)?;
         self.home.sync_dir()
+    }
+
+    /// What is to be reclaimed of it: a copy under its own name that the manifest does not name there, because its run
+    /// was trimmed meanwhile or because it is no good.
+    pub(super) fn left_over(&self, engine: &Engine) -> Result<Option<Reclaim>> {
+        if !self.named || engine.copies_of(self.run.number)?.contains(self.drive) {
+            return Ok(None);
+        }
+        let version = engine.catalog.lock().version();
+        let runs = vec![(self.run.number, DriveSet::EMPTY.with(self.drive))];
+        Ok(Some(Reclaim { version, segments: Vec::new(), runs, checkpointed: false }))
     }
 
     /// Takes back what was not finished. A copy under its own name stays: it may be a good one.

@@ -15,6 +15,7 @@ use crate::identity::damaged;
 use crate::lsn::DriveNo;
 use crate::manifest::{Edition, ManifestRead, read_manifest};
 use crate::names::Name;
+use crate::read_back::check_written;
 use crate::types::LogId;
 
 /// The first eight bytes of a drive's identity.
@@ -233,12 +234,14 @@ pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Re
     Ok((entry(id), home))
 }
 
-/// Publishes an identity: temporary file, sync, rename, directory sync.
+/// Publishes an identity: temporary file, sync, read back, rename, directory sync.
 fn publish(home: &Home, identity: &DriveIdentity) -> Result<()> {
     let path = home.path(Name::DriveTmp);
     let file = home.open(Name::DriveTmp, OpenMode::CREATE)?;
-    write_all_at(&*file, &identity.encode(), 0).map_err(|source| Error::io(&path, source))?;
+    let bytes = identity.encode();
+    write_all_at(&*file, &bytes, 0).map_err(|source| Error::io(&path, source))?;
     file.sync_all().map_err(|source| Error::io(&path, source))?;
+    check_written(home, Name::DriveTmp, &bytes)?;
     home.rename(Name::DriveTmp, Name::Drive)?;
     home.sync_dir()
 }

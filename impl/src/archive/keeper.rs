@@ -178,13 +178,16 @@ impl Keeper {
                 self.pace.passed(bytes, engine.home.env.clock.monotonic());
                 self.copying = Some(copying);
             }
-            // A drive that has failed meanwhile is not called a copy.
-            Ok(Made::Good(_)) if !engine.archive.shelf().lock().serving().contains(drive) => {}
-            Ok(Made::Good(entry)) => {
-                engine.publish_copies(&entry)?;
-                progress.copied = Some(drive);
+            Ok(Made::Good(run)) => {
+                // A drive that has failed meanwhile is not called a copy.
+                let serves = engine.archive.shelf().lock().serving().contains(drive);
+                if serves && engine.publish_copy(run.number, drive)? {
+                    progress.copied = Some(drive);
+                }
+                self.reclaims.extend(copying.left_over(engine)?);
             }
             Err(setback) => {
+                self.reclaims.extend(copying.left_over(engine)?);
                 copying.abandon(engine);
                 return Err(setback);
             }
@@ -210,7 +213,9 @@ impl Keeper {
 
     fn scrub_step(&mut self, engine: &Engine) -> Turn {
         let Some(scrub) = &mut self.scrub else { return Ok(false) };
-        match scrub.step(engine)? {
+        let stepped = scrub.step(engine)?;
+        self.reclaims.extend(scrub.take_left_over());
+        match stepped {
             Scrubbed::More(bytes) => self.pace.passed(bytes, engine.home.env.clock.monotonic()),
             Scrubbed::Done(report) => (self.scrub, self.scrubbed) = (None, Some(report)),
         }

@@ -125,6 +125,10 @@ impl Archive {
             let run = self.catalog.lock().runs().iter().find(|run| run.number == key.run).copied()?;
             let index = self.index(&run).ok()?;
             let row = index.rows().get(usize::try_from(key.index).ok()?)?;
+            // Nobody will ask for what was given up, and no drive is to blame for it once more.
+            if self.catalog.lock().is_given_up(row.lsns()) {
+                return None;
+            }
             let found = self.fetch(&run, key.index, row.offset, u64::from(row.len), row.lsns()).ok();
             drop(snapshot);
             found.map(|found| found.block)

@@ -54,7 +54,7 @@ fn refresh(place: &Home, state: &ManifestState, durable: Lsn) -> Result<()> {
     if state.archive.generation == 0 {
         return Ok(());
     }
-    ManifestFile::checkpoint(place, state.clone(), durable).map(|_| ()).map_err(|failure| failure.error)
+    ManifestFile::copy_to(place, state.clone(), durable)
 }
 
 /// Removes the runs of a drive that the manifest does not name there, and misses those that it does.

@@ -1,5 +1,6 @@
 //! What to compact next. Pure.
 
+use super::run::RunEntry;
 use crate::catalog::Catalog;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::manifest::ManifestState;
@@ -67,22 +68,29 @@ fn merge(state: &ManifestState, limits: Limits) -> Option<Planned> {
     let runs = &state.archive.runs;
     let least = if limits.eager { 2 } else { MERGE };
     for from in 0..runs.len() {
+        let first = state.kept(runs[from].lsns.first);
         // A run that was trimmed is not replaced by one without any of its records: it would be merged again for ever.
-        if state.kept(runs[from].lsns.first) > runs[from].lsns.last {
+        if first > runs[from].lsns.last {
             continue;
         }
+        // A run has no gap: one in which records were given up stays as it is.
+        let lossy = |run: &RunEntry| {
+            state
+                .losses
+                .iter()
+                .any(|loss| first <= loss.last && loss.first <= run.lsns.last && run.lsns.first <= loss.last)
+        };
         let mut len = 0_u64;
         let mut to = from;
         while let Some(run) = runs.get(to) {
             len = len.saturating_add(run.len);
             let adjoins = to == from || runs[to - 1].lsns.last.next() == run.lsns.first;
-            if !adjoins || run.len > limits.most / 2 || len > limits.most {
+            if !adjoins || lossy(run) || run.len > limits.most / 2 || len > limits.most {
                 break;
             }
             to += 1;
         }
         if to - from >= least {
-            let first = state.kept(runs[from].lsns.first);
             let lsns = LsnRange::new(first, runs[to - 1].lsns.last);
             let bytes = runs[from..to].iter().map(|run| run.len).sum();
             return (!lsns.is_empty()).then_some(Planned { lsns, floor: state.floor, bytes });
@@ -94,7 +102,6 @@ fn merge(state: &ManifestState, limits: Limits) -> Option<Planned> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::run::RunEntry;
     use crate::archive::set::DriveSet;
     use crate::catalog::Span;
     use crate::lsn::{DriveNo, RunNo};
@@ -178,6 +185,17 @@ mod tests {
             "a merge replaces all that it takes"
         );
         state.trimmed = Lsn(5);
+        for (loss, merged) in [
+            ((12, 13), planned(21, 40, 1)),
+            ((22, 22), planned(5, 20, 1)),
+            ((5, 8), planned(9, 20, 1)),
+            ((8, 12), planned(13, 30, 1)),
+            ((31, 40), planned(5, 20, 1)),
+        ] {
+            state.losses = vec![LsnRange::new(Lsn(loss.0), Lsn(loss.1))];
+            assert_eq!(next(&empty, &state, Lsn(40), eager), merged, "not across a loss {loss:?}");
+        }
+        state.losses.clear();
         state.archive.runs.remove(1);
         assert_eq!(next(&empty, &state, Lsn(40), eager), planned(21, 40, 1), "not across a gap");
     }

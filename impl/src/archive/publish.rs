@@ -6,10 +6,11 @@ use super::keeper::ArchiveProgress;
 use super::reclaim::Reclaim;
 use super::run::RunEntry;
 use super::scrub::ScrubReport;
+use super::set::DriveSet;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::lsn::{DriveNo, SegmentNo};
+use crate::lsn::{DriveNo, RunNo, SegmentNo};
 use crate::manifest::Edit;
 
 impl Engine {
@@ -51,19 +52,27 @@ impl Engine {
         })
     }
 
-    /// Other drives have copies of a run from now on: they were written and read back.
-    pub(crate) fn publish_copies(&self, run: &RunEntry) -> Result<()> {
+    /// A drive has another copy of a run from now on: it was written and read back. Says whether the manifest names it
+    /// there: the run may have been trimmed meanwhile.
+    pub(crate) fn publish_copy(&self, run: RunNo, drive: DriveNo) -> Result<bool> {
         self.keep(|house| {
-            let state = house.manifest().state();
-            let known = state.archive.run(run.number).map(|known| known.copies);
-            if known.is_some_and(|known| known != run.copies) {
-                let edit = Edit::Copies { run: run.number, copies: run.copies };
+            let Some(known) = house.manifest().state().archive.run(run).copied() else { return Ok(false) };
+            if !known.copies.contains(drive) {
+                let edit = Edit::Copies { run, copies: known.copies.with(drive) };
                 house.edit(&self.home, &edit, self.durable())?;
                 let state = house.manifest().state();
                 let (runs, generation) = (&state.archive.runs, state.archive.generation);
                 self.catalog.lock().archived(runs, generation, state.floor);
             }
-            Ok(())
+            Ok(true)
+        })
+    }
+
+    /// The drives on which the manifest names copies of a run.
+    pub(crate) fn copies_of(&self, run: RunNo) -> Result<DriveSet> {
+        self.keep(|house| {
+            let known = house.manifest().state().archive.run(run).map(|known| known.copies);
+            Ok(known.unwrap_or(DriveSet::EMPTY))
         })
     }
 

@@ -53,7 +53,7 @@ impl Reclaim {
             return Ok(Reclaimed::More);
         }
         self.remove_segments(engine)?;
-        self.remove_runs(engine);
+        self.remove_runs(engine)?;
         Ok(Reclaimed::Done)
     }
 
@@ -73,9 +73,12 @@ impl Reclaim {
         })
     }
 
-    fn remove_runs(&mut self, engine: &Engine) {
+    fn remove_runs(&mut self, engine: &Engine) -> Result<()> {
         for (run, copies) in std::mem::take(&mut self.runs) {
-            let homes = engine.archive.shelf().lock().readable(copies);
+            // A copy that was no good may have been followed by a good one.
+            let named = engine.copies_of(run)?;
+            let doomed = copies.iter().filter(|drive| !named.contains(*drive)).collect();
+            let homes = engine.archive.shelf().lock().readable(doomed);
             for (_, home, _) in homes {
                 // A copy that stays is an orphan, which the next open removes: nothing hangs on it.
                 if home.unlink(Name::Run(run)).and_then(|()| home.sync_dir()).is_ok() {
@@ -83,6 +86,7 @@ impl Reclaim {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -112,7 +116,7 @@ fn copy_manifest(engine: &Engine) -> Result<bool> {
 pub(super) fn copy_manifest_to(engine: &Engine, drive: DriveNo, home: &Home) -> Result<Result<()>> {
     let state = engine.keep(|house| Ok(house.manifest().state().clone()))?;
     let edition = state.edition();
-    if let Err(Failure { error, .. }) = ManifestFile::checkpoint(home, state, engine.durable()) {
+    if let Err(error) = ManifestFile::copy_to(home, state, engine.durable()) {
         return Ok(Err(error));
     }
     engine.archive.shelf().lock().copied(drive, edition);

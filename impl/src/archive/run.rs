@@ -1,8 +1,6 @@
 //! Runs: files of archive blocks, the same bytes on each drive that has a copy. A run never changes.
 
-use truelog_env::{File, IoError};
-
-use super::block::{ArchiveBlock, BlockSite, Kind, Packer, index_block, read_bytes};
+use super::block::{ArchiveBlock, BlockSite, Kind, Packer, index_block};
 use super::set::DriveSet;
 use crate::block;
 use crate::codec::{Get, Put, as_u64};
@@ -65,6 +63,15 @@ impl RunHeader {
         bytes
     }
 
+    /// Whether a file with these first bytes begins with this very header. No read needs it while there is a manifest; a
+    /// rebuild does.
+    ///
+    /// # Errors
+    /// The first reason why it does not.
+    pub(crate) fn check(&self, bytes: &[u8]) -> Result<(), Reason> {
+        if Self::decode(bytes)? == *self { Ok(()) } else { Err(Reason::Field("header")) }
+    }
+
     /// Where block `index` of this run is, if it begins at `offset`.
     #[must_use]
     pub const fn site(&self, index: u32, offset: u64) -> BlockSite {
@@ -77,17 +84,6 @@ impl RunHeader {
             offset,
         }
     }
-}
-
-/// Whether a file begins with this very header. No read needs it while there is a manifest; a rebuild does.
-///
-/// # Errors
-/// The file's own, which says nothing about the bytes.
-pub(crate) fn check_header(file: &dyn File, header: &RunHeader) -> Result<Result<(), Reason>, IoError> {
-    let block = u64::from(header.block);
-    let bytes = read_bytes(file, 0, block, block)?;
-    let same = |found| if found == *header { Ok(()) } else { Err(Reason::Field("header")) };
-    Ok(RunHeader::decode(&bytes).and_then(same))
 }
 
 /// A run that the manifest names.

@@ -4,7 +4,7 @@ use super::compact::{Made, Setback};
 use super::copies::Copying;
 use super::drive::DriveOut;
 use super::entry::{DriveFault, DriveStatus};
-use super::reclaim::copy_manifest_to;
+use super::reclaim::{Reclaim, copy_manifest_to};
 use super::run::RunEntry;
 use crate::archive::set::DriveSet;
 use crate::catalog::Damage;
@@ -61,6 +61,8 @@ pub(crate) struct Scrub {
     readmit: bool,
     /// The drives of which a block was read and found whole.
     proved: DriveSet,
+    /// A copy that was repaired and that nothing names any more.
+    left_over: Option<Reclaim>,
     report: ScrubReport,
 }
 
@@ -76,7 +78,10 @@ impl Scrub {
     /// A scrub of all copies, or of those on one drive. `readmit`: drives that do not serve do so again, if nothing is
     /// wrong with any of their copies.
     pub(crate) fn begin(engine: &Engine, only: Option<DriveNo>, readmit: bool) -> Self {
-        let runs = engine.catalog.lock().runs().to_vec();
+        let runs: Vec<RunEntry> = {
+            let catalog = engine.catalog.lock();
+            catalog.runs().iter().filter(|run| !catalog.is_given_up(run.lsns)).copied().collect()
+        };
         let copies = runs.iter().rev().flat_map(|run| run.copies.iter().map(|drive| (*run, drive)));
         let left = copies.filter(|(_, drive)| only.is_none_or(|only| only == *drive)).collect();
         Self {
@@ -85,8 +90,14 @@ impl Scrub {
             repair: None,
             readmit,
             proved: DriveSet::EMPTY,
+            left_over: None,
             report: ScrubReport::default(),
         }
+    }
+
+    /// What the last step has left behind that is to be reclaimed, once.
+    pub(crate) const fn take_left_over(&mut self) -> Option<Reclaim> {
+        self.left_over.take()
     }
 
     /// Does the next piece of work: a block.
@@ -146,6 +157,10 @@ impl Scrub {
             }
         };
         let Some(row) = index.rows().get(block).copied().or(run.index_row(block)) else { return Ok(0) };
+        if engine.catalog.lock().is_given_up(row.lsns()) {
+            self.at = Some((run, drive, home, block + 1));
+            return Ok(0);
+        }
         match engine.archive.check_block(&home, &run, u32::try_from(block).unwrap_or(u32::MAX), &row) {
             Ok(_) => {
                 self.proved = self.proved.with(drive);
@@ -175,9 +190,11 @@ impl Scrub {
                 if let Some(bad) = self.report.bad.last_mut() {
                     bad.repaired = true;
                 }
+                self.left_over = repair.left_over(engine)?;
                 Ok(0)
             }
             Err(setback) => {
+                self.left_over = repair.left_over(engine)?;
                 repair.abandon(engine);
                 self.set_back(setback)?;
                 Ok(0)

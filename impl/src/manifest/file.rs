@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::home::{Home, read_full_at, write_all_at};
 use crate::lsn::{DriveNo, Lsn};
 use crate::names::Name;
+use crate::read_back::check_written;
 
 /// A manifest is never longer than this, in bytes: enough for a million segments and as many losses.
 const MOST: u64 = 64 << 20;
@@ -38,7 +39,25 @@ impl ManifestFile {
         state: ManifestState,
         watermark: Lsn,
     ) -> std::result::Result<Self, Failure> {
-        let manifest = Self::write_tmp(home, state, watermark).map_err(|error| {
+        let written = Self::write_tmp(home, state, watermark);
+        Self::publish(home, written.map(|(manifest, _)| manifest))
+    }
+
+    /// Writes a copy of a manifest to a drive, which may lie: it is read back before it takes the place of the last one.
+    ///
+    /// # Errors
+    /// As the drive reports them, and [`Error::CorruptFile`] where it has stored something else.
+    pub(crate) fn copy_to(drive: &Home, state: ManifestState, watermark: Lsn) -> Result<()> {
+        let written = Self::write_tmp(drive, state, watermark).and_then(|(manifest, bytes)| {
+            check_written(drive, Name::ManifestTmp, &bytes)?;
+            Ok(manifest)
+        });
+        Self::publish(drive, written).map(drop).map_err(|failure| failure.error)
+    }
+
+    /// Gives the temporary file its name, if it was written; takes it back if it was not.
+    fn publish(home: &Home, written: Result<Self>) -> std::result::Result<Self, Failure> {
+        let manifest = written.map_err(|error| {
             // A recovery removes it if this does not.
             let _ = home.unlink(Name::ManifestTmp);
             Failure::harmless(error)
@@ -51,7 +70,8 @@ impl ManifestFile {
         Ok(manifest)
     }
 
-    fn write_tmp(home: &Home, state: ManifestState, watermark: Lsn) -> Result<Self> {
+    /// Writes the temporary file, durably. Also returns what it holds.
+    fn write_tmp(home: &Home, state: ManifestState, watermark: Lsn) -> Result<(Self, Vec<u8>)> {
         let path = home.path(Name::ManifestTmp);
         let failed = |source| Error::io(&path, source);
         let salt = home.random()?;
@@ -70,7 +90,7 @@ impl ManifestFile {
         let file = home.open(Name::ManifestTmp, OpenMode::CREATE)?;
         write_all_at(&*file, &bytes, 0).map_err(failed)?;
         file.sync_all().map_err(failed)?;
-        Ok(Self { file, state, salt, capacity, offset, index: 1, chain })
+        Ok((Self { file, state, salt, capacity, offset, index: 1, chain }, bytes))
     }
 
     /// Adds an edit and makes it durable: write, data sync; or a new checkpoint when there is no room. The

@@ -17,6 +17,7 @@ use crate::catalog::Damage;
 use crate::lsn::Lsn;
 
 pub use adopt::{adopt, adopt_in};
+pub(crate) use judge::uncovered;
 pub use loss::{LossOptions, accept_loss, accept_loss_in};
 pub use rebuild::{RebuildOptions, Rebuilt, rebuild_manifest, rebuild_manifest_in};
 pub(crate) use repair::{Opened, open_fresh, open_surveyed};

@@ -57,6 +57,8 @@ impl Mechanism {
                 engine.archive.wanted = true;
             }
             ClientStep::Wait { .. } | ClientStep::Tick | ClientStep::Scrub | ClientStep::Inspect => {}
+            // No manifest is lost here.
+            ClientStep::RebuildManifest => sense(false)?,
         }
         Ok(())
     }

@@ -113,6 +113,8 @@ pub enum ClientStep {
     Adopt,
     /// Accept that what is damaged is lost.
     AcceptLoss,
+    /// Write a manifest that is lost anew, from the drives and the segments.
+    RebuildManifest,
 }
 
 impl fmt::Display for Write {
@@ -182,6 +184,7 @@ impl fmt::Display for ClientStep {
             Self::Inspect => f.write_str("inspect"),
             Self::Adopt => f.write_str("adopt"),
             Self::AcceptLoss => f.write_str("accept-loss"),
+            Self::RebuildManifest => f.write_str("rebuild-manifest"),
         }
     }
 }
@@ -189,7 +192,7 @@ impl fmt::Display for ClientStep {
 impl ClientStep {
     pub(crate) fn parse(words: &mut Words<'_>) -> Result<Self, ParseError> {
         let expected = "a client step (create, open, append, batch, submit, wait, trim, tick, close, read, \
-                        hold, release, add-drive, compact, scrub, inspect, adopt, accept-loss)";
+                        hold, release, add-drive, compact, scrub, inspect, adopt, accept-loss, rebuild-manifest)";
         let mut ahead = words.clone();
         let step = match ahead.word(expected)? {
             "create" => Self::Create,
@@ -219,6 +222,7 @@ impl ClientStep {
             "inspect" => Self::Inspect,
             "adopt" => Self::Adopt,
             "accept-loss" => Self::AcceptLoss,
+            "rebuild-manifest" => Self::RebuildManifest,
             _ => return Err(words.error(expected)),
         };
         *words = ahead;

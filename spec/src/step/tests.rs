@@ -102,8 +102,16 @@ impl Arbitrary for ClientStep {
                 g.choose(&reads).cloned().unwrap_or(Self::Compact)
             }
             _ => {
-                let rest = [Self::Create, Self::Open, Self::Tick, Self::Close, Self::Inspect, Self::Adopt];
-                g.choose(&rest).cloned().unwrap_or(Self::AcceptLoss)
+                let rest = [
+                    Self::Create,
+                    Self::Open,
+                    Self::Tick,
+                    Self::Close,
+                    Self::Inspect,
+                    Self::Adopt,
+                    Self::AcceptLoss,
+                ];
+                g.choose(&rest).cloned().unwrap_or(Self::RebuildManifest)
             }
         }
     }
