@@ -23,6 +23,12 @@ impl Disk {
         here.filter_map(|drive| drive.run(run.number)).find_map(|copy| copy.at(lsn))
     }
 
+    /// The record that was last written under an LSN to a segment, whether it is there still or not.
+    pub(crate) fn once_written(&self, lsn: Lsn) -> Option<RecordId> {
+        let batch = self.batches.iter().rfind(|batch| batch.base <= lsn && lsn <= batch.last())?;
+        batch.records.get((lsn - batch.base) as usize).copied()
+    }
+
     /// The newest batch that holds an LSN and reads as what was written.
     fn batch_at(&self, lsn: Lsn) -> Option<&Batch> {
         let holds = |(_, batch): &(u64, &Batch)| batch.base <= lsn && lsn <= batch.last();
