@@ -338,6 +338,27 @@ pub const SCRIPTS: &[Script] = {
             ],
         },
         Script {
+            name: "archived behind a tail that was written again",
+            shows: &["world", "write edit publish run lsns drives floor", "unlink seg"],
+            setup: ROOMY,
+            deeds: &[
+                Create,
+                AddDrive(1),
+                AddDrive(2),
+                Append(200),
+                Append(200),
+                Append(200),
+                Append(200),
+                Crash,
+                Open,
+                Append(200),
+                Archive(8),
+                Trim(4),
+                Compact,
+                Close,
+            ],
+        },
+        Script {
             name: "trimmed while it is archived",
             shows: &[
                 "write edit trim before floor",

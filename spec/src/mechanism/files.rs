@@ -271,9 +271,7 @@ impl Mechanism {
             Edit::Trim { before, floor } => {
                 let trim = engine.trim.as_mut().map_or_else(nonsense, Ok)?;
                 sense(trim.before == before && trim.floor.is_none())?;
-                // What runs have replaced may be there still, below the floor that a publish has set.
-                let set = state.disk.manifest.as_ref().and_then(Manifest::read).map_or(0, |it| it.floor);
-                sense(floor <= state.disk.floor_for(before).max(set))?;
+                sense(floor <= state.disk.highest_floor(before))?;
                 trim.floor = Some(floor);
             }
             _ => engine.archive_edit_written(edit),

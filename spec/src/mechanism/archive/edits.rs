@@ -41,8 +41,7 @@ impl Mechanism {
         let archive = &listing.archive;
         sense(engine.phase == Phase::Up && spec.run > archive.last_run && !spec.copies.is_empty())?;
         sense(
-            spec.lsns.last >= listing.before
-                && spec.floor <= state.disk.floor_for(spec.lsns.last + 1).max(listing.floor),
+            spec.lsns.last >= listing.before && spec.floor <= state.disk.highest_floor(spec.lsns.last + 1),
         )?;
         self.copies_are_good(engine, spec.run, spec.copies, Some(spec.lsns))?;
         let whole = archive.runs.iter().all(|run| {
