@@ -1,5 +1,6 @@
 //! One binary for every test of the harness.
 
+mod archive_order;
 mod background;
 mod concurrency;
 mod conformance;

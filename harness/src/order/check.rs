@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use truelog_spec::mechanism::{Guard, Mechanism, Phase, State, Told, stage};
+use truelog_spec::mechanism::{Guard, Mechanism, Phase, State, stage};
 use truelog_spec::step::{
-    Call, ClientStep, Durability, Edit, Ended, EngineStep, Fault, FaultKind, Lsn, Lsns, OnDrive, RecordSpec,
-    Role, SegmentNo, Step, SyncKind, WorldStep, Write,
+    Call, Durability, Edit, Ended, EngineStep, Fault, FaultKind, Lsn, Lsns, OnDrive, Role, SegmentNo, Step,
+    SyncKind, WorldStep,
 };
 
 use super::mapper::Mapped;
+use super::unseen::{self, Known};
 
 /// More states at once than this would mean that the run shows too little to be judged.
 const STATES: usize = 64;
@@ -52,10 +53,9 @@ pub struct Walked {
 /// The first step that no possible state takes.
 pub fn walk(run: &[Mapped], concurrent: bool) -> Result<Walked, OffPath> {
     let mut walker = Walker {
-        durabilities: durabilities(run),
+        known: Known { durabilities: durabilities(run), carried: BTreeSet::new() },
         walked: Walked::default(),
         trimmed: 1,
-        carried: BTreeSet::new(),
     };
     let mut possible = vec![Possible { state: State::default(), owed: Vec::new(), told: None }];
     for mapped in run {
@@ -76,7 +76,7 @@ struct Possible {
     told: Option<usize>,
 }
 
-/// What each acknowledged record was promised; a record that is never acknowledged may have been promised anything.
+/// What each acknowledged record was promised.
 fn durabilities(run: &[Mapped]) -> BTreeMap<Lsn, Durability> {
     let acks = run.iter().filter_map(|mapped| match &mapped.step {
         Step::Engine(EngineStep::Ack(lsns, durability)) => Some((*lsns, *durability)),
@@ -86,12 +86,10 @@ fn durabilities(run: &[Mapped]) -> BTreeMap<Lsn, Durability> {
 }
 
 struct Walker {
-    durabilities: BTreeMap<Lsn, Durability>,
+    known: Known,
     walked: Walked,
     /// The highest trim point that was confirmed.
     trimmed: Lsn,
-    /// The segments that a checkpoint has named, because there was no room for an edit.
-    carried: BTreeSet<SegmentNo>,
 }
 
 impl Walker {
@@ -173,7 +171,7 @@ impl Walker {
             return Ok(states.to_vec());
         }
         if let EngineStep::WriteEdit(_, Edit::Checkpoint, Ended::Done) = *step {
-            self.carried.extend(states.iter().flat_map(unlisted));
+            self.known.carried.extend(states.iter().flat_map(unseen::unlisted));
         }
         match *step {
             // Each record on its own: the records of a request need not be told together here.
@@ -209,15 +207,18 @@ impl Walker {
     /// The states after a step, with as few unseen steps before it as will do.
     fn advance(&mut self, states: &[State], mapped: &Mapped, step: &Step) -> Result<Vec<State>, OffPath> {
         let design = Mechanism::default();
-        let mut frontier = states.to_vec();
+        let mut frontier = unseen::before(states, step);
         // The guard that stands against the step when all that it needs has been put in.
         let mut last = Guard::NoSuchStep;
         for unseen in 0..=UNSEEN {
             let mut after: Vec<State> = Vec::new();
             for state in &frontier {
-                let step = &renumbered(state, step);
+                let step = &unseen::told(state, step);
                 match design.apply(state, step) {
-                    Ok(next) if !after.contains(&next) => after.push(next),
+                    Ok(next) if !after.contains(&next) => {
+                        self.walked.kinds.insert(kind_of(step));
+                        after.push(next);
+                    }
                     Ok(_) => {}
                     Err(refused) if refused.guard != Guard::NoSuchStep || unseen == 0 => last = refused.guard,
                     Err(_) => {}
@@ -225,12 +226,11 @@ impl Walker {
             }
             if !after.is_empty() {
                 self.walked.unseen += unseen as u64;
-                self.walked.kinds.insert(kind_of(step));
                 return Ok(after);
             }
             let mut before: Vec<State> = Vec::new();
             for state in &frontier {
-                for needed in self.needed(state, step) {
+                for needed in self.known.needed(state, step) {
                     let next =
                         needed.iter().try_fold(state.clone(), |state, step| design.apply(&state, step));
                     before.extend(next.ok().filter(|next| !before.contains(next)));
@@ -243,72 +243,6 @@ impl Walker {
             frontier = before;
         }
         Err(OffPath { at: mapped.at, step: Box::new(step.clone()), guard: last })
-    }
-
-    /// What may have happened unseen before a step: each a few steps that go together.
-    fn needed(&self, state: &State, step: &Step) -> Vec<Vec<Step>> {
-        let Step::Engine(step) = step else { return Vec::new() };
-        let Some(engine) = &state.engine else {
-            return vec![vec![ClientStep::Open.into()], vec![ClientStep::Create.into()]];
-        };
-        let serving = matches!(engine.phase, Phase::Up | Phase::ReadOnly);
-        let mut needed: Vec<Vec<Step>> = Vec::new();
-        match *step {
-            EngineStep::Lock(_) => needed.push(vec![EngineStep::Mkdir(Role::Dir, Ended::Done).into()]),
-            EngineStep::WriteBatch(batch, _) => {
-                if let Some(lsns) = batch.lsns.filter(|lsns| serving && engine.next <= lsns.last) {
-                    needed.push(self.encode(engine.next, lsns.last));
-                }
-                // What the checkpoint has named needs no edit; to the mechanism it is one that is synced at once.
-                if self.carried.contains(&batch.segment)
-                    && unlisted(state).any(|number| number == batch.segment)
-                {
-                    let edit = EngineStep::WriteEdit(
-                        state.disk.edits + 1,
-                        Edit::AddSegment(batch.segment),
-                        Ended::Done,
-                    );
-                    let sync = EngineStep::Sync(SyncKind::Data, Role::Manifest, Ended::Done);
-                    needed.push(vec![edit.into(), sync.into()]);
-                }
-                needed.push(vec![EngineStep::Publish(Durability::PowerLoss, engine.written).into()]);
-            }
-            EngineStep::WriteEdit(_, Edit::Trim { before, .. }, _) if engine.trim.is_none() => {
-                needed.push(vec![ClientStep::Trim { before }.into()]);
-            }
-            EngineStep::Ack(lsns, durability) => {
-                needed.push(vec![EngineStep::Publish(durability, lsns.last).into()]);
-                needed.push(vec![EngineStep::Publish(durability, engine.written).into()]);
-            }
-            EngineStep::Unlock => {
-                let waiting =
-                    state.requests.iter().filter(|request| request.told == Told::Waiting && request.lsn != 0);
-                needed.extend(waiting.take(1).filter_map(|request| {
-                    Lsns::new(request.lsn, request.last()).map(|lsns| vec![EngineStep::Fail(lsns).into()])
-                }));
-                needed.push(vec![ClientStep::Close.into()]);
-                needed.push(vec![EngineStep::Poison.into()]);
-            }
-            _ => {}
-        }
-        if engine.phase == Phase::Opening
-            && let Some(found) = &engine.found
-            && !matches!(step, EngineStep::Ready { .. })
-        {
-            needed.push(vec![EngineStep::Ready { next: found.next(), read_only: found.damaged() }.into()]);
-        }
-        needed
-    }
-
-    /// Records are handed in and get these LSNs, one by one.
-    fn encode(&self, first: Lsn, last: Lsn) -> Vec<Step> {
-        let one = |lsn: Lsn| {
-            let durability = self.durabilities.get(&lsn).copied().unwrap_or(Durability::PowerLoss);
-            let write = Write { writer: 0, records: vec![RecordSpec { stream: 0, len: 1 }], durability };
-            let submit = ClientStep::Submit { ticket: lsn, write };
-            [submit.into(), EngineStep::Encode(Lsns::one(lsn), 0, durability).into()]
-        };
-        (first..=last).flat_map(one).collect()
     }
 }
 
@@ -333,22 +267,6 @@ fn role_of(step: &EngineStep) -> Option<Role> {
         | EngineStep::Allocate(role, _) => role,
         _ => return None,
     })
-}
-
-/// Manifest records count as the mechanism counts them: an edit that a checkpoint has carried is one there.
-fn renumbered(state: &State, step: &Step) -> Step {
-    match step {
-        Step::Engine(EngineStep::WriteEdit(_, edit, ended)) => {
-            EngineStep::WriteEdit(state.disk.edits + 1, *edit, *ended).into()
-        }
-        other => other.clone(),
-    }
-}
-
-/// The segments of this life that have a durable name and that no edit names.
-fn unlisted(state: &State) -> impl Iterator<Item = SegmentNo> {
-    let made = state.engine.iter().flat_map(|engine| engine.segments.iter());
-    made.filter(|made| made.1 & stage::NAMED != 0 && made.1 & stage::LISTED == 0).map(|made| made.0)
 }
 
 /// Whether an open may remove a segment although the manifest that it found names it: nothing was ever kept in it, and the

@@ -1,13 +1,16 @@
 //! From what was seen to steps of the specification: the table applied to one run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use truelog_env::{IoKind, Op};
 use truelog_spec::Step;
 use truelog_spec::step::{
-    BatchSpec, Edit, Ended, EngineStep, Lsns, OnDrive, PathCheck, Role as Name, SyncKind,
+    BatchSpec, DriveNo, Edit, Ended, EngineStep, Lsns, OnDrive, PathCheck, Role as Name, RunNo, SyncKind,
+    Verdict,
 };
 
+use super::bytes;
+use super::pieces::{Pieces, ReadBack};
 use super::seen::{Call, Result as Outcome, Seen};
 use super::table::{self, Deed, Unmapped};
 use crate::fabric::{DriveFile, Role};
@@ -64,21 +67,16 @@ pub fn map(run: &[Seen]) -> Result<Vec<Mapped>, NotSteps> {
     Ok(mapper.take())
 }
 
-/// A batch or an edit that has been begun: where it ends, and what it is.
-#[derive(Debug, Clone, Copy)]
-struct Begun<T> {
-    end: u64,
-    what: T,
-}
-
-/// Maps a run entry by entry.
-#[derive(Debug, Default)]
+/// Maps a run entry by entry. Numbers count over the whole run, as the specification's do.
+#[derive(Debug, Clone, Default)]
 pub struct Mapper {
     steps: Vec<Mapped>,
     calls: HashMap<u64, (usize, Call)>,
-    /// By segment and offset. Numbers count over the whole run, as the specification's do.
-    batches: BTreeMap<(u64, u64), Begun<BatchSpec>>,
-    edits: BTreeMap<(Role, u64), Begun<(u64, Edit)>>,
+    batches: Pieces<BatchSpec>,
+    edits: Pieces<(u64, Edit)>,
+    /// Of a piece of a run that is no block: nothing.
+    blocks: Pieces<Option<Lsns>>,
+    read_back: ReadBack,
     next_batch: u64,
     next_edit: u64,
 }
@@ -91,6 +89,18 @@ impl Mapper {
     /// The steps mapped since this was last asked.
     pub fn take(&mut self) -> Vec<Mapped> {
         std::mem::take(&mut self.steps)
+    }
+
+    /// What a call that now begins is if all of it is done, as far as that is one step.
+    #[must_use]
+    pub fn foresee(&self, call: &Call) -> Option<EngineStep> {
+        let mut ahead = Self { steps: Vec::new(), ..self.clone() };
+        let done = Outcome::Ok(call.len);
+        ahead.ended(0, call, done).ok()?;
+        match ahead.steps.as_slice() {
+            [Mapped { step: Step::Engine(step), .. }] => Some(*step),
+            _ => None,
+        }
     }
 
     /// Maps one entry. `next` is the one behind it, where that is known: a sync that nothing else falls into is
@@ -150,11 +160,16 @@ impl Mapper {
             Outcome::Other | Outcome::Failed(_) => Ended::Failed,
         };
         let step = match row.deed {
+            // What is not there is not removed.
+            Deed::Unlink if outcome == Outcome::Failed(IoKind::NotFound) => return Ok(()),
             // Somebody else's directory, taken over.
             Deed::Mkdir if outcome == Outcome::Failed(IoKind::AlreadyExists) => return Ok(()),
             Deed::Mkdir => EngineStep::Mkdir(role, ended),
             Deed::Lock => EngineStep::Lock(ended),
-            Deed::Create => EngineStep::Create(role, ended),
+            Deed::Create => {
+                self.created(call.role);
+                EngineStep::Create(role, ended)
+            }
             Deed::Allocate => EngineStep::Allocate(role, ended),
             Deed::Fill => EngineStep::Fill(role, ended),
             Deed::SyncData => EngineStep::Sync(SyncKind::Data, role, ended),
@@ -168,9 +183,17 @@ impl Mapper {
                 EngineStep::Rename(role, to, ended)
             }
             Deed::Unlink => EngineStep::Unlink(role, ended),
-            Deed::Doubt => return Ok(()),
+            Deed::Doubt | Deed::Ground => return Ok(()),
             Deed::Check => match check(role, outcome) {
                 Some(step) => step,
+                None => return Ok(()),
+            },
+            Deed::Blocks => match self.block(call, outcome) {
+                Some((drive, run, lsns)) => EngineStep::WriteBlocks(drive, run, lsns, ended),
+                None => EngineStep::Fill(role, ended),
+            },
+            Deed::ReadBack => match self.read_back.read(call, outcome) {
+                Some((drive, run)) => EngineStep::Verify(drive, run, Verdict::Good),
                 None => return Ok(()),
             },
             Deed::Batch => EngineStep::WriteBatch(self.batch(at, call)?, ended),
@@ -183,50 +206,51 @@ impl Mapper {
         Ok(())
     }
 
+    /// A file begins: nothing of an older one of that name goes on.
+    fn created(&mut self, role: Role) {
+        match role {
+            Role::ManifestTmp => self.edits.clear(),
+            Role::OnDrive(drive, DriveFile::RunTmp(run)) => {
+                self.blocks.forget(role);
+                self.read_back.begin(drive, run);
+            }
+            _ => {}
+        }
+    }
+
     /// The batch that a write to a segment is, or goes on with.
     fn batch(&mut self, at: usize, call: &Call) -> Result<BatchSpec, NotSteps> {
-        let Role::Segment(segment) = call.role else { return Err(bytes(at, call, "batch")) };
-        let end = call.offset + call.len;
-        let before = self.batches.range(..=(segment, call.offset)).next_back();
-        if let Some((&(in_segment, begin), begun)) = before
-            && in_segment == segment
-            && call.offset > begin
-            && call.offset < begun.end
-            && end == begun.end
-        {
-            return Ok(begun.what);
+        let Role::Segment(segment) = call.role else { return Err(unreadable(at, call, "batch")) };
+        if let Some(begun) = self.batches.goes_on(call) {
+            return Ok(begun);
         }
-        let lsns = batch_lsns(&call.head).ok_or_else(|| bytes(at, call, "batch"))?;
+        let lsns = bytes::batch(&call.head).ok_or_else(|| unreadable(at, call, "batch"))?;
         self.next_batch += 1;
         let what = BatchSpec { batch: self.next_batch, segment, lsns, through: call.through };
-        self.batches.insert((segment, call.offset), Begun { end, what });
-        Ok(what)
+        Ok(self.batches.begin(call, what))
     }
 
     /// The manifest record that a write is, or goes on with.
     fn edit(&mut self, at: usize, call: &Call) -> Result<(u64, Edit), NotSteps> {
-        let end = call.offset + call.len;
-        let before = self.edits.range(..=(call.role, call.offset)).next_back();
-        if let Some((&(role, begin), begun)) = before
-            && role == call.role
-            && call.offset > begin
-            && end == begun.end
-        {
-            return Ok(begun.what);
+        if let Some(begun) = self.edits.goes_on(call) {
+            return Ok(begun);
         }
-        let edit = manifest_edit(&call.head).ok_or_else(|| bytes(at, call, "manifest record"))?;
+        let edit = bytes::edit(&call.head).ok_or_else(|| unreadable(at, call, "manifest record"))?;
         self.next_edit += 1;
-        let what = (self.next_edit, edit);
-        if call.role == Role::ManifestTmp {
-            // A new file: nothing of the old one goes on.
-            self.edits.clear();
-        }
-        self.edits.insert((call.role, call.offset), Begun { end, what });
-        Ok(what)
+        Ok(self.edits.begin(call, (self.next_edit, edit)))
+    }
+
+    /// The records that a write to a run is, or goes on with; nothing for a run's header and its index.
+    fn block(&mut self, call: &Call, outcome: Outcome) -> Option<(DriveNo, RunNo, Lsns)> {
+        let Role::OnDrive(drive, DriveFile::RunTmp(run)) = call.role else { return None };
+        self.read_back.wrote(call, outcome);
+        let begun = self.blocks.goes_on(call);
+        let lsns = begun.unwrap_or_else(|| self.blocks.begin(call, bytes::block(&call.head)))?;
+        Some((drive, run, lsns))
     }
 }
 
-fn bytes(at: usize, call: &Call, expected: &'static str) -> NotSteps {
+fn unreadable(at: usize, call: &Call, expected: &'static str) -> NotSteps {
     NotSteps::Bytes { at, call: call.to_string(), expected }
 }
 
@@ -266,6 +290,7 @@ const fn published(role: Name) -> Name {
         Name::IdentityTmp => Name::Identity,
         Name::ManifestTmp => Name::Manifest,
         Name::SegmentTmp(number) => Name::Segment(number),
+        Name::OnDrive(drive, file) => Name::OnDrive(drive, file.published()),
         other => other,
     }
 }
@@ -282,40 +307,4 @@ fn check(role: Name, outcome: Outcome) -> Option<EngineStep> {
             Outcome::Failed(_) => return None,
         },
     ))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
-}
-
-/// The records of the batch whose header this is; `Some(None)` for an idle mark.
-fn batch_lsns(head: &[u8]) -> Option<Option<Lsns>> {
-    if head.get(..4)? != b"TLB1" {
-        return None;
-    }
-    let (base, count) = (u64_at(head, 48)?, u64::from(u32_at(head, 56)?));
-    Some(match count {
-        0 => None,
-        count => Some(Lsns::new(base, base.checked_add(count - 1)?)?),
-    })
-}
-
-/// What the manifest record whose header this is says.
-fn manifest_edit(head: &[u8]) -> Option<Edit> {
-    if head.get(..4)? != b"TLM1" {
-        return None;
-    }
-    let kind = u16::from_le_bytes(head.get(64..66)?.try_into().ok()?);
-    let (first, second) = (u64_at(head, 72), u64_at(head, 80));
-    match kind {
-        0 => Some(Edit::Checkpoint),
-        1 => Some(Edit::AddSegment(first?)),
-        2 => Some(Edit::Trim { before: first?, floor: second? }),
-        3 => Some(Edit::AcceptLoss(Lsns::new(first?, second?)?)),
-        _ => None,
-    }
 }

@@ -4,14 +4,19 @@
 //! from a [`Tap`] on any file system, or from strace's output of the real binary. One [table](table::TABLE) maps
 //! each call to a step; then the mechanism must take the steps, one after the other.
 
+mod bytes;
 pub mod check;
+mod gate;
 pub mod mapper;
+mod pieces;
 mod real;
 pub mod runs;
+mod scripts;
 pub mod seen;
 pub mod strace;
 pub mod table;
 mod tap;
+mod unseen;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +24,7 @@ use truelog_spec::Invariant;
 use truelog_spec::switches::Switch;
 
 pub use check::{OffPath, Walked, walk};
+pub use gate::Held;
 pub use mapper::{NotSteps, map};
 pub use real::traced;
 pub use seen::Seen;
@@ -141,6 +147,34 @@ const KINDS: &[&str] = &[
     "ready next",
     "trimmed before",
     "unlock dir",
+    "create drive/identity.tmp",
+    "fill drive/identity.tmp",
+    "sync-all drive/identity.tmp",
+    "sync-all drive/identity.tmp failed",
+    "rename drive/identity.tmp drive/identity",
+    "sync-dir drive",
+    "sync-dir drive failed",
+    "write edit add-drive drive",
+    "create drive/run.tmp",
+    "fill drive/run.tmp",
+    "write blocks drive/run.tmp lsns",
+    "write blocks drive/run.tmp lsns short",
+    "sync-all drive/run.tmp",
+    "sync-all drive/run.tmp failed",
+    "rename drive/run.tmp drive/run",
+    "verify drive/run good",
+    "write edit publish run lsns drives floor",
+    "write edit copies run drives",
+    "write edit quarantine drive",
+    "write edit readmit drive",
+    "create drive/manifest.tmp",
+    "fill drive/manifest.tmp",
+    "fill drive/manifest.tmp failed",
+    "sync-all drive/manifest.tmp",
+    "rename drive/manifest.tmp drive/manifest",
+    "unlink drive/run",
+    "unlink drive/run.tmp",
+    "unlink drive/manifest.tmp",
 ];
 
 /// The check `order`.
@@ -153,7 +187,13 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let mut kinds = BTreeSet::new();
     for script in runs::SCRIPTS {
         progress.says(script.name);
-        verdict(script.name, &runs::run(script), &mut kinds, &mut report);
+        if let Some(shown) = verdict(script.name, &runs::run(script), &mut report) {
+            if let Some(missed) = script.shows.iter().find(|kind| !shown.contains(**kind)) {
+                let says = format!("{}: it never came to `{missed}`", script.name);
+                report.find("harness", says, "cargo verify --only order");
+            }
+            kinds.extend(shown);
+        }
         progress.advance(1);
     }
     for sync in ["data-sync", "write-through"] {
@@ -161,7 +201,9 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
         match traced(sync) {
             Ok(run) => {
                 report.count("system calls of the real binary", run.len() as u64);
-                verdict(&format!("the real binary, {sync}"), &run, &mut kinds, &mut report);
+                kinds.extend(
+                    verdict(&format!("the real binary, {sync}"), &run, &mut report).unwrap_or_default(),
+                );
             }
             Err(real::NoTrace::Missing(why)) => report.incomplete(why),
             Err(real::NoTrace::Failed(why)) => report.find("harness", why, "cargo verify --only order"),
@@ -176,17 +218,19 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     report
 }
 
-fn verdict(name: &str, run: &[Seen], kinds: &mut BTreeSet<String>, report: &mut Report) {
+/// Judges a run; the kinds of steps that it took, if it is a path.
+fn verdict(name: &str, run: &[Seen], report: &mut Report) -> Option<BTreeSet<String>> {
     match judge(run) {
         Ok(walked) => {
             report.count("runs", 1);
             report.count("steps taken", walked.steps);
             report.count("unseen steps put in", walked.unseen);
-            kinds.extend(walked.kinds);
+            Some(walked.kinds)
         }
         Err(refused) => {
             let says = format!("{name}: {}", context(run, &refused));
             report.find(refused.invariant().as_str(), says, "cargo verify --only order");
+            None
         }
     }
 }

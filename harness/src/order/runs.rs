@@ -1,16 +1,19 @@
-//! Runs of the production code whose order is judged: one thread, a simulated disk, faults and crashes.
+//! Runs of the production code whose order is judged: one thread, and perhaps a reader that stands still, on a
+//! simulated disk with faults and crashes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use truelog_env::{IoKind, Op};
-use truelog_spec::WorldStep;
-use truelog_spec::step::{Durability, Keep, Lsns};
+use truelog_spec::step::{Durability, Keep, Lsns, ReaderNo};
+use truelog_spec::{ClientStep, WorldStep};
 
+use super::gate::Held;
+pub use super::scripts::SCRIPTS;
 use super::seen::Seen;
 use super::tap::{Journal, Tap};
-use crate::fabric::{Fault, Image, Plan, Profile, Reads, Role, RolePattern, SimFs};
-use crate::subject::{Ack, Claimed, Place, Plain, Refusal, Sent, Setup, Subject, Watch};
+use crate::fabric::{Fault, Image, Plan, Profile, Reads, RolePattern, SimFs, drive_dir};
+use crate::subject::{Ack, Archived, Claimed, Place, Plain, Refusal, Sent, Setup, Subject, Watch};
 
 /// A thing that happens in a run.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +32,18 @@ pub enum Deed {
     Trim(u64),
     /// So many milliseconds pass, and then a step of background work is done.
     Tick(u64),
+    /// A drive is added.
+    AddDrive(u64),
+    /// All that is sealed is archived.
+    Compact,
+    /// So many steps of the archive's work are done.
+    Archive(u32),
+    /// Every copy is read, what is damaged is written anew, and drives with which nothing is wrong serve again.
+    Scrub,
+    /// A reader takes a snapshot, and stands still before it reads.
+    Hold,
+    /// It reads, and lets go of its snapshot.
+    Release,
     /// The log is closed.
     Close,
     /// The process dies.
@@ -41,8 +56,8 @@ pub enum Deed {
     Adopt,
     /// The next such call fails.
     Fail(RolePattern, Op),
-    /// The next such write is short.
-    Short(RolePattern),
+    /// The how-manieth such write from now on is short.
+    Short(RolePattern, u32),
     /// The segment's file is moved away.
     Lose(u64),
 }
@@ -52,236 +67,19 @@ pub enum Deed {
 pub struct Script {
     /// What it is about.
     pub name: &'static str,
+    /// The kinds of steps without which it would not be about that.
+    pub shows: &'static [&'static str],
     /// How the log is set up.
     pub setup: Setup,
     /// What happens.
     pub deeds: &'static [Deed],
 }
 
-/// Space enough for the manifest, so that each edit is written where the last one ended.
-const ROOMY: Setup = Setup { manifest_blocks: 32, ..Setup::TINY };
-const SEGMENT: RolePattern = RolePattern::AnySegment;
-const SEGMENT_TMP: RolePattern = RolePattern::AnySegmentTmp;
-const MANIFEST: RolePattern = RolePattern::Is(Role::Manifest);
-const MANIFEST_TMP: RolePattern = RolePattern::Is(Role::ManifestTmp);
-const IDENTITY_TMP: RolePattern = RolePattern::Is(Role::IdentityTmp);
-const DIR: RolePattern = RolePattern::Is(Role::LogDir);
-
-/// All runs.
-pub const SCRIPTS: &[Script] = {
-    use Deed::{Accept, Adopt, Append, Batch, Close, Crash, Create, Fail, Open, PowerCut, Short, Tick, Trim};
-    &[
-        Script {
-            name: "a life",
-            setup: ROOMY,
-            deeds: &[Create, Append(8), Batch(8), Tick(100), Append(8), Close],
-        },
-        Script {
-            name: "rotation and trim",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(200),
-                Append(200),
-                Append(200),
-                Trim(2),
-                Append(200),
-                Trim(4),
-                Close,
-                Open,
-                Close,
-            ],
-        },
-        Script {
-            name: "write-through",
-            setup: Setup { through: true, allocate: true, ..ROOMY },
-            deeds: &[Create, Append(8), Append(200), Batch(40), Tick(100), Close, Open, Append(8), Close],
-        },
-        Script {
-            name: "two durabilities",
-            setup: ROOMY,
-            deeds: &[Create, Accept(8), Append(8), Accept(200), Accept(200), Append(8), Tick(100), Close],
-        },
-        Script {
-            name: "accepted records at a rotation",
-            setup: ROOMY,
-            deeds: &[Create, Accept(200), Accept(200), Append(200), Close],
-        },
-        Script {
-            name: "crashes and recoveries",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(8),
-                Accept(8),
-                Crash,
-                Open,
-                Append(8),
-                PowerCut,
-                Open,
-                Append(200),
-                Append(200),
-                Crash,
-                Open,
-                Close,
-            ],
-        },
-        Script {
-            name: "an unvouched tail",
-            setup: ROOMY,
-            deeds: &[Create, Append(8), Append(8), PowerCut, Open, Crash, Open, Append(8), Close],
-        },
-        Script {
-            name: "adopted",
-            setup: ROOMY,
-            deeds: &[Create, Append(8), Close, Adopt, Open, Append(8), Close],
-        },
-        Script {
-            name: "a full manifest",
-            setup: Setup::TINY,
-            deeds: &[Create, Append(200), Append(200), Append(200), Append(200), Trim(3), Append(200), Close],
-        },
-        Script {
-            name: "a data sync fails",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(8),
-                Fail(SEGMENT, Op::SyncData),
-                Append(8),
-                Append(8),
-                Crash,
-                Open,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "a batch's write fails",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(8),
-                Fail(SEGMENT, Op::Write),
-                Append(8),
-                Append(8),
-                Crash,
-                Open,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "a batch's write is short",
-            setup: ROOMY,
-            deeds: &[Create, Append(8), Short(SEGMENT), Append(200), Append(8), Close],
-        },
-        Script {
-            name: "no space for a segment",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(200),
-                Fail(SEGMENT_TMP, Op::Write),
-                Append(200),
-                Append(200),
-                Append(200),
-                Fail(SEGMENT_TMP, Op::SyncAll),
-                Append(200),
-                Append(200),
-                Fail(SEGMENT_TMP, Op::Create),
-                Append(200),
-                Append(200),
-                Close,
-            ],
-        },
-        Script {
-            name: "the directory's sync fails",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(200),
-                Fail(DIR, Op::SyncDir),
-                Append(200),
-                Append(200),
-                Crash,
-                Open,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "a manifest's sync fails",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(200),
-                Fail(MANIFEST, Op::SyncData),
-                Append(200),
-                Crash,
-                Open,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "a manifest's write fails",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(200),
-                Fail(MANIFEST, Op::Write),
-                Append(200),
-                Crash,
-                Open,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "a checkpoint fails at open",
-            setup: ROOMY,
-            deeds: &[
-                Create,
-                Append(8),
-                Close,
-                Fail(MANIFEST_TMP, Op::Write),
-                Open,
-                Fail(MANIFEST_TMP, Op::SyncAll),
-                Open,
-                Fail(MANIFEST_TMP, Op::Create),
-                Open,
-                Open,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "a create fails, and is resumed",
-            setup: ROOMY,
-            deeds: &[
-                Fail(IDENTITY_TMP, Op::Write),
-                Create,
-                Fail(IDENTITY_TMP, Op::SyncAll),
-                Create,
-                Create,
-                Append(8),
-                Close,
-            ],
-        },
-        Script {
-            name: "the segment's name is lost",
-            setup: Setup { segment: 4096, ..ROOMY },
-            deeds: &[Create, Append(8), Deed::Lose(1), Append(8), Append(8)],
-        },
-    ]
-};
-
 /// Runs a script; what was seen.
 #[must_use]
 pub fn run(script: &Script) -> Vec<Seen> {
     let disk = SimFs::new(Profile::W.sector(128));
-    let mut stage = Stage { journal: Journal::default(), setup: script.setup, disk, log: None };
+    let mut stage = Stage { journal: Journal::default(), setup: script.setup, disk, log: None, reader: None };
     for deed in script.deeds {
         // A call that fails ends in an error, as it should; what matters here is what was done to the disk.
         let _ = stage.deed(*deed);
@@ -289,11 +87,15 @@ pub fn run(script: &Script) -> Vec<Seen> {
     stage.journal.entries()
 }
 
+/// The one reader that a script may hold.
+const READER: ReaderNo = 1;
+
 struct Stage {
     journal: Journal,
     setup: Setup,
     disk: SimFs,
-    log: Option<Plain>,
+    log: Option<Arc<Plain>>,
+    reader: Option<Held<usize>>,
 }
 
 impl Stage {
@@ -314,12 +116,12 @@ impl Stage {
                 let log = Plain::create(&self.place())?;
                 self.journal.push(Seen::Ready(1, false));
                 log.watch(self.watch());
-                self.log = Some(log);
+                self.log = Some(Arc::new(log));
             }
             Deed::Open => {
                 let (log, opened) = Plain::open(&self.place(), self.watch())?;
                 self.journal.push(Seen::Ready(opened.next, opened.read_only));
-                self.log = Some(log);
+                self.log = Some(Arc::new(log));
             }
             Deed::Append(len) => self.append(1, len, Durability::PowerLoss)?,
             Deed::Accept(len) => self.append(1, len, Durability::ProcessCrash)?,
@@ -331,9 +133,17 @@ impl Stage {
             }
             Deed::Tick(ms) => {
                 self.disk.advance(Duration::from_millis(ms));
-                self.log.as_ref().map_or(Ok(()), Subject::step)?;
+                self.log.as_ref().map_or(Ok(()), |log| log.step())?;
             }
-            Deed::Close => self.log.take().map_or(Ok(()), Subject::close)?,
+            Deed::Close => self.log.take().and_then(Arc::into_inner).map_or(Ok(()), Subject::close)?,
+            Deed::AddDrive(_)
+            | Deed::Compact
+            | Deed::Archive(_)
+            | Deed::Scrub
+            | Deed::Hold
+            | Deed::Release => {
+                self.archive(deed)?;
+            }
             Deed::Crash => {
                 let image = self.disk.snapshot().process_crash();
                 self.crash(WorldStep::CrashProcess, &image);
@@ -356,8 +166,8 @@ impl Stage {
                 };
                 self.disk.faults().schedule(Plan { role, op, nth: 1, fault });
             }
-            Deed::Short(role) => {
-                self.disk.faults().schedule(Plan { role, op: Op::Write, nth: 1, fault: Fault::Short(128) });
+            Deed::Short(role, nth) => {
+                self.disk.faults().schedule(Plan { role, op: Op::Write, nth, fault: Fault::Short(128) });
             }
             Deed::Lose(number) => {
                 let path = self.disk.log_dir().join(format!("segment-{number:010}"));
@@ -366,6 +176,33 @@ impl Stage {
                     use truelog_spec::step::{DamageKind, Role as Name, Unit};
                     let unit = Unit::Name(Name::Segment(number));
                     self.journal.push(Seen::World(WorldStep::Damage { unit, kind: DamageKind::Missing }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is done with drives.
+    fn archive(&mut self, deed: Deed) -> Result<(), Refusal> {
+        let Some(log) = &self.log else { return Ok(()) };
+        match deed {
+            Deed::AddDrive(drive) => drop(log.add_drive(&drive_dir(self.disk.log_dir(), drive))?),
+            Deed::Compact => drop(log.compact()?),
+            Deed::Archive(steps) => {
+                for _ in 0..steps {
+                    log.archive_step()?;
+                }
+            }
+            Deed::Scrub => drop(log.scrub(true)?),
+            Deed::Hold => {
+                let log = Arc::clone(log);
+                self.reader = Some(Held::begin(move || log.read(1).len()));
+                self.journal.push(Seen::Client(ClientStep::Hold { reader: READER }));
+            }
+            _ => {
+                if let Some(reader) = self.reader.take() {
+                    let _ = reader.end();
+                    self.journal.push(Seen::Client(ClientStep::Release { reader: READER }));
                 }
             }
         }
@@ -382,9 +219,13 @@ impl Stage {
     fn crash(&mut self, step: WorldStep, image: &Image) {
         self.journal.push(Seen::World(step));
         self.disk.power_off();
+        let reader = self.reader.take();
         // What the old life does after its end is void.
         let log = self.log.take();
-        self.journal.pause(|| drop(log));
+        self.journal.pause(|| {
+            let _ = reader.map(Held::end);
+            drop(log);
+        });
         self.disk = SimFs::from_image(image);
     }
 }

@@ -27,16 +27,16 @@ pub struct Call {
     pub to: Option<Role>,
     /// Whether each write to the file is its own sync.
     pub through: bool,
-    /// Where a write begins, in bytes.
+    /// Where a write or a read begins, in bytes.
     pub offset: u64,
-    /// How many bytes are to be written.
+    /// How many bytes are to be written, or read at most.
     pub len: u64,
     /// The first bytes to be written, at most [`HEAD`].
     pub head: Vec<u8>,
 }
 
 impl Call {
-    /// A call that writes nothing.
+    /// A call that writes and reads nothing.
     #[must_use]
     pub const fn plain(op: Op, role: Role) -> Self {
         Self { op, role, to: None, through: false, offset: 0, len: 0, head: Vec::new() }
@@ -49,7 +49,7 @@ impl fmt::Display for Call {
         if let Some(to) = self.to {
             write!(f, " {to}")?;
         }
-        if self.op == Op::Write {
+        if matches!(self.op, Op::Write | Op::Read) {
             write!(f, " {}+{}{}", self.offset, self.len, if self.through { " through" } else { "" })?;
         }
         Ok(())
@@ -59,7 +59,7 @@ impl fmt::Display for Call {
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Result {
-    /// It succeeded; of a write, so many bytes were written.
+    /// It succeeded; of a write or a read, with so many bytes.
     Ok(u64),
     /// The path led to another file than the descriptor.
     Other,

@@ -1,13 +1,13 @@
 //! The one table that says which step of the specification a call of the production code is.
 //!
-//! Every call that changes anything has a row, or is an error. Reads stutter, except those that recovery
-//! decides by. The same table maps the calls of the simulated disk and those that strace saw.
+//! Every call that changes anything has a row, or is an error. Reads stutter, but for those of a run: a copy that was
+//! read back counts as verified. The same table maps the calls of the simulated disk and those that strace saw.
 
 use std::fmt;
 
 use truelog_env::Op;
 
-use crate::fabric::Role;
+use crate::fabric::{DriveFile, Role};
 
 /// Files and directories, segments of any number being one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,8 +24,22 @@ pub enum Kind {
     Segment,
     /// `segment-N.tmp`.
     SegmentTmp,
-    /// `IN-DOUBT-…`.
+    /// `IN-DOUBT-…`, beside the log or on a drive.
     InDoubt,
+    /// A drive's directory.
+    Drive,
+    /// `DRIVE` of a drive.
+    DriveIdentity,
+    /// `DRIVE.tmp` of a drive.
+    DriveIdentityTmp,
+    /// `MANIFEST` of a drive.
+    DriveManifest,
+    /// `MANIFEST.tmp` of a drive.
+    DriveManifestTmp,
+    /// `run-N` of a drive.
+    Run,
+    /// `run-N.tmp` of a drive.
+    RunTmp,
     /// The log's directory.
     Dir,
     /// A directory above it.
@@ -43,11 +57,17 @@ impl From<Role> for Kind {
             Role::ManifestTmp => Self::ManifestTmp,
             Role::Segment(_) => Self::Segment,
             Role::SegmentTmp(_) => Self::SegmentTmp,
-            Role::InDoubt => Self::InDoubt,
+            Role::InDoubt | Role::OnDrive(_, DriveFile::InDoubt) => Self::InDoubt,
+            Role::Drive(_) => Self::Drive,
+            Role::OnDrive(_, DriveFile::Identity) => Self::DriveIdentity,
+            Role::OnDrive(_, DriveFile::IdentityTmp) => Self::DriveIdentityTmp,
+            Role::OnDrive(_, DriveFile::Manifest) => Self::DriveManifest,
+            Role::OnDrive(_, DriveFile::ManifestTmp) => Self::DriveManifestTmp,
+            Role::OnDrive(_, DriveFile::Run(_)) => Self::Run,
+            Role::OnDrive(_, DriveFile::RunTmp(_)) => Self::RunTmp,
             Role::LogDir => Self::Dir,
             Role::Ancestor => Self::Ancestor,
-            // The archive is not mapped yet: what changes a drive is refused.
-            Role::Drive(_) | Role::OnDrive(..) | Role::Foreign => Self::Foreign,
+            Role::Foreign => Self::Foreign,
         }
     }
 }
@@ -65,6 +85,10 @@ pub enum Deed {
     Allocate,
     /// `fill`: bytes that are no batch and no edit.
     Fill,
+    /// `write blocks`; a run's header and its index are a `fill`.
+    Blocks,
+    /// `verify`, once each byte that was written to a copy of a run was read back through the run's name.
+    ReadBack,
     /// `write batch`; with write-through the sync as well.
     Batch,
     /// `write edit`: a manifest record, the checkpoint among them.
@@ -85,6 +109,9 @@ pub enum Deed {
     /// it has no name that forbids one. That the name comes before the first such sync, and is heeded, is for the check
     /// `faults` to see.
     Doubt,
+    /// No step: the mechanism has a drive's directory from the drive's first file on, and one log that adds it. That the
+    /// directory's own name is durable is for the check `roles` to see.
+    Ground,
 }
 
 /// A row: a kind of file, a call, whether each write is its own sync, and what that is.
@@ -136,6 +163,27 @@ pub const TABLE: &[Row] = &[
     row(Kind::Segment, Op::SyncAll, Deed::SyncAll),
     row(Kind::Segment, Op::Metadata, Deed::Check),
     row(Kind::Segment, Op::Unlink, Deed::Unlink),
+    row(Kind::Drive, Op::CreateDir, Deed::Ground),
+    row(Kind::Drive, Op::Lock, Deed::Ground),
+    row(Kind::Drive, Op::SyncDir, Deed::SyncDir),
+    row(Kind::DriveIdentityTmp, Op::Create, Deed::Create),
+    Row { through: Some(false), ..row(Kind::DriveIdentityTmp, Op::Write, Deed::Fill) },
+    row(Kind::DriveIdentityTmp, Op::SyncAll, Deed::SyncAll),
+    row(Kind::DriveIdentityTmp, Op::Rename, Deed::Rename),
+    row(Kind::DriveIdentityTmp, Op::Unlink, Deed::Unlink),
+    row(Kind::DriveManifestTmp, Op::Create, Deed::Create),
+    Row { through: Some(false), ..row(Kind::DriveManifestTmp, Op::Write, Deed::Fill) },
+    row(Kind::DriveManifestTmp, Op::SyncAll, Deed::SyncAll),
+    row(Kind::DriveManifestTmp, Op::Rename, Deed::Rename),
+    row(Kind::DriveManifestTmp, Op::Unlink, Deed::Unlink),
+    row(Kind::RunTmp, Op::Create, Deed::Create),
+    Row { through: Some(false), ..row(Kind::RunTmp, Op::Write, Deed::Blocks) },
+    row(Kind::RunTmp, Op::SyncData, Deed::SyncData),
+    row(Kind::RunTmp, Op::SyncAll, Deed::SyncAll),
+    row(Kind::RunTmp, Op::Rename, Deed::Rename),
+    row(Kind::RunTmp, Op::Unlink, Deed::Unlink),
+    row(Kind::Run, Op::Read, Deed::ReadBack),
+    row(Kind::Run, Op::Unlink, Deed::Unlink),
 ];
 
 /// A call that changes something and has no row.
@@ -197,6 +245,12 @@ mod tests {
         assert!(lookup(Role::InDoubt, Op::Write, false).is_err());
         assert!(lookup(Role::Manifest, Op::Write, true).is_err());
         assert!(lookup(Role::Manifest, Op::Unlink, false).is_err());
+        let on_drive = |file| Role::OnDrive(1, file);
+        assert!(lookup(on_drive(DriveFile::Run(1)), Op::Write, false).is_err(), "a run never changes");
+        assert!(lookup(on_drive(DriveFile::RunTmp(1)), Op::Write, true).is_err());
+        assert!(lookup(on_drive(DriveFile::Manifest), Op::Write, false).is_err());
+        assert!(lookup(on_drive(DriveFile::Identity), Op::Unlink, false).is_err());
+        assert!(matches!(lookup(on_drive(DriveFile::Manifest), Op::Read, false), Ok(None)));
         assert!(matches!(lookup(Role::Foreign, Op::Metadata, false), Ok(None)));
         assert!(matches!(lookup(Role::Segment(3), Op::Write, true), Ok(Some(Row { deed: Deed::Batch, .. }))));
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use truelog_env::{DirLock, File, Fs, IoError, Metadata, Op, OpenMode, Volume};
 
+use super::gate;
 use super::seen::{Call, HEAD, Result as Outcome, Seen};
 use crate::fabric::Role;
 
@@ -95,6 +96,7 @@ impl Shared {
         deed: impl FnOnce() -> Result<T, IoError>,
         count: impl FnOnce(&T) -> Outcome,
     ) -> Result<T, IoError> {
+        gate::pass();
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         self.journal.push(Seen::Begin(number, call));
         let result = deed();
@@ -181,7 +183,12 @@ impl Fs for Tap {
     }
 
     fn lock_dir(&self, path: &Path) -> Result<Box<dyn DirLock>, IoError> {
-        let inner = self.shared.plain(Op::Lock, self.shared.role(path), || self.inner.lock_dir(path))?;
+        let role = self.shared.role(path);
+        let inner = self.shared.plain(Op::Lock, role, || self.inner.lock_dir(path))?;
+        // Only the log's own lock is a life; a drive is locked while it is added.
+        if role != Role::LogDir {
+            return Ok(inner);
+        }
         Ok(Box::new(TappedLock { inner: Some(inner), journal: self.shared.journal.clone() }))
     }
 
@@ -227,7 +234,8 @@ impl Tapped {
 
 impl File for Tapped {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize, IoError> {
-        self.shared.plain(Op::Read, self.role(), || self.inner.read_at(buf, offset))
+        let call = Call { offset, len: buf.len() as u64, ..Call::plain(Op::Read, self.role()) };
+        self.shared.call(call, || self.inner.read_at(buf, offset), |read| Outcome::Ok(*read as u64))
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<usize, IoError> {

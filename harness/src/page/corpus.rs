@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use truelog_spec::Trace;
 use truelog_spec::prefetch;
 use truelog_spec::switches::{NoTrace, Switch, counterexample};
+use truelog_spec::trace::Head;
 
 use super::kept::{KEPT, Kept};
 use super::{Facts, PageError, render};
+use crate::replay::keeps;
 use crate::replay::practice::completed;
 
 /// The corpus's own page, from the root of the repository.
@@ -101,10 +103,12 @@ pub fn kept(root: &Path, kept: &Kept) -> Result<Entry, CorpusError> {
 
 fn with_page(trace: &Trace, facts: Facts) -> Result<Entry, CorpusError> {
     let page = render(trace, &facts).map_err(|error| CorpusError::Page(facts.path.clone(), error))?;
-    let code = match &trace.code {
-        _ if trace.is_of_prefetch() => "not replayed".to_owned(),
-        Some(code) => code.to_string(),
-        None => "at the same step".to_owned(),
+    let code = match (&trace.code, &trace.head) {
+        (None, Head::Refused { guard, .. }) if trace.is_of_prefetch() && !keeps(guard) => {
+            "its part up to there, on the slot word".to_owned()
+        }
+        (Some(code), _) => code.to_string(),
+        (None, _) => "at the same step".to_owned(),
     };
     Ok(Entry { path: PathBuf::from(facts.path), trace: trace.to_string(), page, code })
 }

@@ -21,7 +21,7 @@ use truelog_spec::trace::Head;
 
 pub use rows::{MAX_CLIENT_AND_WORLD, MAX_ENGINE};
 
-use crate::replay::practice;
+use crate::replay::{keeps, practice};
 
 /// The longest diagram that is shown, in characters.
 pub const MAX_DIAGRAM: usize = 5_000;
@@ -204,9 +204,14 @@ fn heads(trace: &Trace) -> String {
         (trace.is_of_prefetch(), &trace.head, &trace.mutant)
     {
         let says = guard.parse().map_or("", slots::Guard::says);
+        let word = if keeps(guard) {
+            "The production slot word does not take that step either."
+        } else {
+            "The production slot word takes its part of what comes before; the rule is for whoever uses it."
+        };
         return format!(
-            "the slot word's design refuses step {line} by `{guard}`: {says}. Only with the mutant `{mutant}` is the \
-             path open."
+            "the slot word's design refuses step {line} by `{guard}`: {says}. {word} Only with the mutant `{mutant}` is \
+             the path open."
         );
     }
     let mechanism = match &trace.head {

@@ -3,6 +3,7 @@
 mod place;
 pub mod practice;
 mod production;
+mod slots;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use truelog_spec::trace::Head;
 use truelog_spec::{Invariant, Step, Trace, prefetch};
 
 pub use production::{LeftPath, follow};
+pub use slots::{Parted, keeps};
 
 use crate::command::Plan;
 use crate::progress::Progress;
@@ -83,6 +85,9 @@ pub enum Wrong {
         /// How it ends.
         ending: Ending<prefetch::Guard>,
     },
+    /// The production slot word parts from its design.
+    #[error("the production slot word: {0}")]
+    Word(#[from] Parted),
     /// It names a part that the mechanism does not leave out, or a reason that is none of the production code's.
     #[error("`{0}` names nothing in the table of harness/src/replay/practice.rs")]
     Unknown(Head),
@@ -112,6 +117,8 @@ pub struct Replayed {
     pub violates: bool,
     /// How many lines it has.
     pub lines: usize,
+    /// How many actions of it were done on the production slot word.
+    pub on_word: u64,
 }
 
 /// All traces under `corpus`, in the order of their paths.
@@ -173,10 +180,10 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
     }
     on_mechanism(trace, &steps)?;
     on_code(trace)?;
-    Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len() })
+    Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len(), on_word: 0 })
 }
 
-/// The design of the trace's switch, and that of the slot word. The production code is not held against it.
+/// The design of the trace's switch, that of the slot word, and the production code's word itself.
 fn on_prefetch(trace: &Trace, steps: &[Step]) -> Result<Replayed, Wrong> {
     let switch = trace.mutant.as_deref().and_then(|slug| slug.parse::<prefetch::Switch>().ok());
     if let Some(switch) = switch {
@@ -196,7 +203,8 @@ fn on_prefetch(trace: &Trace, steps: &[Step]) -> Result<Replayed, Wrong> {
     if let Some(code) = &trace.code {
         return Err(Wrong::Unknown(code.clone()));
     }
-    Ok(Replayed { violates: switch.is_some(), lines: steps.len() })
+    let on_word = slots::follow(steps)?;
+    Ok(Replayed { violates: switch.is_some(), lines: steps.len(), on_word })
 }
 
 /// The mechanism as it is.
@@ -281,6 +289,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
             Ok((trace, replayed)) => {
                 report.count("traces", 1);
                 report.count("lines", replayed.lines as u64);
+                report.count("actions on the production slot word", replayed.on_word);
                 report.count("violating with their switch off", u64::from(replayed.violates));
                 let earlier = trace.code.is_some() && !matches!(trace.head, Head::Unmodelled { .. });
                 report.count("that the code leaves before the mechanism does", u64::from(earlier));
@@ -288,7 +297,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
             Err(wrong) => {
                 let invariant = match &wrong {
                     Wrong::Production { end: End::Violated { invariant, .. }, .. } => invariant.as_str(),
-                    Wrong::Production { .. } | Wrong::Left(_) => {
+                    Wrong::Production { .. } | Wrong::Left(_) | Wrong::Word(_) => {
                         read(&path).map_or("harness", |t| t.invariant.as_str())
                     }
                     _ => "harness",

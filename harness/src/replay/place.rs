@@ -3,7 +3,7 @@
 use truelog_env::Op;
 use truelog_spec::contract::Damaged;
 use truelog_spec::step::{BatchSpec, Durability, EngineStep, Lsns, Unit};
-use truelog_spec::{Failure, Step, Trace};
+use truelog_spec::{ClientStep, Failure, Step, Trace};
 
 use crate::fabric::{Profile, SimFs};
 use crate::order::mapper::name;
@@ -33,8 +33,16 @@ pub(super) fn setup(trace: &Trace) -> Setup {
         manifest_blocks: small("manifest").unwrap_or(32),
         through,
         allocate,
+        copies: drives(trace),
         prefetch: tiny.prefetch,
     }
+}
+
+/// As many copies as the trace has drives for.
+fn drives(trace: &Trace) -> u16 {
+    let added =
+        trace.lines.iter().filter(|line| matches!(line.step, Step::Client(ClientStep::AddDrive { .. })));
+    u16::try_from(added.count()).unwrap_or(u16::MAX).max(1)
 }
 
 /// The disk that a trace was found on.
@@ -74,7 +82,6 @@ pub(super) const fn unseen(step: &EngineStep) -> bool {
             | EngineStep::Recover(..)
             | EngineStep::Ready { .. }
             | EngineStep::Trimmed { .. }
-            | EngineStep::Verify(..)
             | EngineStep::Switch { .. }
             | EngineStep::Retire { .. }
     )

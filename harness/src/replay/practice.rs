@@ -1,7 +1,7 @@
 //! Where the production code is narrower than the mechanism, where the mechanism is blind, and what the production
 //! code must be set to so that it can take a path. The one table of the names that a trace's `code` and `head` use.
 
-use truelog_spec::step::{EngineStep, Role};
+use truelog_spec::step::{EngineStep, OnDrive, Role};
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
 use truelog_spec::{Step, Trace};
@@ -30,18 +30,17 @@ pub const PRACTICES: &[Practice] = &[
         },
     },
     Practice {
-        name: ARCHIVE_NOT_FOLLOWED,
-        says: "the replay does not follow its calls on drives",
-        explains: |due, instead| on_drive(due) && instead.is_none(),
+        name: READERS_FIRST,
+        says: "what a run replaces is not worked at while somebody reads it: the copies of the manifest wait for readers, too",
+        explains: |due, instead| copies_the_manifest(due) && instead.is_none(),
     },
 ];
 
-/// The traces of the archive's compaction end here on the production code: its calls on drives have no rows in the order table.
-const ARCHIVE_NOT_FOLLOWED: &str = "archive-not-followed";
+const READERS_FIRST: &str = "readers-before-checkpoints";
 
-/// Whether a step makes a file of a drive.
-fn on_drive(step: &EngineStep) -> bool {
-    matches!(step, EngineStep::Create(Role::OnDrive(..), _))
+/// Whether a step begins a drive's copy of the manifest.
+fn copies_the_manifest(step: &EngineStep) -> bool {
+    matches!(step, EngineStep::Create(Role::OnDrive(_, OnDrive::ManifestTmp), _))
 }
 
 /// What the mechanism leaves out, as `head: unmodelled NAME` says it.
@@ -79,17 +78,18 @@ pub fn completed(switch: Switch, trace: Trace) -> Trace {
         Switch::WatermarkPassesHole => {
             first_through(&trace).map(|line| Head::Refused { line, guard: "one-sync-method".to_owned() })
         }
-        _ => {
-            first_on_drive(&trace).map(|line| Head::Refused { line, guard: ARCHIVE_NOT_FOLLOWED.to_owned() })
+        Switch::ReclaimWithoutWaiting => {
+            first_copy(&trace).map(|line| Head::Refused { line, guard: READERS_FIRST.to_owned() })
         }
+        _ => None,
     };
     let with = with.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Trace { code, with, ..trace }
 }
 
-/// The first line that makes a file of a drive.
-fn first_on_drive(trace: &Trace) -> Option<usize> {
-    let first = |step: &Step| matches!(step, Step::Engine(step) if on_drive(step));
+/// The first line that begins a drive's copy of the manifest.
+fn first_copy(trace: &Trace) -> Option<usize> {
+    let first = |step: &Step| matches!(step, Step::Engine(step) if copies_the_manifest(step));
     trace.numbered().find(|(_, line)| first(&line.step)).map(|(number, _)| number)
 }
 

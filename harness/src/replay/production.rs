@@ -1,4 +1,5 @@
-//! A trace on the production code, in the simulated disk, without threads.
+//! A trace on the production code, in the simulated disk, without threads but for a reader that stands still: it is
+//! on one of its own, where its first call waits until the trace lets it go on.
 //!
 //! Client and world steps are done; engine steps are watched for, and give the position of what comes next: a crash
 //! falls when the line before it has happened, and a client that comes while another one's call is under way
@@ -10,17 +11,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use truelog_spec::contract::Contract;
-use truelog_spec::step::{EngineStep, Lsns};
+use truelog_spec::step::{EngineStep, Lsns, ReaderNo};
 use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
 
 use super::state::{Next, State, Verdict};
 use super::{End, place};
 use crate::driver::{Impossible, Units, files, recover};
+use crate::fabric::drive_dir;
 use crate::oracle;
 use crate::order::mapper::Mapper;
 use crate::order::seen::Seen;
-use crate::order::{Journal, Tap};
-use crate::subject::{Ack, Place, Plain, Refusal, Sent, Setup, Subject};
+use crate::order::{Held, Journal, Tap};
+use crate::subject::{Ack, Archived, Place, Plain, Refusal, Sent, Setup, Subject};
 
 /// Why a trace cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +75,8 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
         waiting: Vec::new(),
         queued: Vec::new(),
         besides: None,
+        awaited: None,
+        held: BTreeMap::new(),
         owed: None,
         undisturbed: !trace.lines.iter().any(|line| matches!(line.step, Step::Engine(_))),
         contract: Contract::new(),
@@ -80,6 +84,7 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
     };
     let stage = Arc::new(Stage { setup, state: Mutex::new(state) });
     stage.run();
+    stage.let_go();
     let state = stage.state();
     match &state.verdict {
         Some(Verdict::End(end)) => Ok(end.clone()),
@@ -119,8 +124,15 @@ impl Stage {
 
     /// Something was seen, inside of a call.
     fn seen(self: &Arc<Self>, mapper: &Mutex<Mapper>, at: usize, seen: &Seen) {
+        let awaits = self.state().awaited.is_some();
         let steps = {
             let mut mapper = mapper.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Seen::Begin(_, call) = seen
+                && awaits
+                && let Some(step) = mapper.foresee(call)
+            {
+                self.strike(&step);
+            }
             // What has no row in the table is the order check's business.
             let _ = mapper.entry(at, seen, None);
             mapper.take()
@@ -144,14 +156,17 @@ impl Stage {
     fn meet(self: &Arc<Self>, step: &EngineStep) {
         let mut next = self.state().meet(step);
         loop {
+            let ahead = matches!(next, Next::Ahead(_));
             match next {
-                Next::Client(client) => self.nested(&client),
+                Next::Client(client) | Next::Ahead(client) => self.nested(&client),
                 Next::World(world) => self.world(&world),
                 Next::Nothing => break,
             }
             let mut state = self.state();
             next = if state.verdict.is_some() || state.next_life.is_some() {
                 Next::Nothing
+            } else if ahead {
+                state.meet(step)
             } else {
                 state.follows(step)
             };
@@ -161,6 +176,9 @@ impl Stage {
     /// From the first line to the last.
     fn run(self: &Arc<Self>) {
         loop {
+            if self.state().next_life.is_some() {
+                self.let_go();
+            }
             // Dropped without the lock: letting go of a log is a call that is watched.
             let old_life = self.state().revive();
             drop(old_life);
@@ -173,7 +191,7 @@ impl Stage {
                 state.at_rest()
             };
             match next {
-                Next::Client(step) => self.client(&step),
+                Next::Client(step) | Next::Ahead(step) => self.client(&step),
                 Next::World(step) => self.world(&step),
                 Next::Nothing => return,
             }
@@ -183,10 +201,25 @@ impl Stage {
 
     fn world(&self, step: &WorldStep) {
         let mut state = self.state();
-        if let Err(why) = state.world(step) {
-            let line = state.due;
-            state.verdict = Some(Verdict::Left(LeftPath::Impossible { line, why }));
+        let done = state.world(step);
+        state.possible(done);
+    }
+
+    /// A call begins that is this step if all of it is done: the fault that waits for it strikes.
+    fn strike(&self, step: &EngineStep) {
+        let mut state = self.state();
+        if let Some((fault, _)) = state.awaited.take_if(|(_, call)| place::same(call, step)) {
+            let done = state.carry_out(&WorldStep::Fault(fault));
+            state.possible(done);
         }
+    }
+
+    /// Readers that stand still go on, and are no more.
+    fn let_go(&self) {
+        let held = std::mem::take(&mut self.state().held);
+        held.into_values().for_each(|reader| {
+            let _ = reader.end();
+        });
     }
 
     /// A client's call from beginning to end, while no other is under way.
@@ -249,20 +282,40 @@ impl Stage {
             }
             ClientStep::Trim { before } => log.trim(*before).map(Outcome::Trimmed),
             ClientStep::Tick => log.step().map(|()| Outcome::Done),
-            ClientStep::Read { from, .. } => Ok(Outcome::Read(log.read(*from).len() as u64)),
-            ClientStep::Hold { .. }
-            | ClientStep::Release { .. }
-            | ClientStep::AddDrive { .. }
-            | ClientStep::Compact
-            | ClientStep::Scrub
-            | ClientStep::RebuildManifest => Err(not_driven()),
+            ClientStep::Read { from, reader: None } => Ok(Outcome::Read(log.read(*from).len() as u64)),
+            ClientStep::Read { reader: Some(reader), .. } => {
+                self.released(*reader).map(Outcome::Read).ok_or_else(place::closed)
+            }
+            ClientStep::Hold { reader } => {
+                let here = Arc::clone(log);
+                let held = Held::begin(move || here.read(1).len() as u64);
+                self.state().held.insert(*reader, held);
+                Ok(Outcome::Done)
+            }
+            ClientStep::Release { reader } => {
+                let _ = self.released(*reader);
+                Ok(Outcome::Done)
+            }
+            ClientStep::AddDrive { drive } => {
+                let dir = drive_dir(self.state().disk.log_dir(), *drive);
+                log.add_drive(&dir).map(|_| Outcome::Done)
+            }
+            ClientStep::Compact => log.compact().map(|_| Outcome::Done),
+            ClientStep::Scrub => log.scrub(true).map(|_| Outcome::Done),
             ClientStep::Create
             | ClientStep::Open
             | ClientStep::Inspect
             | ClientStep::Adopt
             | ClientStep::AcceptLoss
+            | ClientStep::RebuildManifest
             | ClientStep::Close => Err(place::closed()),
         }
+    }
+
+    /// A reader that stands still reads on, by the snapshot that it holds; how many records it got.
+    fn released(&self, reader: ReaderNo) -> Option<u64> {
+        let held = self.state().held.remove(&reader);
+        held.and_then(Held::end)
     }
 
     fn close(self: &Arc<Self>, log: Option<Arc<Plain>>) -> Result<Outcome, Refusal> {
@@ -321,7 +374,11 @@ impl Stage {
                     }
                 }
             }
-            ClientStep::Submit { .. } | ClientStep::Trim { .. } => self.client(step),
+            ClientStep::Submit { .. }
+            | ClientStep::Trim { .. }
+            | ClientStep::Hold { .. }
+            | ClientStep::Release { .. }
+            | ClientStep::Read { reader: Some(_), .. } => self.client(step),
             other => {
                 let mut state = self.state();
                 let line = state.due;
@@ -360,13 +417,4 @@ fn acked(acks: &[Ack]) -> Outcome {
     let ends = acks.first().zip(acks.last());
     let lsns = ends.and_then(|(first, last)| Lsns::new(first.lsn, last.lsn));
     lsns.map_or(Outcome::Done, |lsns| Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() })
-}
-
-/// A replay does not drive the archive yet.
-fn not_driven() -> Refusal {
-    Refusal {
-        kind: truelog_spec::Failure::BadOption,
-        lsns: None,
-        says: "the archive is not replayed".to_owned(),
-    }
 }

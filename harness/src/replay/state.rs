@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use truelog_spec::contract::{Call, Contract, Obligations, Violation, payload};
-use truelog_spec::step::{CrashKind, EngineStep, Role, TicketNo, Write};
+use truelog_spec::step::{
+    Call as CallName, CrashKind, Ended, EngineStep, Fault, ReaderNo, Role, TicketNo, Write,
+};
 use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
 
 use super::production::LeftPath;
 use super::{End, place};
 use crate::driver::{Impossible, Units, carry_out};
 use crate::fabric::{Image, SimFs};
+use crate::order::Held;
 use crate::subject::{Plain, Sent, Subject};
 
 #[derive(Debug, Clone)]
@@ -41,6 +44,10 @@ pub(super) struct State {
     pub(super) queued: Vec<ClientStep>,
     /// The first step of the call under way that the code took and the trace does not.
     pub(super) besides: Option<EngineStep>,
+    /// A fault of a call that others of the same file may come before: the step that the call is.
+    pub(super) awaited: Option<(Fault, EngineStep)>,
+    /// Readers that hold a snapshot, and how many records each reads.
+    pub(super) held: BTreeMap<ReaderNo, Held<u64>>,
     /// Clients and the world only: each call runs to its end before the next line.
     pub(super) undisturbed: bool,
     pub(super) contract: Contract,
@@ -52,6 +59,8 @@ pub(super) struct State {
 /// What is to be done next, decided under the lock and done without it.
 pub(super) enum Next {
     Client(ClientStep),
+    /// A client that comes before the step that was just met.
+    Ahead(ClientStep),
     World(WorldStep),
     Nothing,
 }
@@ -74,7 +83,7 @@ impl State {
                 }
                 Step::Client(step) => {
                     self.due += 1;
-                    return Next::Client(step);
+                    return Next::Ahead(step);
                 }
                 Step::World(step) => {
                     self.due += 1;
@@ -243,6 +252,26 @@ impl State {
     }
 
     pub(super) fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
+        // A run has a header before its blocks, which a trace does not say.
+        if let WorldStep::Fault(fault) = step
+            && let Some(Step::Engine(EngineStep::WriteBlocks(drive, run, lsns, _))) = self.lines.get(self.due)
+            && fault.call == CallName::Write
+        {
+            self.awaited = Some((fault.clone(), EngineStep::WriteBlocks(*drive, *run, *lsns, Ended::Done)));
+            return Ok(());
+        }
+        self.carry_out(step)
+    }
+
+    /// What the world does must be possible.
+    pub(super) fn possible(&mut self, done: Result<(), Impossible>) {
+        if let Err(why) = done {
+            let line = self.due;
+            self.verdict = Some(Verdict::Left(LeftPath::Impossible { line, why }));
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, step: &WorldStep) -> Result<(), Impossible> {
         if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
             self.crash(kind, image);
         }

@@ -111,8 +111,6 @@ pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64
 /// What the schedules of a run came to so far.
 struct Tally {
     judge: Judge,
-    /// The mechanism has the steps that this scene's engine takes.
-    modelled: bool,
     acks: u64,
     faults: u64,
     worked: u64,
@@ -123,8 +121,8 @@ struct Tally {
 
 impl Tally {
     fn new(scene: &Scene) -> Self {
-        let (judge, modelled) = (Judge::new(scene), scene.drives == 0);
-        Self { judge, modelled, acks: 0, faults: 0, worked: 0, work: Work::default(), steps: 0, found: None }
+        let judge = Judge::new(scene);
+        Self { judge, acks: 0, faults: 0, worked: 0, work: Work::default(), steps: 0, found: None }
     }
 
     /// Takes in what one schedule left; whether to go on.
@@ -151,9 +149,6 @@ impl Tally {
                 broken.violation.invariant,
                 format!("{}: {}", broken.crash, broken.violation.detail),
             ));
-        }
-        if !self.modelled {
-            return None;
         }
         match order::judge_concurrent(&played.run) {
             Ok(walked) => {

@@ -61,6 +61,7 @@ macro_rules! subject {
                     sync: if setup.through { $engine::SyncMethod::WriteThrough } else { $engine::SyncMethod::DataSync },
                     fill: if setup.allocate { $engine::Fill::Allocate } else { $engine::Fill::Zeros },
                     background: false,
+                    copies: setup.copies,
                     // Two records fill a block, and a few blocks a run.
                     archive_block_bytes: 64,
                     run_bytes: 4096,

@@ -27,6 +27,8 @@ pub struct Setup {
     pub through: bool,
     /// Segments are reserved, not filled with zeros.
     pub allocate: bool,
+    /// On how many drives each block of the archive is kept.
+    pub copies: u16,
     /// What blocks that are read ahead may take of memory, in bytes; a slot takes 4096.
     pub prefetch: u32,
 }
@@ -43,6 +45,7 @@ impl Setup {
         manifest_blocks: 3,
         through: false,
         allocate: false,
+        copies: 2,
         prefetch: 64 << 10,
     };
 }

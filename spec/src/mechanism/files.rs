@@ -49,6 +49,11 @@ impl Engine {
         }
     }
 
+    /// Whether an open has come to what it does behind its new manifest: to drives, and to what nothing names.
+    pub(super) fn tidies(&self) -> bool {
+        self.phase == Phase::Opening && self.writes() && self.checkpoint & stage::NAMED != 0
+    }
+
     /// Whether a writable life may change files now.
     pub(super) fn writes(&self) -> bool {
         match self.phase {
@@ -266,7 +271,7 @@ impl Mechanism {
             Edit::Trim { before, floor } => {
                 let trim = engine.trim.as_mut().map_or_else(nonsense, Ok)?;
                 sense(trim.before == before && trim.floor.is_none())?;
-                sense(floor <= state.disk.floor_for(before))?;
+                sense(floor <= state.disk.highest_floor(before))?;
                 trim.floor = Some(floor);
             }
             _ => engine.archive_edit_written(edit),

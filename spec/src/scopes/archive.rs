@@ -265,6 +265,19 @@ fn archive_at_once(size: Size) -> Scope {
     }
 }
 
+/// So long, in bytes, that a record fills a block of a run by itself: what is written is told record by record then.
+const A_BLOCK: u32 = 32;
+
+/// The same steps with longer records.
+fn block_each(mut steps: Vec<Step>) -> Vec<Step> {
+    for step in &mut steps {
+        if let Step::Client(ClientStep::Append(write)) = step {
+            write.records.iter_mut().for_each(|record| record.len = A_BLOCK);
+        }
+    }
+    steps
+}
+
 /// Where the counterexample of a switch of the archive is looked for.
 pub(super) fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
     let (calm, crashing) = (limits(1, 0), limits(1, 1));
@@ -280,7 +293,9 @@ pub(super) fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
         }
         Switch::PublishUnverifiedCopy => ("copies", one_drive(), faulty(Call::Write, FaultKind::Ignored)),
         Switch::GivenUpMeansDone => ("copies", one_drive(), faulty(Call::SyncAll, FaultKind::Eio)),
-        Switch::RunDropsRecords | Switch::RunLeavesGap => ("runs", third_segment(one_drive(), 6), menu(calm)),
+        Switch::RunDropsRecords | Switch::RunLeavesGap => {
+            ("runs", block_each(third_segment(one_drive(), 6)), menu(calm))
+        }
         _ => ("reclaim", one_drive(), Menu { readers: 1, ..menu(calm) }),
     }
 }

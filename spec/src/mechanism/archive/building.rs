@@ -62,7 +62,9 @@ impl Mechanism {
         let here = state.disk.drives.iter().find(|one| one.number == drive);
         let clash = |run| here.is_none_or(|here| here.run(run).is_some());
         let engine = state.engine.as_mut().map_or_else(nonsense, Ok)?;
-        sense(engine.phase == Phase::Up)?;
+        // An open tells each drive what the log's manifest says, once that is durable, and makes nothing else there.
+        let told = file == OnDrive::ManifestTmp && engine.tidies();
+        sense(engine.phase == Phase::Up || told)?;
         self.guard(Guard::FailurePoisons, !engine.failed)?;
         let mut stage = 0;
         self.ended(&mut stage, made::CREATED, ended);
@@ -128,8 +130,13 @@ impl Mechanism {
     ) -> Result<(), Refused> {
         sense(lsns.last <= state.sealed())?;
         let catalog = state.engine_mut()?.archive.catalog.clone();
-        let records: Option<Vec<_>> =
-            lsns.iter().map(|lsn| Some((lsn, state.disk.read_by(&catalog, lsn)?))).collect();
+        let before = state.listing().map_or(0, |listing| listing.before);
+        let read = |lsn| {
+            // What was trimmed since it was read may be gone from its segment by now.
+            let trimmed = || state.disk.once_written(lsn).filter(|_| lsn < before);
+            state.disk.read_by(&catalog, lsn).or_else(trimmed)
+        };
+        let records: Option<Vec<_>> = lsns.iter().map(|lsn| Some((lsn, read(lsn)?))).collect();
         let records = records.map_or_else(nonsense, Ok)?;
         let copy = state.engine_mut()?.copy(drive, run)?;
         sense(copy.stage & made::CREATED != 0 && copy.stage & made::RENAMED == 0)?;

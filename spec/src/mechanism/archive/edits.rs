@@ -40,10 +40,14 @@ impl Mechanism {
     ) -> Result<(), Refused> {
         let archive = &listing.archive;
         sense(engine.phase == Phase::Up && spec.run > archive.last_run && !spec.copies.is_empty())?;
-        sense(spec.lsns.last >= listing.before && spec.floor <= state.disk.floor_for(spec.lsns.last + 1))?;
+        sense(
+            spec.lsns.last >= listing.before && spec.floor <= state.disk.highest_floor(spec.lsns.last + 1),
+        )?;
         self.copies_are_good(engine, spec.run, spec.copies, Some(spec.lsns))?;
         let whole = archive.runs.iter().all(|run| {
-            let inside = spec.lsns.contains(run.lsns.first) && spec.lsns.contains(run.lsns.last);
+            // Of a run that is trimmed in part only the rest is to be replaced.
+            let first = run.lsns.first.max(listing.before);
+            let inside = spec.lsns.contains(first) && spec.lsns.contains(run.lsns.last);
             inside || !spec.lsns.meets(run.lsns)
         });
         sense(whole)?;

@@ -1,10 +1,10 @@
 //! Reads: what a reader finds by the catalog that it holds, and what a loss of power would leave to be found.
 
-use super::super::state::{Batch, Disk, Phase, RecordId, State, Told};
+use super::super::state::{Batch, Disk, Manifest, Phase, RecordId, State, Told};
 use super::super::{Refused, nonsense, sense};
 use super::{Catalog, Run};
 use crate::invariant::Invariant;
-use crate::step::{Durability, Lsn, ReaderNo};
+use crate::step::{Durability, Lsn, ReaderNo, SegmentNo};
 
 impl Disk {
     /// The record that a reader finds under an LSN: in a run that holds it, from the first drive that gives it, or
@@ -21,6 +21,21 @@ impl Disk {
     pub(crate) fn in_copies(&self, run: &Run, lsn: Lsn) -> Option<RecordId> {
         let here = self.drives.iter().filter(|drive| run.copies.contains(drive.number));
         here.filter_map(|drive| drive.run(run.number)).find_map(|copy| copy.at(lsn))
+    }
+
+    /// The record that was last written under an LSN to a segment, whether it is there still or not.
+    pub(crate) fn once_written(&self, lsn: Lsn) -> Option<RecordId> {
+        let batch = self.batches.iter().rfind(|batch| batch.base <= lsn && lsn <= batch.last())?;
+        batch.records.get((lsn - batch.base) as usize).copied()
+    }
+
+    /// The highest floor that an edit may set which needs all records from `before` on: what was written again is read
+    /// where it was written last, and what runs have replaced may be there still.
+    pub(crate) fn highest_floor(&self, before: Lsn) -> SegmentNo {
+        let last = self.batches.iter().map(Batch::last).max().unwrap_or(0);
+        let read = (before..=last).filter_map(|lsn| self.batch_at(lsn)).map(|batch| batch.segment).min();
+        let set = self.manifest.as_ref().and_then(Manifest::read).map_or(0, |listing| listing.floor);
+        self.floor_for(before).max(read.unwrap_or(0)).max(set)
     }
 
     /// The newest batch that holds an LSN and reads as what was written.

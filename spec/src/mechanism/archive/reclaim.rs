@@ -47,7 +47,7 @@ impl Mechanism {
         let ours = engine.archive.copying(drive, run).map(|copy| copy.stage);
         let orphan = match (engine.phase, ours) {
             (Phase::Opening, _) => {
-                sense(engine.writes() && engine.checkpoint & super::super::state::stage::NAMED != 0)?;
+                sense(engine.tidies())?;
                 self.guard(Guard::OrphanIsUnnamed, !named)?;
                 true
             }

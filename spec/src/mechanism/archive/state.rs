@@ -63,7 +63,7 @@ impl Archive {
             Edit::Quarantine(drive) => self.quarantined = self.quarantined.with(drive),
             Edit::Readmit(drive) => self.quarantined = self.quarantined.without(drive),
             Edit::Publish(spec) => {
-                self.runs.retain(|run| !spec.lsns.contains(run.lsns.first));
+                self.runs.retain(|run| !spec.lsns.meets(run.lsns));
                 self.runs.push(Run { number: spec.run, lsns: spec.lsns, copies: spec.copies });
                 self.generation += 1;
                 self.last_run = self.last_run.max(spec.run);
