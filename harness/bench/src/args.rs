@@ -45,7 +45,7 @@ impl Args {
     pub fn scale(&self) -> Scale {
         let mut scale = if self.quick { Scale::QUICK } else { Scale::FULL };
         if let Some(rounds) = self.rounds {
-            scale.rounds = rounds.max(1);
+            (scale.rounds, scale.kept_rounds) = (rounds.max(1), rounds.max(1));
         }
         scale
     }

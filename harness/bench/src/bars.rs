@@ -131,6 +131,8 @@ pub struct Verdict {
     pub bound: Bound,
     /// The value.
     pub value: Option<f64>,
+    /// The same by the median latency: no bar, but steadier on a busy machine.
+    pub by_p50: Option<f64>,
     /// Whether it is enough.
     pub outcome: Outcome,
 }
@@ -143,19 +145,21 @@ pub fn judge(results: &Results, workloads: &[Workload]) -> Vec<Verdict> {
 
 fn verdict(bar: &Bar, results: &Results) -> Verdict {
     let value = match bar.value {
-        Value::Ratio(role) => results.ratio(bar.place, SUBJECT, role),
+        Value::Ratio(role) => results.ratio(bar.place, SUBJECT, role, Sample::rate),
         Value::Own(of) => results.median(bar.place, SUBJECT, of),
         Value::P99OfFirst => {
             let p99 = |part| results.median((bar.place.0, part), SUBJECT, |sample| sample.p99_us);
             p99(bar.place.1).zip(p99(0)).map(|(busy, rest)| busy / rest)
         }
     };
-    let best = match bar.value {
-        Value::Ratio(role) => results.best(bar.place, role),
-        _ => None,
+    let (best, by_p50) = match bar.value {
+        Value::Ratio(role) => {
+            (results.best(bar.place, role), results.ratio(bar.place, SUBJECT, role, Sample::quickness))
+        }
+        _ => (None, None),
     };
     let against = best.map_or_else(|| bar.against.to_owned(), |best| format!("{} ({best})", bar.against));
-    Verdict { work: bar.work, against, bound: bar.bound, value, outcome: outcome(bar.bound, value) }
+    Verdict { work: bar.work, against, bound: bar.bound, value, by_p50, outcome: outcome(bar.bound, value) }
 }
 
 fn outcome(bound: Bound, value: Option<f64>) -> Outcome {

@@ -41,6 +41,20 @@ impl Device {
     }
 }
 
+/// Why a device's flushes do not tell how often it was synced, if so.
+pub fn hides_syncs(dir: &Path) -> Result<Option<&'static str>> {
+    let stat = Device::of(dir)?.0.canonicalize()?;
+    // A partition's queue is the disk's, one level up.
+    let queue = stat.ancestors().map(|above| above.join("queue")).find(|queue| queue.is_dir());
+    let queue = queue.context("the device has no queue")?;
+    let read = |name| std::fs::read_to_string(queue.join(name)).unwrap_or_default();
+    Ok(match (read("write_cache").trim(), read("fua").trim()) {
+        ("write through", _) => Some("the device has no cache to flush"),
+        (_, "1") => Some("the device has writes that need no flush (FUA)"),
+        _ => None,
+    })
+}
+
 /// What was done between two readings.
 pub fn since(before: Counters, after: Counters) -> Counters {
     Counters { flushes: after.flushes - before.flushes, writes: after.writes - before.writes }

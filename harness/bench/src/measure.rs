@@ -45,6 +45,12 @@ impl Sample {
         if self.seconds > 0.0 { self.ops as f64 / self.seconds } else { 0.0 }
     }
 
+    /// How many of its middle operations fit into a second, one behind the other: what other programs that take the
+    /// processor now and then change least. Not a number where single operations are not timed.
+    pub fn quickness(&self) -> f64 {
+        if self.p50_us > 0.0 { 1e6 / self.p50_us } else { f64::NAN }
+    }
+
     /// Bytes a second.
     pub fn throughput(&self) -> f64 {
         if self.seconds > 0.0 { self.bytes as f64 / self.seconds } else { 0.0 }

@@ -9,8 +9,10 @@ use crate::workloads::Workload;
 /// The sizes of a run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Scale {
-    /// Interleaved rounds.
+    /// Interleaved rounds of what is written.
     pub rounds: u32,
+    /// The same of what reads a log that is kept, which takes longer and varies less.
+    pub kept_rounds: u32,
     /// How long one measurement by time takes.
     pub millis: u64,
     /// The bytes of payload that are put in bulk.
@@ -26,8 +28,9 @@ pub struct Scale {
 impl Scale {
     /// About a quarter of an hour.
     pub const FULL: Self = Self {
-        rounds: 3,
-        millis: 1500,
+        rounds: 5,
+        kept_rounds: 3,
+        millis: 700,
         bulk_bytes: 256 << 20,
         scan_bytes: 1 << 30,
         archive_bytes: 512 << 20,
@@ -36,6 +39,7 @@ impl Scale {
     /// About two minutes.
     pub const QUICK: Self = Self {
         rounds: 1,
+        kept_rounds: 1,
         millis: 300,
         bulk_bytes: 64 << 20,
         scan_bytes: 64 << 20,

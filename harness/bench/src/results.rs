@@ -106,8 +106,15 @@ impl Results {
         median(rows.map(|row| value(&row.sample)).collect())
     }
 
-    /// The median of the ratios that `contender` had, in each round, to the best of that round in a role.
-    pub fn ratio(&self, (workload, part): (Workload, u32), contender: &str, best: Role) -> Option<f64> {
+    /// The median of the ratios that `contender` had, in each round, to the best of that round in a role. `good` is
+    /// the larger the better.
+    pub fn ratio(
+        &self,
+        (workload, part): (Workload, u32),
+        contender: &str,
+        best: Role,
+        good: fn(&Sample) -> f64,
+    ) -> Option<f64> {
         let mine = self.of(workload, part).filter(|row| row.contender == contender);
         let ratios = mine.filter_map(|row| {
             let rivals = self.of(workload, part).filter(|other| {
@@ -115,10 +122,10 @@ impl Results {
                     && other.contender != contender
                     && role(&other.contender, workload) == best
             });
-            let best = rivals.map(|other| other.sample.rate()).max_by(f64::total_cmp)?;
-            Some(row.sample.rate() / best)
+            let best = rivals.map(|other| good(&other.sample)).max_by(f64::total_cmp)?;
+            Some(good(&row.sample) / best)
         });
-        median(ratios.collect())
+        median(ratios.collect()).filter(|ratio| ratio.is_finite())
     }
 
     /// Who is best in a role, by the median.
@@ -162,8 +169,8 @@ mod tests {
         ];
         let results = Results { rows, missing: Vec::new() };
         let place = (Workload::Append1, 0);
-        assert_eq!(results.ratio(place, "truelog", Role::Limit), Some(0.9));
-        assert_eq!(results.ratio(place, "truelog", Role::Peer), Some(1.5));
+        assert_eq!(results.ratio(place, "truelog", Role::Limit, Sample::rate), Some(0.9));
+        assert_eq!(results.ratio(place, "truelog", Role::Peer, Sample::rate), Some(1.5));
         assert_eq!(results.best(place, Role::Peer), Some("okaywal"));
         assert_eq!(role("lmdb", Workload::Append1), Role::Peer);
         assert_eq!(role("lmdb", Workload::Get), Role::Shown);

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Args;
+use crate::disk;
 use crate::measure::Sample;
-use crate::peers::PEERS;
+use crate::peers::{PEERS, Peer, Standing};
 use crate::plan::{Scale, Task};
 use crate::raw::{RAWS, has_fio};
 use crate::results::{Missing, Results, Row};
@@ -24,6 +25,8 @@ pub struct Run<'a> {
     dir: PathBuf,
     scale: Scale,
     results: Results,
+    /// Whether the device's flushes tell how often it was synced.
+    tells_syncs: bool,
 }
 
 /// What a process is started for.
@@ -35,7 +38,13 @@ enum Errand {
 
 /// Runs all that was asked for, in `dir`.
 pub fn run(args: &Args, dir: &Path) -> Result<Results> {
-    let mut run = Run { args, dir: dir.to_owned(), scale: args.scale(), results: Results::default() };
+    std::fs::create_dir_all(dir)?;
+    let hidden = disk::hides_syncs(dir)?;
+    if let Some(why) = hidden {
+        eprintln!("{why}: WHO CLAIMS TO SYNC IS NOT HELD TO IT");
+    }
+    let (scale, tells_syncs) = (args.scale(), hidden.is_none());
+    let mut run = Run { args, dir: dir.to_owned(), scale, results: Results::default(), tells_syncs };
     if !has_fio() {
         eprintln!("fio is not installed: THE RAW LIMITS ARE HELD AGAINST NOTHING (apt-get install fio)");
     }
@@ -59,11 +68,12 @@ pub fn run(args: &Args, dir: &Path) -> Result<Results> {
 impl Run<'_> {
     fn workload(&mut self, workload: Workload) -> Result<()> {
         let contenders = self.contenders(workload);
+        let rounds = if workload.keeps() { self.scale.kept_rounds } else { self.scale.rounds };
         for part in 0..workload.parts() {
             if workload.keeps() {
                 self.prepare(workload, part, &contenders)?;
             }
-            for round in 0..self.scale.rounds {
+            for round in 0..rounds {
                 for contender in &contenders {
                     if !self.has_failed(workload, contender) {
                         self.one(workload, part, round, contender)?;
@@ -144,8 +154,9 @@ impl Run<'_> {
     fn one(&mut self, workload: Workload, part: u32, round: u32, contender: &str) -> Result<()> {
         let task = self.task(workload, part, contender);
         let place = workload.part_name(part);
-        eprintln!("round {} of {}: {} {place} {contender}", round + 1, self.scale.rounds, workload.name());
-        match self.start(&task, Errand::Measure) {
+        eprintln!("{} {place} round {}: {contender}", workload.name(), round + 1);
+        let measured = self.start(&task, Errand::Measure);
+        match measured.and_then(|sample| self.held_to_its_word(workload, contender, sample)) {
             Ok(sample) => {
                 let contender = contender.to_owned();
                 self.results.rows.push(Row { workload, part, contender, round, sample });
@@ -159,6 +170,17 @@ impl Run<'_> {
             remove(&task.dir)?;
         }
         Ok(())
+    }
+
+    /// Whoever claims that each append was synced must have had the device flush for it. Others may flush too: a lie
+    /// may go unseen on a busy machine, but the truth is never refused.
+    fn held_to_its_word(&self, workload: Workload, contender: &str, sample: Sample) -> Result<Sample> {
+        let standing = Peer::named(contender).map(|peer| peer.standing);
+        let claims = !matches!(standing, Some(Standing::DoesNotSync(_)));
+        if self.tells_syncs && workload == Workload::Append1 && claims {
+            flushed(&sample)?;
+        }
+        Ok(sample)
     }
 
     /// Runs a task in a process of its own.
@@ -202,6 +224,16 @@ impl Run<'_> {
     }
 }
 
+fn flushed(sample: &Sample) -> Result<()> {
+    let (flushes, ops) = (sample.flushes, sample.ops);
+    // The last append may have been counted while it still waited.
+    ensure!(
+        flushes + 1 >= ops / 100 * 99,
+        "the device flushed {flushes} times for {ops} appends: they were acknowledged before they were durable"
+    );
+    Ok(())
+}
+
 /// The last words of a process.
 fn why(status: ExitStatus, errors: &str) -> String {
     let lines: Vec<&str> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -215,5 +247,19 @@ fn remove(dir: &Path) -> Result<()> {
             Err(error).with_context(|| dir.display().to_string())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_acknowledges_more_than_was_flushed_is_caught() {
+        let sample = |flushes, ops| Sample { flushes, ops, ..Sample::default() };
+        assert!(flushed(&sample(1000, 1000)).is_ok());
+        assert!(flushed(&sample(1500, 1000)).is_ok());
+        assert!(flushed(&sample(0, 1000)).is_err());
+        assert!(flushed(&sample(500, 1000)).is_err());
     }
 }

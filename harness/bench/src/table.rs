@@ -37,7 +37,11 @@ fn write_report(
     let scale = args.scale();
     writeln!(text, "{}, {} of them, {}", machine.processor, machine.processors, machine.memory)?;
     writeln!(text, "Linux {}, {}; {}", machine.kernel, machine.volume, machine.compiler)?;
-    writeln!(text, "load when it began: {}; rounds: {}", machine.load, scale.rounds)?;
+    writeln!(
+        text,
+        "load when it began: {}; rounds: {}, of reads {}",
+        machine.load, scale.rounds, scale.kept_rounds
+    )?;
     let fio = machine.fio.as_deref().unwrap_or("FIO IS MISSING: the limits are held against nothing");
     writeln!(text, "{fio}")?;
     for workload in args.workloads() {
@@ -50,12 +54,13 @@ fn write_report(
     write_verdicts(text, verdicts)
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "contender",
     "op/s",
     "MiB/s",
-    "of the limit",
-    "of the best peer",
+    "of limit",
+    "of peer",
+    "ms in all",
     "p50 us",
     "p99 us",
     "CPU us/op",
@@ -106,15 +111,17 @@ fn row(results: &Results, place: (Workload, u32), contender: &str) -> Vec<Cell> 
     };
     let value = |of: &dyn Fn(&Sample) -> f64| results.median(place, contender, of);
     let ratio = |best| match role_here {
-        Role::Shown | Role::Limit => None,
-        _ => results.ratio(place, contender, best),
+        Role::Ours | Role::Peer => results.ratio(place, contender, best, Sample::rate),
+        Role::Reference if best == Role::Limit => results.ratio(place, contender, best, Sample::rate),
+        _ => None,
     };
     let each = |total: fn(&Sample) -> f64| value(&move |sample| sample.each(total(sample)));
     let cells = [
         short(value(&Sample::rate)),
         short(value(&|sample| sample.throughput() / f64::from(1 << 20))),
         fixed(ratio(Role::Limit)),
-        fixed(if role_here == Role::Reference { None } else { ratio(Role::Peer) }),
+        fixed(ratio(Role::Peer)),
+        short(value(&|sample| if sample.p50_us > 0.0 { 0.0 } else { sample.seconds * 1e3 })),
         short(value(&|sample| sample.p50_us)),
         short(value(&|sample| sample.p99_us)),
         short(each(|sample| sample.cpu_us)),
@@ -174,7 +181,7 @@ fn write_contenders(text: &mut String) -> std::fmt::Result {
 
 fn write_verdicts(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
     writeln!(text, "\nthe bars (medians of the ratios within a round):")?;
-    let mut shown = table(&["work", "against", "bar", "measured", "verdict"]);
+    let mut shown = table(&["work", "against", "bar", "measured", "verdict", "by p50"]);
     for verdict in verdicts {
         let bound = match verdict.bound {
             Bound::AtLeast(least) => format!(">= {least}"),
@@ -186,7 +193,8 @@ fn write_verdicts(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
             Outcome::NotMeasured => "not measured",
         };
         let measured = fixed(verdict.value);
-        shown.add_row([verdict.work, &verdict.against, &bound, &measured, outcome]);
+        let by_p50 = fixed(verdict.by_p50);
+        shown.add_row([verdict.work, &verdict.against, &bound, &measured, outcome, &by_p50]);
     }
     writeln!(text, "{shown}")
 }

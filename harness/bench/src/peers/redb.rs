@@ -32,7 +32,8 @@ fn open(dir: &Path) -> Result<Database> {
 }
 
 fn scan(dir: &Path, seen: &Seen) -> Result<()> {
-    let txn = open(dir)?.begin_read()?;
+    let db = open(dir)?;
+    let txn = db.begin_read()?;
     for pair in txn.open_table(RECORDS)?.iter()? {
         seen.see(pair?.1.value());
     }

@@ -60,7 +60,7 @@ impl super::Store for Store {
     fn append_batch(&self, records: &[&[u8]]) -> Result<()> {
         let mut batch = WriteBatch::default();
         records.iter().for_each(|record| batch.put(key(record), record));
-        Ok(self.db.write_opt(&batch, &options(true))?)
+        Ok(self.db.write_opt(batch, &options(true))?)
     }
 
     fn bulk(&self, records: &mut Numbered) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::payload::{Numbered, Seen, number};
 /// The peer.
 pub const PEER: Peer = Peer {
     name: "sqlite",
-    package: "libsqlite3-sys",
+    package: "rusqlite",
     standing: Standing::Syncs,
     unchecked: None,
     lacks: &[],

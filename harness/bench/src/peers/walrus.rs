@@ -15,9 +15,12 @@ pub const PEER: Peer = Peer {
     package: "walrus-rust",
     standing: Standing::Syncs,
     unchecked: None,
-    lacks: &[(Workload::Get, "it reads in order only")],
-    setup: "FsyncSchedule::SyncEach; bulk in batches of 1,000, each synced: there is no other sync to call",
-    open: |dir, _: Use| Ok(Box::new(Store { log: open(dir)? })),
+    lacks: &[
+        (Workload::Bulk, "each entry is written with O_SYNC: there is no one sync behind many"),
+        (Workload::Get, "it reads in order only"),
+    ],
+    setup: "FsyncSchedule::SyncEach; a kept log is made with NoFsync",
+    open: |dir, what| Ok(Box::new(Store { log: open(dir, schedule(what))? })),
     scan,
 };
 
@@ -27,17 +30,24 @@ struct Store {
     log: Walrus,
 }
 
-fn open(dir: &Path) -> Result<Walrus> {
+const fn schedule(what: Use) -> FsyncSchedule {
+    match what {
+        Use::Append | Use::Bulk => FsyncSchedule::SyncEach,
+        Use::Keep => FsyncSchedule::NoFsync,
+    }
+}
+
+fn open(dir: &Path, schedule: FsyncSchedule) -> Result<Walrus> {
     std::fs::create_dir_all(dir)?;
     // It takes its directory from the environment only, which whoever started this process has set.
     let told = std::env::var_os("WALRUS_DATA_DIR").context("WALRUS_DATA_DIR is not set")?;
     ensure!(Path::new(&told) == dir, "WALRUS_DATA_DIR is not {}", dir.display());
     let consistency = ReadConsistency::AtLeastOnce { persist_every: u32::MAX };
-    Ok(Walrus::with_consistency_and_schedule(consistency, FsyncSchedule::SyncEach)?)
+    Ok(Walrus::with_consistency_and_schedule(consistency, schedule)?)
 }
 
 fn scan(dir: &Path, seen: &Seen) -> Result<()> {
-    let log = open(dir)?;
+    let log = open(dir, schedule(Use::Keep))?;
     loop {
         let entries = log.batch_read_for_topic(TOPIC, 1 << 20, true)?;
         if entries.is_empty() {

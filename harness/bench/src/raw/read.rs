@@ -14,7 +14,7 @@ use crate::measure::{Meter, Sample, times, with_times};
 use crate::payload::{Numbered, SMALL, Seen, number};
 use crate::plan::Task;
 use crate::workloads::archive::{self, Part};
-use crate::workloads::get::{Picks, WARM_UP};
+use crate::workloads::get::Picks;
 
 const CHUNK: usize = 1 << 20;
 
@@ -60,13 +60,14 @@ pub fn random(task: &Task) -> Result<Sample> {
     let mut meter = Meter::start(&task.dir)?;
     let mut ops = 0;
     while let Some(pick) = picks.next() {
+        if pick.first {
+            meter = Meter::start(&task.dir)?;
+        }
         let began = Instant::now();
         file.read_exact_at(&mut framed, pick.record * FRAMED as u64)?;
         let record = unframe(&framed).context("a checksum does not match")?;
         ensure!(number(record) == Some(pick.record), "another record");
-        if pick.ordinal == WARM_UP {
-            meter = Meter::start(&task.dir)?;
-        } else if pick.ordinal > WARM_UP {
+        if pick.counted {
             times.saturating_record(u64::try_from(began.elapsed().as_nanos())?);
             ops += 1;
         }

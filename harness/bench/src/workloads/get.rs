@@ -10,45 +10,49 @@ use crate::peers::{Peer, Use};
 use crate::plan::Task;
 use crate::workloads::kept;
 
-/// How many reads come before those that count.
-pub const WARM_UP: u64 = 1000;
-
 /// Which records, and for how long.
 pub struct Picks {
     state: u64,
-    ordinal: u64,
     records: u64,
+    counted_from: Instant,
     until: Instant,
+    counted: bool,
 }
 
 /// One of them.
 pub struct Pick {
     /// The record's number.
     pub record: u64,
-    /// The how-manieth it is.
-    pub ordinal: u64,
+    /// Whether it is the first that counts.
+    pub first: bool,
+    /// Whether it counts.
+    pub counted: bool,
 }
 
 impl Picks {
-    /// The same sequence for everybody.
+    /// The same sequence for everybody, behind a warm-up of a fifth of the time.
     pub fn new(task: &Task) -> Self {
+        let now = Instant::now();
+        let counted_from = now + Duration::from_millis(task.scale.millis / 5);
         Self {
             state: 0x2545_f491_4f6c_dd1d,
-            ordinal: 0,
             records: task.scale.scan_bytes / SMALL as u64,
-            until: Instant::now() + Duration::from_millis(task.scale.millis),
+            counted_from,
+            until: counted_from + Duration::from_millis(task.scale.millis),
+            counted: false,
         }
     }
 
-    /// The next, until the time is up.
+    /// The next, until the time is up, but one that counts at least.
     pub fn next(&mut self) -> Option<Pick> {
-        if self.ordinal > WARM_UP + 1 && Instant::now() >= self.until {
+        let now = Instant::now();
+        if self.counted && now >= self.until {
             return None;
         }
         self.state = xorshift(self.state);
-        let ordinal = self.ordinal;
-        self.ordinal += 1;
-        Some(Pick { record: self.state % self.records, ordinal })
+        let first = !self.counted && now >= self.counted_from;
+        self.counted |= first;
+        Some(Pick { record: self.state % self.records, first, counted: self.counted })
     }
 }
 
@@ -64,13 +68,14 @@ pub fn run(peer: &Peer, task: &Task) -> Result<Sample> {
     let mut meter = Meter::start(&task.dir)?;
     let mut ops = 0;
     while let Some(pick) = picks.next() {
+        if pick.first {
+            meter = Meter::start(&task.dir)?;
+        }
         let began = Instant::now();
         let mut found = None;
         store.get(pick.record, &mut |record| found = Some((number(record), record.len())))?;
         ensure!(found == Some((Some(pick.record), SMALL)), "asked for {}, got {found:?}", pick.record);
-        if pick.ordinal == WARM_UP {
-            meter = Meter::start(&task.dir)?;
-        } else if pick.ordinal > WARM_UP {
+        if pick.counted {
             times.saturating_record(u64::try_from(began.elapsed().as_nanos())?);
             ops += 1;
         }
