@@ -29,6 +29,12 @@ pub struct Args {
     /// Write all that was measured to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Measure nothing: show what a former run wrote with --json.
+    #[arg(long, conflicts_with_all = ["json", "quick", "rounds", "only", "workload"])]
+    pub from: Option<PathBuf>,
+    /// Write the tables, as Markdown, to this file.
+    #[arg(long)]
+    pub markdown: Option<PathBuf>,
     /// Write plots (SVG) into this directory.
     #[arg(long)]
     pub plots: Option<PathBuf>,

@@ -137,8 +137,9 @@ pub struct Verdict {
     pub outcome: Outcome,
 }
 
-/// Judges all bars of the workloads that were to be run.
-pub fn judge(results: &Results, workloads: &[Workload]) -> Vec<Verdict> {
+/// Judges all bars of the workloads that were tried.
+pub fn judge(results: &Results) -> Vec<Verdict> {
+    let workloads = results.workloads();
     let due = BARS.iter().filter(|bar| workloads.contains(&bar.place.0));
     due.map(|bar| verdict(bar, results)).collect()
 }
@@ -174,6 +175,7 @@ fn outcome(bound: Bound, value: Option<f64>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Missing;
 
     #[test]
     fn a_bar_is_met_missed_or_not_measured() {
@@ -185,8 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_meets_nothing() {
-        let verdicts = judge(&Results::default(), &Workload::ALL);
+    fn what_failed_meets_nothing() {
+        let failed =
+            |workload| Missing { workload, contender: SUBJECT.to_owned(), why: String::new(), failed: true };
+        let missing = Workload::ALL.map(failed).to_vec();
+        let verdicts = judge(&Results { rows: Vec::new(), missing });
         assert_eq!(verdicts.len(), BARS.len());
         assert!(verdicts.iter().all(|verdict| verdict.outcome == Outcome::NotMeasured));
     }

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::peers::PEERS;
 use crate::raw;
 
 /// A machine, and the programs that were measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor.
     pub processor: String,
@@ -28,7 +28,7 @@ pub struct Machine {
     /// fio, if it is here.
     pub fio: Option<String>,
     /// Names and versions of the peers.
-    pub peers: Vec<(&'static str, &'static str)>,
+    pub peers: Vec<(String, String)>,
 }
 
 impl Machine {
@@ -50,7 +50,7 @@ impl Machine {
             compiler: said("rustc", &["--version"]),
             load: read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" "),
             fio: raw::fio_version(),
-            peers: PEERS.iter().map(|peer| (peer.name, peer.version())).collect(),
+            peers: PEERS.iter().map(|peer| (peer.name.to_owned(), peer.version().to_owned())).collect(),
         }
     }
 }

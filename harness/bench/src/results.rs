@@ -1,6 +1,6 @@
 //! All that was measured, and what follows from it: medians, and ratios within a round.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measure::Sample;
 use crate::peers::{Peer, Standing};
@@ -8,7 +8,7 @@ use crate::raw::RAWS;
 use crate::workloads::Workload;
 
 /// One measurement.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// Doing what.
     pub workload: Workload,
@@ -23,7 +23,7 @@ pub struct Row {
 }
 
 /// What could not be measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Missing {
     /// Doing what.
     pub workload: Workload,
@@ -36,7 +36,7 @@ pub struct Missing {
 }
 
 /// All of it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Results {
     /// What was measured.
     pub rows: Vec<Row>,
@@ -80,6 +80,15 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 impl Results {
+    /// The workloads that were tried, in the order of a run.
+    pub fn workloads(&self) -> Vec<Workload> {
+        let tried = |workload: &Workload| {
+            self.rows.iter().any(|row| row.workload == *workload)
+                || self.missing.iter().any(|missing| missing.workload == *workload)
+        };
+        Workload::ALL.into_iter().filter(tried).collect()
+    }
+
     /// Who was measured in a part, in the order of the run.
     pub fn contenders(&self, workload: Workload, part: u32) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();

@@ -45,9 +45,6 @@ pub fn run(args: &Args, dir: &Path) -> Result<Results> {
     }
     let (scale, tells_syncs) = (args.scale(), hidden.is_none());
     let mut run = Run { args, dir: dir.to_owned(), scale, results: Results::default(), tells_syncs };
-    if !has_fio() {
-        eprintln!("fio is not installed: THE RAW LIMITS ARE HELD AGAINST NOTHING (apt-get install fio)");
-    }
     for workload in args.workloads() {
         let wanted = |other: &Workload| args.workloads().contains(other);
         // The log that is kept is the same for all of these; the last that needs it removes it.
@@ -87,7 +84,13 @@ impl Run<'_> {
     /// Who takes part, the limits first. Tells who has no such thing.
     fn contenders(&mut self, workload: Workload) -> Vec<&'static str> {
         let raws = RAWS.iter().filter(|raw| raw.workloads.contains(&workload));
-        let mut names: Vec<_> = raws.map(|raw| raw.name).filter(|name| *name != "fio" || has_fio()).collect();
+        let mut names: Vec<_> = raws.map(|raw| raw.name).collect();
+        if !has_fio() && names.contains(&"fio") {
+            let why = "fio is not installed (apt-get install fio): THE LIMITS ARE HELD AGAINST NOTHING";
+            eprintln!("{why}");
+            names.retain(|name| *name != "fio");
+            self.miss(workload, "fio", why.to_owned(), true);
+        }
         for peer in PEERS.into_iter().filter(|peer| self.args.wants(peer.name)) {
             if workload.ours_alone() && peer.name != "truelog" {
                 continue;

@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell, CellAlignment, Table};
 
-use crate::args::Args;
+use crate::Report;
 use crate::bars::{Bound, Outcome, Verdict};
-use crate::machine::Machine;
 use crate::measure::Sample;
 use crate::peers::{PEERS, Peer, Standing};
 use crate::raw::RAWS;
@@ -19,39 +18,56 @@ pub fn names() -> String {
     PEERS.map(|peer| peer.name).join(", ")
 }
 
+/// How tables and headings look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// With lines.
+    Terminal,
+    /// As Markdown.
+    Markdown,
+}
+
 /// The whole report.
-pub fn report(args: &Args, machine: &Machine, results: &Results, verdicts: &[Verdict]) -> String {
+pub fn report(report: &Report, verdicts: &[Verdict], style: Style) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = write_report(&mut text, args, machine, results, verdicts);
+    let _ = write_report(&mut text, report, verdicts, style);
     text
 }
 
-fn write_report(
-    text: &mut String,
-    args: &Args,
-    machine: &Machine,
-    results: &Results,
-    verdicts: &[Verdict],
-) -> std::fmt::Result {
-    let scale = args.scale();
-    writeln!(text, "{}, {} of them, {}", machine.processor, machine.processors, machine.memory)?;
-    writeln!(text, "Linux {}, {}; {}", machine.kernel, machine.volume, machine.compiler)?;
-    writeln!(
-        text,
-        "load when it began: {}; rounds: {}, of reads {}",
-        machine.load, scale.rounds, scale.kept_rounds
+fn write_report(text: &mut String, report: &Report, verdicts: &[Verdict], style: Style) -> std::fmt::Result {
+    let Report { machine, scale, results, .. } = report;
+    let mut line = |name: &str, value: &str| match style {
+        Style::Terminal => writeln!(text, "{name}: {value}"),
+        Style::Markdown => writeln!(text, "- {name}: {value}"),
+    };
+    line(
+        "processor",
+        &format!("{}, {} of them; memory {}", machine.processor, machine.processors, machine.memory),
     )?;
-    let fio = machine.fio.as_deref().unwrap_or("FIO IS MISSING: the limits are held against nothing");
-    writeln!(text, "{fio}")?;
-    for workload in args.workloads() {
+    line("system", &format!("Linux {}, {}; {}", machine.kernel, machine.volume, machine.compiler))?;
+    line("load when it began", &machine.load)?;
+    line("rounds", &format!("{}, of reads {}", scale.rounds, scale.kept_rounds))?;
+    line("fio", machine.fio.as_deref().unwrap_or("MISSING: the limits are held against nothing"))?;
+    if style == Style::Markdown {
+        write_verdicts(text, verdicts, style)?;
+    }
+    for workload in results.workloads() {
         for part in 0..workload.parts() {
-            write_part(text, results, workload, part)?;
+            write_part(text, results, (workload, part), style)?;
         }
     }
-    write_missing(text, results)?;
-    write_contenders(text)?;
-    write_verdicts(text, verdicts)
+    write_missing(text, results, style)?;
+    write_contenders(text, style)?;
+    if style == Style::Terminal { write_verdicts(text, verdicts, style) } else { Ok(()) }
+}
+
+/// A heading, and the empty lines around it.
+fn heading(text: &mut String, words: &str, style: Style) -> std::fmt::Result {
+    match style {
+        Style::Terminal => writeln!(text, "\n{words}"),
+        Style::Markdown => writeln!(text, "\n### {words}\n"),
+    }
 }
 
 const COLUMNS: [&str; 14] = [
@@ -71,21 +87,27 @@ const COLUMNS: [&str; 14] = [
     "peak MiB",
 ];
 
-fn table(columns: &[&str]) -> Table {
+fn table(columns: &[&str], style: Style) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(columns);
+    let lines = if style == Style::Markdown { ASCII_MARKDOWN } else { UTF8_FULL_CONDENSED };
+    table.load_style(lines).set_header(columns);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-fn write_part(text: &mut String, results: &Results, workload: Workload, part: u32) -> std::fmt::Result {
-    let place = (workload, part);
+fn write_part(
+    text: &mut String,
+    results: &Results,
+    place: (Workload, u32),
+    style: Style,
+) -> std::fmt::Result {
+    let (workload, part) = place;
     let part_name = workload.part_name(part);
-    let heading = if part_name.is_empty() { String::new() } else { format!(": {part_name}") };
-    writeln!(text, "\n{}{heading}  [{}]", workload.title(), workload.name())?;
-    let mut shown = table(&COLUMNS);
+    let of_part = if part_name.is_empty() { String::new() } else { format!(": {part_name}") };
+    heading(text, &format!("{}{of_part} ({})", workload.title(), workload.name()), style)?;
+    let mut shown = table(&COLUMNS, style);
     for contender in results.contenders(workload, part) {
         shown.add_row(row(results, place, contender));
     }
@@ -95,7 +117,7 @@ fn write_part(text: &mut String, results: &Results, workload: Workload, part: u3
             (row.workload, row.part) == place && row.contender == contender && !row.sample.note.is_empty()
         });
         if let Some(row) = note {
-            writeln!(text, "  {contender}: {}", row.sample.note)?;
+            writeln!(text, "\n{contender}, in the last round: {}", row.sample.note)?;
         }
     }
     Ok(())
@@ -149,25 +171,26 @@ fn fixed(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.2}"))
 }
 
-fn write_missing(text: &mut String, results: &Results) -> std::fmt::Result {
-    if !results.missing.is_empty() {
-        writeln!(text, "\nnot measured:")?;
+fn write_missing(text: &mut String, results: &Results, style: Style) -> std::fmt::Result {
+    if results.missing.is_empty() {
+        return Ok(());
     }
+    heading(text, "not measured", style)?;
     for missing in &results.missing {
         let failed = if missing.failed { "FAILED: " } else { "" };
-        writeln!(text, "  {} {}: {failed}{}", missing.workload.name(), missing.contender, missing.why)?;
+        writeln!(text, "- {}, {}: {failed}{}", missing.contender, missing.workload.name(), missing.why)?;
     }
     Ok(())
 }
 
-fn write_contenders(text: &mut String) -> std::fmt::Result {
-    writeln!(text, "\nlimits (=):")?;
+fn write_contenders(text: &mut String, style: Style) -> std::fmt::Result {
+    heading(text, "the limits (=)", style)?;
     for raw in RAWS {
-        writeln!(text, "  {:<12} {}", raw.name, raw.about)?;
+        writeln!(text, "- {}: {}", raw.name, raw.about)?;
     }
-    writeln!(text, "peers:")?;
+    heading(text, "the peers", style)?;
     for peer in PEERS {
-        write!(text, "  {:<14} {:<18} {}", peer.name, peer.version(), peer.setup)?;
+        write!(text, "- {} {}: {}", peer.name, peer.version(), peer.setup)?;
         if let Standing::DoesNotSync(why) = peer.standing {
             write!(text, "; DOES NOT SYNC before it acknowledges: {why}")?;
         }
@@ -179,9 +202,9 @@ fn write_contenders(text: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_verdicts(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
-    writeln!(text, "\nthe bars (medians of the ratios within a round):")?;
-    let mut shown = table(&["work", "against", "bar", "measured", "verdict", "by p50"]);
+fn write_verdicts(text: &mut String, verdicts: &[Verdict], style: Style) -> std::fmt::Result {
+    heading(text, "the bars (medians of the ratios within a round)", style)?;
+    let mut shown = table(&["work", "against", "bar", "measured", "verdict", "by p50"], style);
     for verdict in verdicts {
         let bound = match verdict.bound {
             Bound::AtLeast(least) => format!(">= {least}"),
@@ -192,9 +215,10 @@ fn write_verdicts(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
             Outcome::Missed => "MISSED",
             Outcome::NotMeasured => "not measured",
         };
-        let measured = fixed(verdict.value);
-        let by_p50 = fixed(verdict.by_p50);
-        shown.add_row([verdict.work, &verdict.against, &bound, &measured, outcome, &by_p50]);
+        let (measured, by_p50) = (fixed(verdict.value), fixed(verdict.by_p50));
+        // A bar would end the cell.
+        let against = verdict.against.replace('|', if style == Style::Markdown { "\\|" } else { "|" });
+        shown.add_row([verdict.work, &against, &bound, &measured, outcome, &by_p50]);
     }
     writeln!(text, "{shown}")
 }

@@ -77,57 +77,48 @@ impl super::Store for Store {
     }
 
     fn append_batch(&self, records: &[&[u8]]) -> Result<()> {
-        self.batch(records, Durability::PowerLoss)
+        let mut batch = [Record { stream: StreamId(0), payload: &[] }; BATCH];
+        let batch = batch.get_mut(..records.len()).context("a batch is too long")?;
+        for (record, payload) in batch.iter_mut().zip(records) {
+            record.payload = payload;
+        }
+        self.log.append_batch(batch, Durability::PowerLoss)?;
+        Ok(())
     }
 
     fn bulk(&self, records: &mut Numbered) -> Result<()> {
         let mut ticket = None;
         while let Some(item) = records.next() {
             let record = Record { stream: StreamId(0), payload: item.bytes };
-            ticket = Some(self.log.submit(&[record], lasting(item.last))?);
+            // Only the last record asks for a sync, which covers all before it.
+            let lasting = if item.last { Durability::PowerLoss } else { Durability::ProcessCrash };
+            ticket = Some(self.log.submit(&[record], lasting)?);
         }
         self.log.wait(ticket.context("there was nothing to put in")?)?;
         Ok(())
     }
 
-    /// In batches of 64: a read at random checks a whole batch.
+    /// In durable batches of 64: a read at random checks a whole batch, and recovery writes all that nothing vouches
+    /// for again, as one.
     fn load(&self, records: &mut Numbered) -> Result<()> {
         let mut held = vec![Vec::new(); BATCH];
-        loop {
-            let (mut count, mut last) = (0, true);
-            while let Some(item) = held.get_mut(count).and_then(|slot| Some((slot, records.next()?))) {
-                let (slot, item) = item;
+        while !records.is_empty() {
+            let mut count = 0;
+            while let Some(slot) = held.get_mut(count)
+                && let Some(item) = records.next()
+            {
                 slot.clear();
                 slot.extend_from_slice(item.bytes);
-                (count, last) = (count + 1, item.last);
-            }
-            if count == 0 {
-                return Ok(());
+                count += 1;
             }
             let batch: Vec<&[u8]> = held[..count].iter().map(Vec::as_slice).collect();
-            self.batch(&batch, lasting(last))?;
+            self.append_batch(&batch)?;
         }
+        Ok(())
     }
 
     fn get(&self, number: u64, see: &mut dyn FnMut(&[u8])) -> Result<()> {
         see(&self.log.get(Lsn(Lsn::FIRST.0 + number))?.payload);
         Ok(())
     }
-}
-
-impl Store {
-    fn batch(&self, records: &[&[u8]], durability: Durability) -> Result<()> {
-        let mut batch = [Record { stream: StreamId(0), payload: &[] }; BATCH];
-        let batch = batch.get_mut(..records.len()).context("a batch is too long")?;
-        for (record, payload) in batch.iter_mut().zip(records) {
-            record.payload = payload;
-        }
-        self.log.append_batch(batch, durability)?;
-        Ok(())
-    }
-}
-
-/// Only the last record asks for a sync, which covers all before it.
-const fn lasting(last: bool) -> Durability {
-    if last { Durability::PowerLoss } else { Durability::ProcessCrash }
 }
