@@ -166,6 +166,8 @@ impl Run<'_> {
             }
             Err(error) => {
                 eprintln!("  FAILED: {error:#}");
+                // What came before it is worth no more.
+                self.results.rows.retain(|row| row.workload != workload || row.contender != contender);
                 self.miss(workload, contender, format!("{error:#}"), true);
             }
         }
