@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::Sample;
-use crate::results::{Results, Role};
+use crate::results::{Results, Role, median};
 use crate::workloads::Workload;
 use crate::workloads::archive::JUDGED;
 
@@ -105,6 +105,9 @@ const BARS: [Bar; 19] = [
     own("allocations a record, 1 writer", 0.01, |sample| sample.each(sample.allocs as f64)),
 ];
 
+/// Nobody gets further beyond a limit than this, unless the limit was slowed by something else.
+const BELIEVABLE: f64 = 1.1;
+
 /// The device is the whole machine's, and the segments themselves need a few flushes.
 const NOISE: f64 = 0.02;
 
@@ -116,6 +119,8 @@ pub enum Outcome {
     Met,
     /// It is missed.
     Missed,
+    /// A limit was slower than what it limits: something else slowed it, and nothing follows.
+    Disturbed,
     /// What it needs was not measured.
     NotMeasured,
 }
@@ -131,6 +136,8 @@ pub struct Verdict {
     pub bound: Bound,
     /// The value.
     pub value: Option<f64>,
+    /// The lowest and the highest of the rounds, where it is a ratio.
+    pub rounds: Option<(f64, f64)>,
     /// The same by the median latency: no bar, but steadier on a busy machine.
     pub by_p50: Option<f64>,
     /// Whether it is enough.
@@ -145,22 +152,40 @@ pub fn judge(results: &Results) -> Vec<Verdict> {
 }
 
 fn verdict(bar: &Bar, results: &Results) -> Verdict {
-    let value = match bar.value {
-        Value::Ratio(role) => results.ratio(bar.place, SUBJECT, role, Sample::rate),
-        Value::Own(of) => results.median(bar.place, SUBJECT, of),
+    let mut verdict = Verdict {
+        work: bar.work,
+        against: bar.against.to_owned(),
+        bound: bar.bound,
+        value: None,
+        rounds: None,
+        by_p50: None,
+        outcome: Outcome::NotMeasured,
+    };
+    match bar.value {
+        Value::Ratio(role) => {
+            let ratios = results.ratios(bar.place, SUBJECT, role, Sample::rate);
+            let ends = (f64::INFINITY, 0.0_f64);
+            let (low, high) =
+                ratios.iter().fold(ends, |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+            verdict.rounds = Some((low, high)).filter(|_| !ratios.is_empty());
+            verdict.value = median(ratios);
+            verdict.by_p50 = results.ratio(bar.place, SUBJECT, role, Sample::quickness);
+            if let Some(best) = results.best(bar.place, role) {
+                verdict.against = format!("{} ({best})", bar.against);
+            }
+        }
+        Value::Own(of) => verdict.value = results.median(bar.place, SUBJECT, of),
         Value::P99OfFirst => {
             let p99 = |part| results.median((bar.place.0, part), SUBJECT, |sample| sample.p99_us);
-            p99(bar.place.1).zip(p99(0)).map(|(busy, rest)| busy / rest)
+            verdict.value = p99(bar.place.1).zip(p99(0)).map(|(busy, rest)| busy / rest);
         }
-    };
-    let (best, by_p50) = match bar.value {
-        Value::Ratio(role) => {
-            (results.best(bar.place, role), results.ratio(bar.place, SUBJECT, role, Sample::quickness))
-        }
-        _ => (None, None),
-    };
-    let against = best.map_or_else(|| bar.against.to_owned(), |best| format!("{} ({best})", bar.against));
-    Verdict { work: bar.work, against, bound: bar.bound, value, by_p50, outcome: outcome(bar.bound, value) }
+    }
+    verdict.outcome = outcome(bar.bound, verdict.value);
+    if matches!(bar.value, Value::Ratio(Role::Limit)) && verdict.value.is_some_and(|value| value > BELIEVABLE)
+    {
+        verdict.outcome = Outcome::Disturbed;
+    }
+    verdict
 }
 
 fn outcome(bound: Bound, value: Option<f64>) -> Outcome {
@@ -175,7 +200,7 @@ fn outcome(bound: Bound, value: Option<f64>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Missing;
+    use crate::results::{Missing, Row};
 
     #[test]
     fn a_bar_is_met_missed_or_not_measured() {
@@ -194,5 +219,23 @@ mod tests {
         let verdicts = judge(&Results { rows: Vec::new(), missing });
         assert_eq!(verdicts.len(), BARS.len());
         assert!(verdicts.iter().all(|verdict| verdict.outcome == Outcome::NotMeasured));
+    }
+
+    #[test]
+    fn who_is_faster_than_the_limit_has_met_nothing() {
+        let row = |contender: &str, ops| Row {
+            workload: Workload::Scan,
+            part: 0,
+            contender: contender.to_owned(),
+            round: 0,
+            sample: Sample { ops, seconds: 1.0, ..Sample::default() },
+        };
+        let judged = |ours| {
+            let rows = vec![row("raw-read", 100), row(SUBJECT, ours)];
+            judge(&Results { rows, missing: Vec::new() })[0].outcome
+        };
+        assert_eq!(judged(59), Outcome::Missed);
+        assert_eq!(judged(105), Outcome::Met);
+        assert_eq!(judged(200), Outcome::Disturbed);
     }
 }

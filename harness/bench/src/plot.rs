@@ -13,7 +13,7 @@ use crate::workloads::Workload;
 
 const WIDTH: u32 = 760;
 const LINE: i32 = 22;
-const LEFT: i32 = 150;
+const LEFT: i32 = 210;
 const RIGHT: i32 = 90;
 const TOP: i32 = 40;
 

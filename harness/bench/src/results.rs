@@ -115,15 +115,15 @@ impl Results {
         median(rows.map(|row| value(&row.sample)).collect())
     }
 
-    /// The median of the ratios that `contender` had, in each round, to the best of that round in a role. `good` is
-    /// the larger the better.
-    pub fn ratio(
+    /// The ratios that `contender` had, in each round, to the best of that round in a role. `good` is the larger the
+    /// better.
+    pub fn ratios(
         &self,
         (workload, part): (Workload, u32),
         contender: &str,
         best: Role,
         good: fn(&Sample) -> f64,
-    ) -> Option<f64> {
+    ) -> Vec<f64> {
         let mine = self.of(workload, part).filter(|row| row.contender == contender);
         let ratios = mine.filter_map(|row| {
             let rivals = self.of(workload, part).filter(|other| {
@@ -134,7 +134,18 @@ impl Results {
             let best = rivals.map(|other| good(&other.sample)).max_by(f64::total_cmp)?;
             Some(good(&row.sample) / best)
         });
-        median(ratios.collect()).filter(|ratio| ratio.is_finite())
+        ratios.filter(|ratio| ratio.is_finite()).collect()
+    }
+
+    /// Their median.
+    pub fn ratio(
+        &self,
+        place: (Workload, u32),
+        contender: &str,
+        best: Role,
+        good: fn(&Sample) -> f64,
+    ) -> Option<f64> {
+        median(self.ratios(place, contender, best, good))
     }
 
     /// Who is best in a role, by the median.

@@ -204,7 +204,7 @@ fn write_contenders(text: &mut String, style: Style) -> std::fmt::Result {
 
 fn write_verdicts(text: &mut String, verdicts: &[Verdict], style: Style) -> std::fmt::Result {
     heading(text, "the bars (medians of the ratios within a round)", style)?;
-    let mut shown = table(&["work", "against", "bar", "measured", "verdict", "by p50"], style);
+    let mut shown = table(&["work", "against", "bar", "measured", "rounds", "verdict", "by p50"], style);
     for verdict in verdicts {
         let bound = match verdict.bound {
             Bound::AtLeast(least) => format!(">= {least}"),
@@ -213,12 +213,14 @@ fn write_verdicts(text: &mut String, verdicts: &[Verdict], style: Style) -> std:
         let outcome = match verdict.outcome {
             Outcome::Met => "met",
             Outcome::Missed => "MISSED",
+            Outcome::Disturbed => "DISTURBED",
             Outcome::NotMeasured => "not measured",
         };
         let (measured, by_p50) = (fixed(verdict.value), fixed(verdict.by_p50));
         // A bar would end the cell.
         let against = verdict.against.replace('|', if style == Style::Markdown { "\\|" } else { "|" });
-        shown.add_row([verdict.work, &against, &bound, &measured, outcome, &by_p50]);
+        let rounds = verdict.rounds.map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"));
+        shown.add_row([verdict.work, &against, &bound, &measured, &rounds, outcome, &by_p50]);
     }
     writeln!(text, "{shown}")
 }
