@@ -15,6 +15,7 @@ use crate::payload::{Numbered, SMALL, Seen, number};
 use crate::plan::Task;
 use crate::workloads::archive::{self, Part};
 use crate::workloads::get::Picks;
+use crate::workloads::kept;
 
 const CHUNK: usize = 1 << 20;
 
@@ -33,6 +34,7 @@ pub fn write_scanned(dir: &Path, records: &mut Numbered) -> Result<()> {
 /// Reads it whole.
 pub fn scan(task: &Task) -> Result<Sample> {
     let count = task.scale.scan_bytes / SMALL as u64;
+    kept::warm(&task.dir)?;
     let seen = Seen::default();
     let mut buf = Aligned::new(CHUNK / FRAMED * FRAMED);
     let meter = Meter::start(&task.dir)?;
@@ -53,6 +55,7 @@ pub fn scan(task: &Task) -> Result<Sample> {
 
 /// Reads records of it at random.
 pub fn random(task: &Task) -> Result<Sample> {
+    kept::warm(&task.dir)?;
     let file = File::open(task.dir.join("raw"))?;
     let mut times = times()?;
     let mut framed = [0; FRAMED];
