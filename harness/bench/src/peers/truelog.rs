@@ -1,0 +1,124 @@
+//! Truelog itself.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use truelog::{Durability, Fill, Log, Lsn, Options, Record, StreamId, SyncMethod};
+
+use super::{Peer, Standing, Use};
+use crate::payload::{BATCH, Numbered, Seen};
+
+/// With its default options.
+pub const PEER: Peer = Peer {
+    name: "truelog",
+    package: "truelog",
+    standing: Standing::Ours,
+    unchecked: None,
+    lacks: &[],
+    setup: "default options; in bulk segments are allocated and of 1 GiB",
+    open: |dir, what| open(dir, &options(what)),
+    scan,
+};
+
+/// The same, each write returning only once it is durable.
+pub const WRITE_THROUGH: Peer = Peer {
+    name: "truelog-dsync",
+    setup: "as truelog, with O_DSYNC instead of fdatasync",
+    open: |dir, what| open(dir, &Options { sync: SyncMethod::WriteThrough, ..options(what) }),
+    scan: |dir, seen| scan_with(dir, seen, &Options { sync: SyncMethod::WriteThrough, ..options(Use::Keep) }),
+    ..PEER
+};
+
+/// The options for a use.
+pub fn options(what: Use) -> Options {
+    match what {
+        Use::Append | Use::Keep => Options::default(),
+        Use::Bulk => {
+            Options { fill: Fill::Allocate, segment_size: truelog::MAX_SEGMENT, ..Options::default() }
+        }
+    }
+}
+
+/// Opens the log, or makes it where nothing is.
+pub fn open(dir: &Path, options: &Options) -> Result<Box<dyn super::Store>> {
+    Ok(Box::new(Store { log: open_log(dir, options)? }))
+}
+
+/// As `open`, the log itself.
+pub fn open_log(dir: &Path, options: &Options) -> Result<Log> {
+    if dir.exists() {
+        let (log, _) = Log::open(dir, options)?;
+        ensure!(log.read_only().is_none(), "the log opens for reading only");
+        return Ok(log);
+    }
+    Ok(Log::create(dir, options)?)
+}
+
+fn scan(dir: &Path, seen: &Seen) -> Result<()> {
+    scan_with(dir, seen, &options(Use::Keep))
+}
+
+fn scan_with(dir: &Path, seen: &Seen, options: &Options) -> Result<()> {
+    let (log, _) = Log::open(dir, options)?;
+    for entry in log.iter(Lsn::FIRST) {
+        seen.see(&entry?.payload);
+    }
+    Ok(())
+}
+
+struct Store {
+    log: Log,
+}
+
+impl super::Store for Store {
+    fn append(&self, writer: usize, record: &[u8]) -> Result<()> {
+        self.log.append(StreamId(writer as u64), record)?;
+        Ok(())
+    }
+
+    fn append_batch(&self, records: &[&[u8]]) -> Result<()> {
+        let mut batch = [Record { stream: StreamId(0), payload: &[] }; BATCH];
+        let batch = batch.get_mut(..records.len()).context("a batch is too long")?;
+        for (record, payload) in batch.iter_mut().zip(records) {
+            record.payload = payload;
+        }
+        self.log.append_batch(batch, Durability::PowerLoss)?;
+        Ok(())
+    }
+
+    fn bulk(&self, records: &mut Numbered) -> Result<()> {
+        let mut ticket = None;
+        while let Some(item) = records.next() {
+            let record = Record { stream: StreamId(0), payload: item.bytes };
+            // Only the last record asks for a sync, which covers all before it.
+            let lasting = if item.last { Durability::PowerLoss } else { Durability::ProcessCrash };
+            ticket = Some(self.log.submit(&[record], lasting)?);
+        }
+        self.log.wait(ticket.context("there was nothing to put in")?)?;
+        Ok(())
+    }
+
+    /// In durable batches of 64: a read at random checks a whole batch, and recovery writes all that nothing vouches
+    /// for again, as one.
+    fn load(&self, records: &mut Numbered) -> Result<()> {
+        let mut held = vec![Vec::new(); BATCH];
+        while !records.is_empty() {
+            let mut count = 0;
+            while let Some(slot) = held.get_mut(count)
+                && let Some(item) = records.next()
+            {
+                slot.clear();
+                slot.extend_from_slice(item.bytes);
+                count += 1;
+            }
+            let batch: Vec<&[u8]> = held[..count].iter().map(Vec::as_slice).collect();
+            self.append_batch(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn get(&self, number: u64, see: &mut dyn FnMut(&[u8])) -> Result<()> {
+        see(&self.log.get(Lsn(Lsn::FIRST.0 + number))?.payload);
+        Ok(())
+    }
+}
