@@ -127,12 +127,10 @@ pub(crate) fn read_header(
     Ok(SegmentHeader::decode(&bytes[..got]))
 }
 
-/// Writes the header of a segment that the manifest names, and its length, anew, durably. No batch is touched.
-pub(crate) fn mend_frame(
-    file: &dyn File,
-    home: &Home,
-    entry: &SegmentEntry,
-) -> std::result::Result<(), truelog_env::IoError> {
+/// Makes a segment what the manifest says of it: a copy with its header and its length replaces it, and no batch is
+/// touched. The rename is durable once the directory was synced: here, or by the open that finds it done.
+pub(crate) fn mend_frame(home: &Home, file: &dyn File, entry: &SegmentEntry) -> Result<()> {
+    let (name, tmp) = (Name::Segment(entry.number), Name::SegmentTmp(entry.number));
     let header = SegmentHeader {
         log: home.log,
         segment: entry.number,
@@ -140,9 +138,20 @@ pub(crate) fn mend_frame(
         capacity: entry.capacity,
         block: home.block,
     };
-    write_all_at(file, &header.encode(), 0)?;
-    write_zeros(file, file.metadata()?.len, entry.capacity)?;
-    file.sync_all()
+    let copy = home.open(tmp, OpenMode::CREATE)?;
+    let failed = |name| move |source| Error::io(home.path(name), source);
+    write_all_at(&*copy, &header.encode(), 0).map_err(failed(tmp))?;
+    let mut at = u64::from(home.block);
+    let mut bytes = vec![0; FILL_CHUNK];
+    while at < entry.capacity {
+        let want = usize::try_from(entry.capacity - at).unwrap_or(FILL_CHUNK).min(FILL_CHUNK);
+        let got = read_full_at(file, &mut bytes[..want], at).map_err(failed(name))?;
+        bytes[got..want].fill(0);
+        write_all_at(&*copy, &bytes[..want], at).map_err(failed(tmp))?;
+        at += as_u64(want);
+    }
+    copy.sync_all().map_err(failed(tmp))?;
+    home.rename(tmp, name)
 }
 
 /// An open segment, to be written by the one commit in flight.

@@ -43,6 +43,7 @@ const PARTS: &[(&str, Without)] = &[
     ("accept-loss: sync-dir dir after rename segment", Breaks(ClaimHasArtifact)),
     ("accept-loss: sync-all manifest.tmp", Breaks(ClaimHasArtifact)),
     ("accept-loss: sync-all segment", Breaks(RecoveryConverges)),
+    ("accept-loss: sync-all segment.tmp", Breaks(RecoveryConverges)),
     ("add-drive: sync-dir ancestor after mkdir", Breaks(ClaimHasArtifact)),
     ("add-drive: sync-dir dir after rename manifest", Breaks(ClaimHasArtifact)),
     ("add-drive: sync-dir drive after rename identity", Breaks(ClaimHasArtifact)),

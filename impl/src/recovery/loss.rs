@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use truelog_env::{Env, IoKind, OpenMode};
+use truelog_env::{Env, IoKind};
 
 use crate::archive::opening;
 use crate::archive::set::DriveSet;
@@ -20,7 +20,7 @@ use crate::options::Options;
 use crate::os;
 use crate::recovery::judge::Seen;
 use crate::recovery::probe::Probe;
-use crate::recovery::repair::checkpoint;
+use crate::recovery::repair::{checkpoint, remove_left_over};
 use crate::recovery::survey::{Survey, survey};
 use crate::recovery::table::Row;
 use crate::segment::mend_frame;
@@ -256,16 +256,18 @@ fn end_of(found: &Survey, number: SegmentNo) -> u64 {
     found.spans.iter().find(|span| span.number() == number).map_or(0, |span| span.end)
 }
 
-/// Makes the segments that have records, but are not as they were named, what the manifest says of them.
-fn mend(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> {
-    for probe in found.probes.iter().filter(|probe| probe.broken.is_some() && probe.file.is_some()) {
-        let number = probe.number();
-        if !unreadable.contains(&number) {
-            let file = home.open(Name::Segment(number), OpenMode::WRITE)?;
-            mend_frame(&*file, home, &probe.entry).map_err(|source| Error::io(probe.path(home), source))?;
+/// Makes the segments that have records, but are not as they were named, what the manifest says of them. Says whether
+/// there are any.
+fn mend(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<bool> {
+    let mut mended = false;
+    for probe in found.probes.iter().filter(|probe| probe.broken.is_some()) {
+        if let Some(file) = probe.file.as_ref().filter(|_| !unreadable.contains(&probe.number())) {
+            remove_left_over(home, found, Name::SegmentTmp(probe.number()))?;
+            mend_frame(home, &**file, &probe.entry)?;
+            mended = true;
         }
     }
-    Ok(())
+    Ok(mended)
 }
 
 /// Writes the manifest that names the losses, and what is left of the segments.
@@ -283,7 +285,7 @@ fn give_up(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> 
     state.next_segment = found.highest.next();
     checkpoint(home, found, state)?;
     // Only now: a segment that is whole again tells of no loss.
-    mend(home, found, unreadable)?;
+    let mended = mend(home, found, unreadable)?;
     // Only now: once put aside, a segment is not damage any more, and its LSNs must be given up by then.
     for number in unreadable {
         match aside(home, *number)? {
@@ -294,5 +296,5 @@ fn give_up(home: &Home, found: &Survey, unreadable: &[SegmentNo]) -> Result<()> 
             }
         }
     }
-    if unreadable.is_empty() { Ok(()) } else { home.sync_dir() }
+    if unreadable.is_empty() && !mended { Ok(()) } else { home.sync_dir() }
 }
