@@ -1,5 +1,6 @@
 //! A disk that tries to break Truelog, an oracle that judges it, and the verifier's command.
 
+pub mod campaign;
 pub mod command;
 pub mod conformance;
 pub mod damage;

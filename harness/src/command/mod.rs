@@ -1,5 +1,6 @@
 //! The verifier's command, `cargo verify`.
 
+mod campaign;
 mod case;
 mod checks;
 mod conform;
@@ -41,6 +42,8 @@ const EXAMPLES: &str = "Examples:
   cargo verify --json > report.json
   cargo verify replay corpus/acked-is-durable/ack-on-write.trace
   cargo verify mutants --only ack-before-sync
+  cargo verify campaign --minutes 20 --jobs 2 --out campaign
+  cargo verify merge shard-a shard-b
   cargo verify fpre004 --json > fpre004.json";
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +54,10 @@ enum Command {
     Mutants(mutants::Arguments),
     /// Makes the traces and pages of corpus/ that follow from the specification's switches.
     Corpus,
+    /// Runs cases of every kind without end: swarm runs, schedules, fuzz targets. Each is kept; a killed campaign goes on.
+    Campaign(campaign::Campaign),
+    /// Puts the shards of a campaign together, and writes their summary.
+    Merge(campaign::Merge),
     /// Runs one case again, as a finding of the checks `crash`, `faults`, `random` and `roles` prints it.
     Case(case::Arguments),
     /// The incident FPRE004 in virtual time, on three designs of the prefetch buffer: all its figures.
@@ -74,6 +81,8 @@ pub fn main() -> ExitCode {
             let lines = CHECKS.iter().map(|check| format!("{:<12} {}", check.name, check.says));
             out::print(lines.collect::<Vec<_>>().join("\n"), ExitCode::SUCCESS)
         }
+        Some(Command::Campaign(campaign)) => campaign::run(&campaign, arguments.plan.seed()),
+        Some(Command::Merge(merge)) => campaign::run_merge(&merge),
         Some(Command::Case(case)) => case::run(&case),
         Some(Command::Corpus) => corpus::run(),
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),

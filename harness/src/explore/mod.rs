@@ -25,7 +25,7 @@ pub use check::{check, check_archive, explore};
 pub use counts::Counts;
 pub use fault::{Kind, Struck};
 pub use faults::{check as check_faults, strike};
-pub use random::{check as check_random, draw};
+pub use random::{check as check_random, draw, one as one_random};
 pub use roles::{check as check_roles, duties};
 pub use run::Sequence;
 pub use scope::{LIMIT, Scope};

@@ -94,10 +94,8 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
             // The strategy rejects nothing, so it always gives a run.
             let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
             let explorer = Explorer::new(&Scope::RANDOM);
-            let letters = tree.current().1;
-            explorer.run_whole::<S>(&sequence(letters.clone()));
+            let found = judge::<S>(&explorer, tree.current().1);
             progress.advance(1);
-            let found = explorer.finding().map(|found| shrink::<S>(letters, found));
             let report = &mut *super::lock(&shared);
             conclude(&explorer, report, found);
         }
@@ -108,6 +106,29 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
         }
         work(0);
     });
+}
+
+/// Draws and judges the one run that follows from `seed`. Returns what it went through: the parts that syncs played, and
+/// which letter followed which.
+pub fn one<S: Archived>(seed: u64, report: &mut Report) -> Vec<String> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
+    let Ok(tree) = Machine::sequential_strategy(1..LONGEST).new_tree(&mut runner) else { return Vec::new() };
+    let letters = tree.current().1;
+    let explorer = Explorer::new(&Scope::RANDOM);
+    let found = judge::<S>(&explorer, letters.clone());
+    conclude(&explorer, report, found);
+    let parts = explorer.duties().into_iter().map(|duty| format!("sync {duty}"));
+    let pairs = letters.windows(2).map(|pair| format!("{} then {}", pair[0], pair[1]));
+    parts.chain(pairs).collect()
+}
+
+/// Runs the letters; what is found, is shrunk.
+fn judge<S: Archived>(explorer: &Explorer<'_>, letters: Vec<Letter>) -> Option<Finding> {
+    explorer.run_whole::<S>(&sequence(letters.clone()));
+    explorer.finding().map(|found| shrink::<S>(letters, found))
 }
 
 fn sequence(letters: Vec<Letter>) -> Sequence {

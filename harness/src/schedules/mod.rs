@@ -17,6 +17,7 @@ pub mod scene;
 pub mod tape;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -83,6 +84,8 @@ pub struct Explored {
     pub work: Work,
     /// How many steps of the engine were found to be a path of the mechanism, over all schedules.
     pub steps: u64,
+    /// The kinds of steps that these were.
+    pub kinds: BTreeSet<String>,
     /// What was found; the run stops there.
     pub found: Option<Found>,
 }
@@ -98,14 +101,15 @@ pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64
     let body = move || play::<UnderShuttle>(scene, &filled);
     let ended =
         runner::run(strategy, seed, limit, body, move |tape| kept.borrow_mut().schedule(&tray.take(), tape));
-    let Tally { judge, acks, faults, worked, work, steps, mut found, .. } = tally.replace(Tally::new(scene));
+    let Tally { judge, acks, faults, worked, work, steps, kinds, mut found } =
+        tally.replace(Tally::new(scene));
     if let Some((says, tape)) = ended.failure.clone() {
         // A call that never returns, or takes the whole process down, resolves nothing.
         found = Some(Found { invariant: Invariant::AppendResolves, says, tape });
     }
     let Judge { judged, .. } = judge;
     let Ended { schedules, exhausted, .. } = ended;
-    Explored { schedules, exhausted, judged, acks, faults, worked, work, steps, found }
+    Explored { schedules, exhausted, judged, acks, faults, worked, work, steps, kinds, found }
 }
 
 /// What the schedules of a run came to so far.
@@ -116,13 +120,15 @@ struct Tally {
     worked: u64,
     work: Work,
     steps: u64,
+    kinds: BTreeSet<String>,
     found: Option<Found>,
 }
 
 impl Tally {
     fn new(scene: &Scene) -> Self {
         let judge = Judge::new(scene);
-        Self { judge, acks: 0, faults: 0, worked: 0, work: Work::default(), steps: 0, found: None }
+        let (work, kinds) = (Work::default(), BTreeSet::new());
+        Self { judge, acks: 0, faults: 0, worked: 0, work, steps: 0, kinds, found: None }
     }
 
     /// Takes in what one schedule left; whether to go on.
@@ -153,6 +159,7 @@ impl Tally {
         match order::judge_concurrent(&played.run) {
             Ok(walked) => {
                 self.steps += walked.steps;
+                self.kinds.extend(walked.kinds);
                 None
             }
             Err(refused) => Some((refused.invariant(), order::context(&played.run, &refused))),
@@ -211,7 +218,7 @@ fn next_job<'a, T>(next: &AtomicUsize, jobs: &'a [T]) -> Option<(usize, &'a T)> 
 }
 
 /// Each strategy must find the race that is there.
-fn canaries(seed: u64, report: &mut Report) {
+pub(crate) fn canaries(seed: u64, report: &mut Report) {
     let again = || format!("cargo verify --only schedules --seed {seed}");
     for strategy in [Strategy::Random, Strategy::Pct(PCT_DEPTH), Strategy::DepthFirst] {
         match canary::find(&strategy, seed) {
@@ -230,7 +237,8 @@ fn canaries(seed: u64, report: &mut Report) {
     }
 }
 
-fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, report: &mut Report) {
+/// Puts what came of a scene into a report.
+pub(crate) fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, report: &mut Report) {
     let Judged { points, distinct, whole, images, pairs, recoveries } = explored.judged;
     report.count("schedules", explored.schedules);
     report.count("crash points", points);

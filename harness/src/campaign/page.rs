@@ -1,0 +1,92 @@
+//! A campaign in a page: what was run, what it reached and when, and what was found.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
+
+use super::journal::Totals;
+
+/// Writes `summary.md` and `coverage.svg` into a directory.
+///
+/// # Errors
+/// They cannot be written.
+pub fn write(totals: &Totals, out: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(out)?;
+    std::fs::write(out.join("summary.md"), page(totals))?;
+    draw(totals, &out.join("coverage.svg")).map_err(io::Error::other)
+}
+
+/// The page.
+#[must_use]
+pub fn page(totals: &Totals) -> String {
+    let Totals { cases, seconds, counts, reached, arms, findings, .. } = totals;
+    let mut text = format!(
+        "# A campaign\n\n{cases} cases in {seconds:.0} s of running, {} points reached, {} findings.\n\n",
+        reached.len(),
+        findings.len()
+    );
+    text.push_str("![what was reached, over time](coverage.svg)\n\n## Findings\n\n");
+    if findings.is_empty() {
+        text.push_str("None.\n");
+    }
+    for (signature, (found, times)) in findings {
+        let _ = write!(
+            text,
+            "### {signature}\n\n{times} times; again in {} of 2 more runs of the first case.\n\n```\n{}\n```\n\n`{}`\n\n",
+            found.again, found.says, found.replay
+        );
+    }
+    text.push_str("\n## What was run\n\n| | cases | reached first by it |\n|---|---|---|\n");
+    for (arm, tally) in arms {
+        let _ = writeln!(text, "| {arm} | {} | {} |", tally.cases, tally.reached);
+    }
+    text.push_str("\n## What was counted\n\n| | |\n|---|---|\n");
+    for (what, n) in counts {
+        let _ = writeln!(text, "| {what} | {n} |");
+    }
+    text.push_str("\n## What was reached\n\n");
+    for point in reached {
+        let _ = writeln!(text, "- {point}");
+    }
+    text
+}
+
+/// One line for whoever waits.
+#[must_use]
+pub fn line(totals: &Totals, wall: f64) -> String {
+    let count = |what: &str| totals.counts.get(what).copied().unwrap_or_default();
+    format!(
+        "{} cases, {:.1}/s; {} points reached; {} schedules, {} images, {} faults fired, {} fuzz inputs; {} canaries \
+         found; {} findings",
+        totals.cases,
+        totals.cases as f64 / wall.max(0.001),
+        totals.reached.len(),
+        count("schedules"),
+        count("images"),
+        count("faults fired"),
+        count("fuzz inputs"),
+        count("canaries found"),
+        totals.findings.len()
+    )
+}
+
+fn draw(totals: &Totals, path: &Path) -> Result<(), String> {
+    let says = |error: &dyn std::fmt::Display| error.to_string();
+    let area = SVGBackend::new(path, (720, 360)).into_drawing_area();
+    area.fill(&WHITE).map_err(|error| says(&error))?;
+    let (width, height) = (totals.seconds.max(1.0), totals.reached.len().max(1));
+    let mut chart = ChartBuilder::on(&area)
+        .caption("points reached, over seconds of running", ("sans-serif", 16))
+        .margin(12)
+        .x_label_area_size(32)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0.0..width, 0..height)
+        .map_err(|error| says(&error))?;
+    chart.configure_mesh().axis_style(BLACK).draw().map_err(|error| says(&error))?;
+    let end = (totals.seconds, totals.reached.len());
+    let points = std::iter::once((0.0, 0)).chain(totals.growth.iter().copied()).chain([end]);
+    chart.draw_series(LineSeries::new(points, &BLUE)).map_err(|error| says(&error))?;
+    area.present().map_err(|error| says(&error))
+}
