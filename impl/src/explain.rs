@@ -71,6 +71,9 @@ impl Error {
             Self::CorruptFile { path, .. } if path.ends_with(Name::Identity.to_string()) => {
                 "Restore it from a copy of the log's directory; `truelog dump SEGMENT` shows the records meanwhile."
             }
+            Self::CorruptFile { path, .. } if path.ends_with(Name::Drive.to_string()) => {
+                "Restore it from a copy of the drive; or remove the drive from the log, empty it, and add it again."
+            }
             Self::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
                 "See `truelog verify DIR`; restore what is damaged from a copy, or `truelog accept-loss DIR`."
             }
@@ -321,7 +324,7 @@ in which they were added; a number whose drive was removed may have been given a
     },
     Row {
         code: "TL-029",
-        next: "Add a drive (`truelog drives DIR add DRIVE_DIR`), or bring back one that does not serve.",
+        next: "Add a drive (`truelog drives DIR add DRIVE_DIR`), free space on one, or bring back one that does not serve.",
         long: "\
 The archive keeps a number of copies of each block, each on a drive of its own, and fewer drives than that serve, \
 can be written to and have room. Nothing is archived with fewer copies than were asked for: the segments stay where \

@@ -5,6 +5,7 @@
 
 use truelog_env::{File, IoError, IoKind, OpenMode};
 
+use crate::archive::BACK_OFF;
 use crate::codec::as_u64;
 use crate::error::{Error, Reason, Result};
 use crate::home::Home;
@@ -23,11 +24,20 @@ pub(crate) fn read_back(home: &Home, name: Name, offset: u64, len: u64) -> Resul
         let file = home.env.fs.open(&home.path(name), OpenMode { direct, ..OpenMode::READ })?;
         read_aligned(&*file, offset, len)
     };
-    let past = match read(true) {
+    let past = || match read(true) {
         Err(error) if error.kind == IoKind::Unsupported => read(false),
         past => past,
     };
-    past.map_err(|source| Error::io(home.path(name), source))
+    // A passing trouble is no failure of the drive.
+    let mut found = past();
+    for wait in BACK_OFF {
+        if found.is_ok() {
+            break;
+        }
+        home.env.clock.sleep(wait);
+        found = past();
+    }
+    found.map_err(|source| Error::io(home.path(name), source))
 }
 
 /// Checks that a file holds what was written to it.

@@ -112,3 +112,91 @@ fn a_verification_beside_a_writer_that_archives_and_trims_finds_nothing_wrong() 
         assert!(ended.is_ok() && records > 0);
     });
 }
+
+/// One run is lost in both its copies, and there are spare drives: the scrub ends, new records are archived, and the run
+/// is named.
+#[test]
+fn a_run_that_cannot_be_copied_holds_nothing_else_up() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    for drive in &place.drives[..2] {
+        let path = drive.join(format!("run-{:010}", run.number.get()));
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+        file.write_all_at(&[0xff; 100], 4096 + 200).expect("damage");
+    }
+    let spare = place.drives[2].with_extension("spare");
+    for drive in [&place.drives[2], &spare] {
+        log.add_drive(drive, 0).expect("a drive");
+    }
+    assert!(matches!(log.get(Lsn(1)), Err(Error::CorruptBlock { .. })));
+    let report = log.scrub(None, false).expect("it ends");
+    assert_eq!(report.lost.len(), 1, "{report:?}");
+    fill(&log, 1000);
+    let published = log.compact().expect("it goes on");
+    assert!(!published.is_empty() && published.iter().all(|run| run.copies.len() == 2));
+    assert!(log.runs().last().expect("a run").lsns.last > run.lsns.last);
+    assert!(matches!(log.get(Lsn(1)), Err(Error::CorruptBlock { .. })), "it is not forgotten");
+    check(&log, report.lost[0].lsns.last.next().get());
+}
+
+/// Each of two copies has what is bad in the other: nothing is lost, and both are made whole.
+#[test]
+fn copies_that_are_bad_in_different_places_repair_each_other() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    for (drive, at) in place.drives.iter().zip([4096 + 200, run.len / 2]) {
+        let path = drive.join(format!("run-{:010}", run.number.get()));
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+        file.write_all_at(&[0xff; 100], at).expect("damage");
+    }
+    let report = log.scrub(None, false).expect("a report");
+    assert_eq!((report.bad.len(), report.lost.len()), (2, 0), "{report:?}");
+    assert!(report.bad.iter().all(|bad| bad.repaired), "{report:?}");
+    let report = log.scrub(None, true).expect("a report");
+    assert!(report.bad.is_empty() && report.lost.is_empty(), "{report:?}");
+    check(&log, 1);
+    log.close().expect("closed");
+    assert_eq!(verify_dir(&place.log).expect("a report").bad_copies, vec![]);
+}
+
+/// The log is an older copy of itself: what its drives hold is newer, and is neither judged nor given up nor repaired.
+#[test]
+fn drives_that_are_ahead_of_the_log_are_out_of_reach_and_not_lost() {
+    let place = place();
+    let log = archived(&place);
+    log.close().expect("closed");
+    let older = place.log.with_extension("older");
+    copy(&place.log, &older);
+    let (log, _) = Log::open(&place.log, &options()).expect("it opens");
+    fill(&log, 2000);
+    log.compact().expect("runs");
+    fill(&log, 2000);
+    log.compact().expect("a merge that replaces what the older log names");
+    log.close().expect("closed");
+    // The directory stays what it is: its files are the older ones.
+    for name in files(&place.log) {
+        fs::remove_file(place.log.join(name)).expect("gone");
+    }
+    copy(&older, &place.log);
+    let report = verify_dir(&place.log).expect("a report");
+    assert!(!report.damage.is_empty());
+    for damage in &report.damage {
+        assert!(matches!(damage.error, Error::Unavailable { .. }), "{damage:?}");
+    }
+    assert_eq!(accept_loss(&place.log, &gone(&[])), Ok(vec![]));
+    let before: Vec<_> = place.drives[..2].iter().map(|drive| files(drive)).collect();
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert_eq!(recovered.drives.len(), 2);
+    let _ = log.scrub(None, true).expect("a report");
+    log.close().expect("closed");
+    assert_eq!(before, place.drives[..2].iter().map(|drive| files(drive)).collect::<Vec<_>>());
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for name in files(from) {
+        fs::copy(from.join(&name), to.join(&name)).expect("a copy");
+    }
+}

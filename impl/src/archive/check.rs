@@ -67,7 +67,8 @@ impl Archive {
         let counts = |lsn| asked.contains(lsn) && !losses.iter().any(|loss| loss.contains(lsn));
         let mut homes = Vec::new();
         for drive in run.copies.iter() {
-            match self.shelf.lock().home(drive) {
+            // One that is out may be another's, or of another time: what it holds is not this log's to judge.
+            match self.shelf.lock().reachable(drive) {
                 Some(home) => homes.push((drive, home)),
                 None => checked.unreachable.push(drive),
             }

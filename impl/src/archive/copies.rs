@@ -1,10 +1,13 @@
 //! Giving a run another copy: from any good one, written beside, verified, and only then named.
 
+use std::collections::BTreeSet;
+
 use truelog_env::{File, OpenMode};
 
 use super::Missed;
 use super::check::check_copy;
 use super::compact::{Made, Setback};
+use super::fetch::Found;
 use super::keeper::room;
 use super::reclaim::Reclaim;
 use super::run::{IndexRow, RunEntry, RunIndex};
@@ -13,14 +16,17 @@ use crate::catalog::Snapshot;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::home::{Home, write_all_at};
-use crate::lsn::DriveNo;
+use crate::lsn::{DriveNo, RunNo};
 use crate::names::Name;
 use crate::sync::Arc;
 
 /// A copy in the making.
 #[derive(Debug)]
 pub(crate) struct Copying {
+    /// The run, as the other drives have it.
     run: RunEntry,
+    /// The same as the drive itself has it, if it has a copy: what is bad in one place may be good in another.
+    own: Option<RunEntry>,
     drive: DriveNo,
     home: Home,
     file: Box<dyn File>,
@@ -33,8 +39,12 @@ pub(crate) struct Copying {
     verifying: bool,
 }
 
-/// The first run that has fewer good copies than it should, and a drive that can take one more.
-pub(super) fn under_copied(engine: &Engine) -> std::result::Result<Option<Copying>, Setback> {
+/// The first run that has fewer good copies than it should, and a drive that can take one more. Those in `but` are passed
+/// over.
+pub(super) fn under_copied(
+    engine: &Engine,
+    but: &BTreeSet<RunNo>,
+) -> std::result::Result<Option<Copying>, Setback> {
     let (serving, writable) = {
         let shelf = engine.archive.shelf().lock();
         (shelf.serving(), shelf.writable())
@@ -42,7 +52,7 @@ pub(super) fn under_copied(engine: &Engine) -> std::result::Result<Option<Copyin
     let runs = engine.catalog.lock().runs().to_vec();
     let copies = u32::from(engine.options.copies);
     for run in &runs {
-        if engine.catalog.lock().is_given_up(run.lsns) {
+        if but.contains(&run.number) || engine.catalog.lock().is_given_up(run.lsns) {
             continue;
         }
         let good = run.copies.iter().filter(|drive| serving.contains(*drive)).count();
@@ -70,11 +80,13 @@ impl Copying {
         drive: DriveNo,
         home: Home,
     ) -> std::result::Result<Self, Setback> {
-        // The copy that is to be replaced is not asked for anything.
-        let run = RunEntry { copies: run.copies.without(drive), ..*run };
+        let own = RunEntry { copies: DriveSet::EMPTY.with(drive), ..*run };
+        let own = run.copies.contains(drive).then_some(own);
         let snapshot = Snapshot::take(&engine.catalog);
-        let index = engine.archive.index(&run).map_err(missed)?;
+        let index = engine.archive.index(run).map_err(missed)?;
         drop(snapshot);
+        // The copy that is to be replaced is asked only for what no other has.
+        let run = RunEntry { copies: run.copies.without(drive), ..*run };
         let header = run.header(engine.home.log, engine.home.block);
         let path = home.path(Name::RunTmp(run.number));
         let begun = home.open(Name::RunTmp(run.number), OpenMode::CREATE).and_then(|file| {
@@ -82,7 +94,7 @@ impl Copying {
             Ok(file)
         });
         let file = begun.map_err(|error| Setback::Drive(drive, run.number, error))?;
-        Ok(Self { run, drive, home, file, index, next: 0, named: false, verifying: false })
+        Ok(Self { run, own, drive, home, file, index, next: 0, named: false, verifying: false })
     }
 
     pub(super) const fn drive(&self) -> DriveNo {
@@ -105,10 +117,7 @@ impl Copying {
                 check_copy(&self.home, &header, position, &row).map_err(on_drive)?;
             } else {
                 let snapshot = Snapshot::take(&engine.catalog);
-                let found = engine
-                    .archive
-                    .fetch(&self.run, position, row.offset, u64::from(row.len), row.lsns())
-                    .map_err(missed)?;
+                let found = self.source(engine, position, &row).map_err(missed)?;
                 drop(snapshot);
                 let path = self.home.path(Name::RunTmp(self.run.number));
                 write_all_at(&*self.file, &found.bytes, row.offset)
@@ -124,6 +133,18 @@ impl Copying {
             return Ok(Made::More(0));
         }
         Ok(Made::Good(RunEntry { copies: self.run.copies.with(self.drive), ..self.run }))
+    }
+
+    /// A block, from any good copy. The drive's own comes last.
+    fn source(&self, engine: &Engine, position: u32, row: &IndexRow) -> std::result::Result<Found, Missed> {
+        let read = |run| engine.archive.fetch(run, position, row.offset, u64::from(row.len), row.lsns());
+        match (read(&self.run), &self.own) {
+            (Err(Missed::Failed(error)), Some(own)) => match read(own) {
+                Err(Missed::Failed(_)) if !self.run.copies.is_empty() => Err(Missed::Failed(error)),
+                found => found,
+            },
+            (found, _) => found,
+        }
     }
 
     fn row(&self) -> Option<IndexRow> {

@@ -14,7 +14,7 @@ use crate::lsn::{DriveNo, LsnRange};
 use crate::names::Name;
 
 /// The waits before each retry. What is still wrong behind them is not a passing trouble.
-const BACK_OFF: [Duration; 3] =
+pub(crate) const BACK_OFF: [Duration; 3] =
     [Duration::from_millis(1), Duration::from_millis(4), Duration::from_millis(16)];
 
 /// A piece of a run.

@@ -2,7 +2,7 @@
 //!
 //! In this order: what protects data (quarantine, lost copies); what frees space; scrub; new runs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::compact::{Job, Made, Setback, write_evidence};
@@ -13,12 +13,13 @@ use super::plan::{self, Limits};
 use super::reclaim::{Reclaim, Reclaimed, bound};
 use super::run::{RunEntry, RunHeader};
 use super::scrub::{Scrub, ScrubReport, Scrubbed};
+use super::set::DriveSet;
 use crate::backoff::Backoff;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::home::Home;
-use crate::lsn::DriveNo;
+use crate::lsn::{DriveNo, RunNo};
 use crate::manifest::Edit;
 
 /// How soon what is pending is looked at again.
@@ -57,6 +58,8 @@ pub(crate) struct Keeper {
     scrubbed: Option<ScrubReport>,
     reclaims: VecDeque<Reclaim>,
     pace: Pace,
+    /// Runs that could not be read to make another copy or a merge of them, and the drives that served then.
+    uncopyable: (DriveSet, BTreeSet<RunNo>),
     /// When compaction may be tried again, after it has failed.
     again: Backoff,
     /// Why it failed.
@@ -72,6 +75,7 @@ impl Keeper {
             scrubbed: None,
             reclaims: VecDeque::new(),
             pace: Pace::new(rate),
+            uncopyable: (DriveSet::EMPTY, BTreeSet::new()),
             again: Backoff::default(),
             trouble: None,
         }
@@ -169,7 +173,14 @@ impl Keeper {
     /// Gives a run that has too few good copies another one.
     fn copy(&mut self, engine: &Engine, progress: &mut ArchiveProgress) -> Turn {
         if self.copying.is_none() {
-            self.copying = under_copied(engine)?;
+            let serving = engine.archive.shelf().lock().serving();
+            if self.uncopyable.0 != serving {
+                self.uncopyable = (serving, BTreeSet::new());
+            }
+            match under_copied(engine, &self.uncopyable.1) {
+                Ok(found) => self.copying = found,
+                Err(setback) => return self.no_copy(engine, setback),
+            }
         }
         let Some(mut copying) = self.copying.take() else { return Ok(false) };
         let drive = copying.drive();
@@ -189,10 +200,23 @@ impl Keeper {
             Err(setback) => {
                 self.reclaims.extend(copying.left_over(engine)?);
                 copying.abandon(engine);
-                return Err(setback);
+                return self.no_copy(engine, setback);
             }
         }
         Ok(true)
+    }
+
+    /// A run of which no copy can be read holds nothing else up. It is tried again once other drives serve, or a scrub
+    /// has been through.
+    fn no_copy(&mut self, engine: &Engine, setback: Setback) -> Turn {
+        match setback {
+            Setback::Log(error @ (Error::CorruptBlock { run, .. } | Error::Unavailable { run, .. })) => {
+                engine.home.emit(&Event::ArchiveDelayed { error });
+                self.uncopyable.1.insert(run);
+                Ok(true)
+            }
+            setback => Err(setback),
+        }
     }
 
     fn reclaim_step(&mut self, engine: &Engine, progress: &mut ArchiveProgress) -> Turn {
@@ -217,7 +241,10 @@ impl Keeper {
         self.reclaims.extend(scrub.take_left_over());
         match stepped {
             Scrubbed::More(bytes) => self.pace.passed(bytes, engine.home.env.clock.monotonic()),
-            Scrubbed::Done(report) => (self.scrub, self.scrubbed) = (None, Some(report)),
+            Scrubbed::Done(report) => {
+                (self.scrub, self.scrubbed) = (None, Some(report));
+                self.uncopyable.1.clear();
+            }
         }
         Ok(true)
     }
@@ -225,7 +252,7 @@ impl Keeper {
     fn compact(&mut self, engine: &Engine, eager: bool, progress: &mut ArchiveProgress) -> Turn {
         let mut job = match self.job.take() {
             Some(job) => job,
-            None => match begin(engine, eager)? {
+            None => match begin(engine, eager, &self.uncopyable.1)? {
                 Some(job) => job,
                 None => return Ok(false),
             },
@@ -240,7 +267,7 @@ impl Keeper {
             }
             Err(setback) => {
                 job.abandon(engine);
-                return Err(setback);
+                return self.no_copy(engine, setback);
             }
         }
         Ok(true)
@@ -302,14 +329,14 @@ const fn is_fatal(error: &Error) -> bool {
 }
 
 /// Begins the next run, if there is enough for one.
-fn begin(engine: &Engine, eager: bool) -> std::result::Result<Option<Job>, Setback> {
+fn begin(engine: &Engine, eager: bool, but: &BTreeSet<RunNo>) -> std::result::Result<Option<Job>, Setback> {
     let options = &engine.options;
     let least = if eager { 0 } else { options.segment_size };
     let limits = Limits { most: options.run_bytes, least, eager };
     let bound = bound(engine);
     let found = engine.keep(|house| {
         let state = house.manifest().state();
-        let planned = plan::next(&engine.catalog.lock(), state, bound, limits);
+        let planned = plan::next(&engine.catalog.lock(), state, bound, limits, but);
         let planned = planned.filter(|_| !state.archive.drives.is_empty());
         Ok(planned.map(|planned| (planned, state.archive.generation + 1, state.archive.runs.clone())))
     })?;

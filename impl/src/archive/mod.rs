@@ -36,6 +36,8 @@ use crate::lsn::{DriveNo, Lsn, RunNo};
 use crate::options::Options;
 use crate::sync::{Arc, Mutex};
 
+pub(crate) use fetch::BACK_OFF;
+
 use bell::Bell;
 use block::ArchiveBlock;
 use entry::Evidence;

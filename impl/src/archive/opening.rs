@@ -35,6 +35,14 @@ pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn) -> Shelf {
     let writable: Vec<_> = shelf.writable().into_iter().map(|(entry, home)| (entry.number, home)).collect();
     for (drive, place) in &writable {
         let fresh = remove(place, Name::is_tmp).and_then(|()| refresh(place, &state, durable));
+        // A full drive has done nothing wrong: its copy is older, as any step of the archive sees.
+        let full = |error: &Error| {
+            matches!(error, Error::Full { .. })
+                || matches!(error, Error::Io { source, .. } if source.kind == IoKind::NoSpace)
+        };
+        if fresh.as_ref().is_err_and(full) {
+            continue;
+        }
         if fresh.is_err() {
             let evidence = evidence(home, &state, DriveFault::Write, RunNo::NONE);
             shelf.suspect(*drive, evidence);

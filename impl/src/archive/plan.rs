@@ -1,8 +1,10 @@
 //! What to compact next. Pure.
 
+use std::collections::BTreeSet;
+
 use super::run::RunEntry;
 use crate::catalog::Catalog;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{Lsn, LsnRange, RunNo, SegmentNo};
 use crate::manifest::ManifestState;
 
 /// So many neighbouring short runs are merged into one.
@@ -30,9 +32,15 @@ pub(crate) struct Planned {
     pub(crate) bytes: u64,
 }
 
-/// The next run to be made, if there is enough for one. Records up to `bound` are durable.
-pub(crate) fn next(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits) -> Option<Planned> {
-    segments(catalog, state, bound, limits).or_else(|| merge(state, limits))
+/// The next run to be made, if there is enough for one. Records up to `bound` are durable; the runs `but` cannot be read.
+pub(crate) fn next(
+    catalog: &Catalog,
+    state: &ManifestState,
+    bound: Lsn,
+    limits: Limits,
+    but: &BTreeSet<RunNo>,
+) -> Option<Planned> {
+    segments(catalog, state, bound, limits).or_else(|| merge(state, limits, but))
 }
 
 /// The lowest segments that are sealed and not in the archive yet. That of the last durable record stays: its first
@@ -64,7 +72,7 @@ fn segments(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits
 }
 
 /// Neighbouring runs that are short.
-fn merge(state: &ManifestState, limits: Limits) -> Option<Planned> {
+fn merge(state: &ManifestState, limits: Limits, but: &BTreeSet<RunNo>) -> Option<Planned> {
     let runs = &state.archive.runs;
     let least = if limits.eager { 2 } else { MERGE };
     for from in 0..runs.len() {
@@ -85,7 +93,8 @@ fn merge(state: &ManifestState, limits: Limits) -> Option<Planned> {
         while let Some(run) = runs.get(to) {
             len = len.saturating_add(run.len);
             let adjoins = to == from || runs[to - 1].lsns.last.next() == run.lsns.first;
-            if !adjoins || lossy(run) || run.len > limits.most / 2 || len > limits.most {
+            let whole = !but.contains(&run.number) && !lossy(run);
+            if !adjoins || !whole || run.len > limits.most / 2 || len > limits.most {
                 break;
             }
             to += 1;
@@ -104,7 +113,7 @@ mod tests {
     use super::*;
     use crate::archive::set::DriveSet;
     use crate::catalog::Span;
-    use crate::lsn::{DriveNo, RunNo};
+    use crate::lsn::DriveNo;
     use crate::options::Options;
     use crate::types::LogId;
     use crate::walk::Ground;
@@ -132,7 +141,7 @@ mod tests {
     }
 
     fn next(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits) -> Found {
-        super::next(catalog, state, bound, limits).map(|found| (found.lsns, found.floor))
+        super::next(catalog, state, bound, limits, &BTreeSet::new()).map(|found| (found.lsns, found.floor))
     }
 
     #[test]

@@ -50,14 +50,18 @@ pub struct ScrubReport {
     pub readmitted: Vec<DriveNo>,
 }
 
+/// A copy of a run, where it is, and its next block.
+type At = (RunEntry, DriveNo, Home, usize);
+
 /// A scrub under way.
 #[derive(Debug)]
 pub(crate) struct Scrub {
     /// The copies that are left, the next one last.
     left: Vec<(RunEntry, DriveNo)>,
     /// The copy at hand, and its next block.
-    at: Option<(RunEntry, DriveNo, Home, usize)>,
-    repair: Option<Copying>,
+    at: Option<At>,
+    /// A repair, and where the look at that copy goes on if it comes to nothing.
+    repair: Option<(Copying, At)>,
     readmit: bool,
     /// The drives of which a block was read and found whole.
     proved: DriveSet,
@@ -105,8 +109,8 @@ impl Scrub {
     /// # Errors
     /// [`Error::Poisoned`], [`Error::Closed`]. Damage is not an error, but part of the report.
     pub(crate) fn step(&mut self, engine: &Engine) -> Result<Scrubbed> {
-        if let Some(repair) = self.repair.take() {
-            return self.go_on(engine, repair).map(Scrubbed::More);
+        if let Some((repair, next)) = self.repair.take() {
+            return self.go_on(engine, repair, next).map(Scrubbed::More);
         }
         if let Some((run, drive, home, block)) = self.at.take() {
             return self.check(engine, run, drive, home, block).map(Scrubbed::More);
@@ -121,7 +125,14 @@ impl Scrub {
     }
 
     fn open(&mut self, engine: &Engine, run: RunEntry, drive: DriveNo) {
-        let home = engine.archive.shelf().lock().home(drive);
+        // A drive that was rolled back can be put in order. One that is ahead of the log is not touched.
+        let shelf = engine.archive.shelf().lock();
+        let stale = shelf
+            .states()
+            .iter()
+            .any(|state| state.entry.number == drive && matches!(state.out, Some(DriveOut::Stale { .. })));
+        let home = if stale { shelf.home(drive) } else { shelf.reachable(drive) };
+        drop(shelf);
         match home.filter(|_| is_named(engine, &run)) {
             Some(home) => {
                 self.report.copies += 1;
@@ -169,10 +180,23 @@ impl Scrub {
                 self.at = Some((run, drive, home, block + 1));
             }
             Err(fault) => {
+                let known = |bad: &BadCopy| (bad.drive, bad.run) == (drive, run.number);
+                let next = (run, drive, home.clone(), block + 1);
+                if self.report.bad.last().is_some_and(known) {
+                    // It could not be repaired. What else of it is lost is told, and what is not, is not.
+                    let position = u32::try_from(block).unwrap_or(u32::MAX);
+                    let found =
+                        engine.archive.fetch(&run, position, row.offset, u64::from(row.len), row.lsns());
+                    if let Err(super::Missed::Failed(error)) = found {
+                        self.lost(error);
+                    }
+                    self.at = Some(next);
+                    return Ok(u64::from(row.len));
+                }
                 let bad = BadCopy { drive, run: run.number, offset: row.offset, fault, repaired: false };
                 self.report.bad.push(bad);
                 match Copying::begin(engine, &run, drive, home) {
-                    Ok(repair) => self.repair = Some(repair),
+                    Ok(repair) => self.repair = Some((repair, next)),
                     Err(setback) => self.set_back(setback)?,
                 }
             }
@@ -180,10 +204,10 @@ impl Scrub {
         Ok(u64::from(row.len))
     }
 
-    fn go_on(&mut self, engine: &Engine, mut repair: Copying) -> Result<u64> {
+    fn go_on(&mut self, engine: &Engine, mut repair: Copying, next: At) -> Result<u64> {
         match repair.step(engine) {
             Ok(Made::More(bytes)) => {
-                self.repair = Some(repair);
+                self.repair = Some((repair, next));
                 Ok(bytes)
             }
             Ok(Made::Good(_)) => {
@@ -196,6 +220,9 @@ impl Scrub {
             Err(setback) => {
                 self.left_over = repair.left_over(engine)?;
                 repair.abandon(engine);
+                if matches!(setback, Setback::Log(_)) {
+                    self.at = Some(next);
+                }
                 self.set_back(setback)?;
                 Ok(0)
             }

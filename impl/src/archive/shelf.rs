@@ -70,6 +70,12 @@ impl Shelf {
         self.slot(drive)?.home.clone()
     }
 
+    /// Where a drive is that is the one that is meant, whether or not it serves.
+    pub(crate) fn reachable(&self, drive: DriveNo) -> Option<Home> {
+        let slot = self.slot(drive)?;
+        slot.home.clone().filter(|_| slot.state.out.is_none())
+    }
+
     /// The drives of a set that can be read, the best first: those that serve, then those that failed elsewhere. What
     /// every read returns is checked, so that a drive that failed may still be asked when no other copy is left.
     pub(crate) fn readable(&self, set: DriveSet) -> Vec<(DriveNo, Home, bool)> {
