@@ -19,9 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
-use truelog_env::{
-    Clock, DirLock, Entropy, Env, File, Fs, IoError, IoKind, Metadata, Op, OpenMode, Volume,
-};
+use truelog_env::{Clock, DirLock, Entropy, Env, File, Fs, IoError, IoKind, Metadata, Op, OpenMode, Volume};
 
 use crate::error::{Error, NotALog, Result};
 

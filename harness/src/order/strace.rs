@@ -176,7 +176,8 @@ impl Reader<'_> {
         let role = file.map(|path| Role::of(&path, self.dir));
         let times = ["STATX_ATIME", "STATX_MTIME", "STATX_CTIME", "STATX_BASIC_STATS", "STATX_ALL"];
         let asks = call.name != "statx" || times.iter().any(|time| call.has_flag(3, time));
-        if let Some(role) = role.filter(|role| asks && matches!(role, Role::Segment(_) | Role::SegmentTmp(_))) {
+        if let Some(role) = role.filter(|role| asks && matches!(role, Role::Segment(_) | Role::SegmentTmp(_)))
+        {
             return Err(NotSeen::Times { line: call.begin, role });
         }
         let seen = path.map(|path| Call::plain(Op::Metadata, Role::of(&path, self.dir)));
