@@ -8,6 +8,9 @@
 //! reached, and they need no lock to see it; of the others it wakes one, to lead the next. Nobody is woken when nobody
 //! waits.
 //!
+//! Who has just been woken is likely to be back soon. So a leader lingers, for as long as the work allows, until as many
+//! wait as the last commit had a part in; one that is alone never does.
+//!
 //! The kernel knows nothing of files: it is generic over the work, so that loom can explore it alone.
 
 mod waiters;
@@ -54,6 +57,12 @@ pub trait Work {
     /// Why nothing more can be done.
     type Failure: Clone;
 
+    /// Waits a moment for more writers to arrive, before the front is taken. No lock is held. Says whether it may be asked
+    /// to again before that.
+    fn linger(&mut self) -> bool {
+        false
+    }
+
     /// Takes over what the front holds. Called under the lock, so it must be quick. Says whether there is
     /// anything to carry out.
     fn take(&mut self, front: &mut Self::Front) -> bool;
@@ -92,6 +101,8 @@ struct State<W: Work> {
     watching: usize,
     /// How many nap until the commit in flight has ended.
     napping: usize,
+    /// For how many writers the next leader lingers, itself included.
+    hoped: usize,
 }
 
 /// What came of driving the kernel.
@@ -113,6 +124,9 @@ pub struct GroupCommit<W: Work> {
     roused: Condvar,
     written: AtomicU64,
     durable: AtomicU64,
+    /// How many wait, for the leader that lingers to look at without the lock; the most there can be once the front is
+    /// full. Only a hint.
+    crowd: AtomicU64,
 }
 
 type Locked<'a, W> = MutexGuard<'a, State<W>>;
@@ -121,13 +135,15 @@ impl<W: Work> GroupCommit<W> {
     /// A kernel at rest.
     pub fn new(front: W::Front, work: W, marks: Marks) -> Self {
         let waiters = Waiters::default();
-        let state = State { front, work: Some(work), failure: None, waiters, watching: 0, napping: 0 };
+        let state =
+            State { front, work: Some(work), failure: None, waiters, watching: 0, napping: 0, hoped: 1 };
         Self {
             state: Mutex::new(state),
             ended: Condvar::new(),
             roused: Condvar::new(),
             written: AtomicU64::new(marks.written.get()),
             durable: AtomicU64::new(marks.durable.get()),
+            crowd: AtomicU64::new(0),
         }
     }
 
@@ -277,6 +293,7 @@ impl<W: Work> GroupCommit<W> {
             } else {
                 let sleeper = Sleeper::new();
                 listed = Some(state.waiters.add(goal, sleeper.waker()));
+                self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
                 drop(state);
                 sleeper.sleep();
             }
@@ -292,6 +309,17 @@ impl<W: Work> GroupCommit<W> {
         let mut flight = Flight { kernel: self, work: None };
         let mut state = state;
         flight.work = state.work.take();
+        let hoped = state.hoped;
+        let mut came = true;
+        if let Some(work) = flight.work.as_mut().filter(|_| 1 + state.waiters.len() < hoped) {
+            drop(state);
+            came = self.linger(work, hoped);
+            state = self.state.lock();
+            if let Some(failure) = state.failure.clone() {
+                state.work = flight.work.take();
+                return Err(failure);
+            }
+        }
         let inner = &mut *state;
         if !flight.work.as_mut().is_some_and(|work| work.take(&mut inner.front)) {
             inner.work = flight.work.take();
@@ -305,8 +333,21 @@ impl<W: Work> GroupCommit<W> {
             Some(work) => work.carry_out(),
             None => Err(W::abandoned()),
         };
-        flight.land(outcome)?;
+        flight.land(outcome, came)?;
         Ok(true)
+    }
+
+    /// Waits until `hoped` writers wait, this one included, or the work's patience ends. Says whether they do.
+    fn linger(&self, work: &mut W, hoped: usize) -> bool {
+        let hoped = u64::try_from(hoped).unwrap_or(u64::MAX);
+        loop {
+            if self.crowd.load(Ordering::Relaxed).saturating_add(1) >= hoped {
+                return true;
+            }
+            if !work.linger() {
+                return false;
+            }
+        }
     }
 
     /// Whoever holds the lock is not going to lead. Unless somebody does, who waits must: one is woken for it.
@@ -329,6 +370,7 @@ impl<W: Work> GroupCommit<W> {
         let failed = state.failure.is_some();
         let marks = self.marks();
         let woken = state.waiters.take_reached(|goal| failed || marks.reach(goal));
+        self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
         let room = if failed { state.waiters.take_room() } else { Vec::new() };
         let watched = state.watching > 0;
         let roused = failed || state.napping > 0;
@@ -364,7 +406,8 @@ struct Flight<'a, W: Work> {
 }
 
 impl<W: Work> Flight<'_, W> {
-    fn land(mut self, outcome: Result<Marks, W::Failure>) -> Result<(), W::Failure> {
+    /// `came`: whether all came for whom the leader lingered.
+    fn land(mut self, outcome: Result<Marks, W::Failure>, came: bool) -> Result<(), W::Failure> {
         let kernel = self.kernel;
         let mut state = kernel.state.lock();
         state.work = self.work.take();
@@ -374,6 +417,9 @@ impl<W: Work> Flight<'_, W> {
             (None, Ok(marks)) => {
                 kernel.written.store(marks.written.get(), Ordering::Release);
                 kernel.durable.store(marks.durable.get(), Ordering::Release);
+                // Those of this commit, and whoever came meanwhile; but not again those who did not come.
+                let reached = state.waiters.count_reached(|goal| marks.reach(goal));
+                state.hoped = 1 + if came { state.waiters.len() } else { reached };
                 Ok(())
             }
             (None, Err(failure)) => {

@@ -203,6 +203,10 @@ impl Clock for NativeClock {
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
     }
+
+    fn pause(&self) {
+        std::thread::yield_now();
+    }
 }
 
 #[derive(Debug)]

@@ -36,6 +36,21 @@ impl Waiters {
         place
     }
 
+    /// How many wait.
+    pub(super) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// How many wait; the most there can be when somebody waits for room, since nobody else can come then.
+    pub(super) fn crowd(&self) -> u64 {
+        if self.cramped > 0 { u64::MAX } else { u64::try_from(self.list.len()).unwrap_or(u64::MAX) }
+    }
+
+    /// How many have reached their goal.
+    pub(super) fn count_reached(&self, reached: impl Fn(Marks) -> bool) -> usize {
+        self.list.iter().filter(|waiter| waiter.goal.is_some_and(&reached)).count()
+    }
+
     /// Takes somebody out who woke before its time, if it is still there.
     pub(super) fn remove(&mut self, place: Place) {
         if let Some(at) = self.list.iter().position(|waiter| waiter.place == place) {
