@@ -167,6 +167,33 @@ fn the_worker_sleeps_while_another_commits_however_old_a_record_is() {
     }
 }
 
+#[test]
+fn the_worker_is_not_roused_for_records_that_somebody_waits_for() {
+    let disk = SimFs::new(Profile::W.sector(128));
+    let mut env = disk.env();
+    let clock = Arc::new(Watched(Arc::clone(&env.clock), AtomicU64::new(0)));
+    env.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let worked = Options { background: true, max_batch_bytes: 1024, segment_size: 1 << 20, ..options() };
+    let log = Log::create_in(&env, disk.log_dir(), &worked).expect("a log");
+    log.append(StreamId(0), b"the first tells it when to look again").expect("a receipt");
+    let (before, began) = (clock.1.load(Ordering::Relaxed), Instant::now());
+    for _ in 0..1000 {
+        log.append(StreamId(0), b"another").expect("a receipt");
+    }
+    let looks = clock.1.load(Ordering::Relaxed) - before;
+    // It looks after each quiet time on its own, at three places in a step, and now and then prepares a segment.
+    let rounds = began.elapsed().as_millis() / worked.quiet.as_millis() + 10;
+    assert!(u128::from(looks) < 8 * rounds, "{looks} looks at the clock in {:?}", began.elapsed());
+    let one = [Record { stream: StreamId(0), payload: b"one that nobody waits for" }];
+    drop(log.submit(&one, Durability::PowerLoss).expect("a ticket"));
+    disk.advance(worked.max_delay);
+    let began = Instant::now();
+    while log.stat().durable < Lsn(1002) {
+        assert!(began.elapsed() < PATIENCE, "the worker slept through it");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// How often a segment was begun since this was last asked.
 fn tries(disk: &SimFs) -> usize {
     let begun = |op: Op, role: Role, edge: Edge| {

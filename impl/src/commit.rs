@@ -42,7 +42,12 @@ pub(crate) struct Commit {
     vouched: Lsn,
     /// When the last batch was committed.
     last_at: Duration,
+    /// Since when more records have been waited for, if they are.
+    lingers: Option<Duration>,
 }
+
+/// How long a leader waits for more records at most: about what a device takes for a small write.
+const PATIENCE: Duration = Duration::from_micros(100);
 
 impl Commit {
     pub(crate) fn new(
@@ -55,7 +60,19 @@ impl Commit {
     ) -> Self {
         let vouched = marks.durable;
         let last_at = home.env.clock.monotonic();
-        Self { home, sync, catalog, batch, taken: None, segment: None, last, marks, vouched, last_at }
+        Self {
+            home,
+            sync,
+            catalog,
+            batch,
+            taken: None,
+            segment: None,
+            last,
+            marks,
+            vouched,
+            last_at,
+            lingers: None,
+        }
     }
 
     /// Makes durable what has been written to the current segment so far.
@@ -176,7 +193,18 @@ impl Work for Commit {
     type Front = Front;
     type Failure = Error;
 
+    fn linger(&mut self) -> bool {
+        let now = self.home.env.clock.monotonic();
+        let since = *self.lingers.get_or_insert(now);
+        let goes_on = now.saturating_sub(since) < PATIENCE;
+        if goes_on {
+            self.home.env.clock.pause();
+        }
+        goes_on
+    }
+
     fn take(&mut self, front: &mut Front) -> bool {
+        self.lingers = None;
         front.mark &= self.wants_mark();
         self.taken = front.take(&mut self.batch);
         self.taken.is_some()

@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::commit::Commit;
 use crate::error::{Error, Failure, ReadOnlyWhy, Result};
 use crate::event::Event;
-use crate::front::{Front, Put};
+use crate::front::{Front, Put, Waits};
 use crate::group_commit::{Driven, GroupCommit, Marks};
 use crate::home::Home;
 use crate::house::{House, Unwinding};
@@ -77,14 +77,19 @@ impl Engine {
         records: &[Record<'_>],
         claims: &mut [Claim],
         durability: Durability,
+        waits: Waits,
     ) -> Result<()> {
         self.check_writable()?;
         self.home.check_promise(durability)?;
+        let delay = match waits {
+            Waits::Yes => self.options.quiet,
+            Waits::No => self.options.max_delay,
+        };
         loop {
             let now = self.home.env.clock.monotonic();
             let (put, rouse) = self.kernel.with(|front| {
-                let put = front.put(records, claims, durability, now);
-                let rouse = matches!(put, Ok(Put::Done)) && std::mem::take(&mut front.worker_sleeps);
+                let put = front.put(records, claims, durability, waits, now);
+                let rouse = matches!(put, Ok(Put::Done)) && front.must_rouse(now, delay);
                 (put, rouse)
             })?;
             if rouse {
@@ -103,11 +108,11 @@ impl Engine {
     /// Waits until the records from `first` to `last` have their durability, leading if nobody else does, and
     /// tells that they are about to be acknowledged.
     pub(crate) fn acknowledge(&self, first: Lsn, last: Lsn, durability: Durability) -> Result<()> {
-        let reached = |marks: Marks| match durability {
-            Durability::PowerLoss => last <= marks.durable,
-            Durability::ProcessCrash => last <= marks.written,
+        let goal = match durability {
+            Durability::PowerLoss => Marks::durable(last),
+            Durability::ProcessCrash => Marks::written(last),
         };
-        match self.kernel.resolve(reached)? {
+        match self.kernel.resolve(goal)? {
             Driven::Done => {}
             Driven::Idle => return Err(Error::BadTicket),
         }
@@ -161,7 +166,7 @@ impl Engine {
         let now = self.home.env.clock.monotonic();
         let old = |since: Duration, age: Duration| now.saturating_sub(since) >= age;
         let (due, wants_segment) = self.kernel.with(|front| {
-            let due = front.waiting_since().is_some_and(|since| old(since, self.options.max_delay));
+            let due = front.alone_since().is_some_and(|since| old(since, self.options.max_delay));
             (due, front.wants_segment(now))
         })?;
         if due {
@@ -171,13 +176,14 @@ impl Engine {
             progress.prepared = self.prepare_ahead(now)?;
         }
         let quiet = self.kernel.peek(|front, work| {
-            front.waiting_since().is_none()
+            !front.is_open()
                 && work.is_some_and(|work| work.wants_mark() && old(work.last_at(), self.options.quiet))
         });
         if quiet {
             progress.marked = self.mark()?;
         }
-        progress.next = self.next_due();
+        let now = self.home.env.clock.monotonic();
+        progress.next = self.kernel.peek(|front, work| self.next_due(front, work, now));
         Ok(progress)
     }
 
@@ -199,15 +205,16 @@ impl Engine {
         self.kernel.lead_once()
     }
 
-    /// When the next step is due.
-    fn next_due(&self) -> Option<Duration> {
-        let now = self.home.env.clock.monotonic();
+    /// When the next step is due, by what the front holds and, unless a commit is in flight, the work.
+    pub(crate) fn next_due(&self, front: &Front, work: Option<&Commit>, now: Duration) -> Option<Duration> {
         let left = |since: Duration, age: Duration| since.saturating_add(age).saturating_sub(now);
-        self.kernel.peek(|front, work| match (front.waiting_since(), work) {
+        match (front.alone_since(), work) {
             (Some(since), _) => Some(left(since, self.options.max_delay)),
+            // Whoever waits commits it; behind that there may be something to mark.
             (None, None) => Some(self.options.quiet),
+            (None, Some(_)) if front.is_open() => Some(self.options.quiet),
             (None, Some(work)) => work.wants_mark().then(|| left(work.last_at(), self.options.quiet)),
-        })
+        }
     }
 
     /// Moves the trim point.
@@ -245,7 +252,7 @@ impl Engine {
     /// Commits what is open and writes the idle mark: what a close does before it lets go.
     pub(crate) fn finish(&self) -> Result<()> {
         if self.read_only.is_none() {
-            self.kernel.make_room(|front| front.waiting_since().is_none())?;
+            self.kernel.make_room(|front| !front.is_open())?;
             self.mark()?;
         }
         self.home.emit(&Event::Closed);

@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::batch::{BatchBuilder, FRAME_HEADER, TABLE_ROW, padded_len};
 use crate::codec::as_u64;
 use crate::error::{Error, Result};
+use crate::group_commit::Nap;
 use crate::lsn::{Lsn, SegmentNo, Seq, StreamId};
 use crate::options::Options;
 use crate::receipt::Claim;
@@ -34,6 +35,13 @@ pub(crate) enum Put {
     Commit(u64),
     /// A segment of at least this capacity must be prepared first.
     Prepare(u64),
+}
+
+/// Whether whoever puts a record in waits for it, and commits it if nobody else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    Yes,
+    No,
 }
 
 /// What a leader takes from the front, besides the batch itself.
@@ -63,12 +71,12 @@ pub(crate) struct Front {
     /// When the next segment may be prepared ahead of need, after that has failed.
     ahead: Backoff,
     power: bool,
-    /// When the open batch got its first record.
-    since: Duration,
+    /// When the open batch got its first record that nobody waits for.
+    alone: Option<Duration>,
     /// The idle mark is wanted.
     pub(crate) mark: bool,
-    /// The worker sleeps, and nobody has promised to wake it.
-    pub(crate) worker_sleeps: bool,
+    /// When the worker looks again, unless it is roused; `None` while it is awake.
+    worker_at: Option<Duration>,
     /// The worker is to end.
     pub(crate) stopping: bool,
 }
@@ -89,9 +97,9 @@ impl Front {
             ready: None,
             ahead: Backoff::default(),
             power: false,
-            since: Duration::ZERO,
+            alone: None,
             mark: false,
-            worker_sleeps: false,
+            worker_at: None,
             stopping: false,
         }
     }
@@ -106,6 +114,7 @@ impl Front {
         records: &[Record<'_>],
         claims: &mut [Claim],
         durability: Durability,
+        waits: Waits,
         now: Duration,
     ) -> Result<Put> {
         let framed = framed(records);
@@ -117,8 +126,8 @@ impl Front {
             Put::Done => {}
             other => return Ok(other),
         }
-        if self.open.is_empty() {
-            self.since = now;
+        if waits == Waits::No {
+            self.alone.get_or_insert(now);
         }
         self.power |= durability == Durability::PowerLoss;
         let Active { segment, end, .. } = self.active.unwrap_or_default();
@@ -209,6 +218,24 @@ impl Front {
             && self.ahead.is_due(now)
     }
 
+    /// The worker sleeps from now on, or is awake.
+    pub(crate) fn worker_naps(&mut self, nap: Nap, now: Duration) {
+        self.worker_at = match nap {
+            Nap::Not => None,
+            Nap::For(time) => Some(now.saturating_add(time)),
+            // A commit ends without anybody's help.
+            Nap::Flight => Some(now),
+            Nap::Roused => Some(Duration::MAX),
+        };
+    }
+
+    /// Whether the worker would sleep through what a record has just made due: the next segment at once, its commit,
+    /// for want of anybody who waits, or an idle mark `delay` from now. Who is told so rouses it, and nobody else does.
+    pub(crate) fn must_rouse(&mut self, now: Duration, delay: Duration) -> bool {
+        let due = if self.wants_segment(now) { now } else { now.saturating_add(delay) };
+        self.worker_at.take_if(|at| *at > due).is_some()
+    }
+
     /// There was no space to prepare the next segment ahead of need: not again at once.
     pub(crate) fn ahead_refused(&mut self, now: Duration) {
         self.ahead.failed(now);
@@ -230,6 +257,7 @@ impl Front {
         std::mem::swap(&mut self.open, spare);
         self.open.begin(next);
         self.number += 1;
+        self.alone = None;
         let offset = active.end;
         active.end = active.end.saturating_add(spare.padded_len());
         let taken = Taken { entering: self.entering.take(), offset, power: std::mem::take(&mut self.power) };
@@ -252,9 +280,14 @@ impl Front {
         self.number
     }
 
-    /// Since when a record has waited in the open batch.
-    pub(crate) fn waiting_since(&self) -> Option<Duration> {
-        (!self.open.is_empty()).then_some(self.since)
+    /// Whether a record is in the open batch.
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Since when a record that nobody waits for has been in the open batch.
+    pub(crate) const fn alone_since(&self) -> Option<Duration> {
+        self.alone
     }
 
     /// The LSN that the next record gets.
@@ -293,7 +326,7 @@ mod tests {
         let payload = vec![7; len];
         let record = Record { stream: StreamId(stream), payload: &payload };
         let mut claims = [crate::ticket::claim(LogId([0; 16]), &record, Durability::PowerLoss)];
-        let put = front.put(&[record], &mut claims, Durability::PowerLoss, Duration::ZERO)?;
+        let put = front.put(&[record], &mut claims, Durability::PowerLoss, Waits::Yes, Duration::ZERO)?;
         if put == Put::Done {
             assert_eq!((claims[0].digest, claims[0].lsn), (Digest::of(&payload), front.next().prev()));
         }
@@ -344,9 +377,10 @@ mod tests {
         let records = [1, 2, 3, 2].map(|stream| Record { stream: StreamId(stream), payload: b"x" });
         let mut claims =
             records.map(|record| crate::ticket::claim(LogId([0; 16]), &record, Durability::PowerLoss));
-        let put = front.put(&records, &mut claims, Durability::PowerLoss, Duration::ZERO);
+        let put = front.put(&records, &mut claims, Durability::PowerLoss, Waits::Yes, Duration::ZERO);
         assert_eq!((put, front.next()), (Err(Error::TooManyStreams { limit: 2 }), Lsn(5)));
-        let put = front.put(&records[..2], &mut claims[..2], Durability::PowerLoss, Duration::ZERO);
+        let put =
+            front.put(&records[..2], &mut claims[..2], Durability::PowerLoss, Waits::Yes, Duration::ZERO);
         assert_eq!((put, front.next()), (Ok(Put::Done), Lsn(7)));
     }
 }

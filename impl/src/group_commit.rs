@@ -4,12 +4,22 @@
 //! out without holding any lock, and puts it back. So one commit is in flight at a time by construction, and
 //! writers go on filling the front meanwhile. A leader that unwinds fails the kernel and wakes everybody.
 //!
+//! Whoever waits sleeps on a token of its own, in a list. The end of a commit wakes exactly those whose goal it has
+//! reached, and they need no lock to see it; of the others it wakes one, to lead the next. Nobody is woken when nobody
+//! waits.
+//!
+//! Who has just been woken is likely to be back soon. So a leader lingers, for as long as the work allows, until as many
+//! wait as the last commit had a part in; one that is alone never does.
+//!
 //! The kernel knows nothing of files: it is generic over the work, so that loom can explore it alone.
+
+mod waiters;
 
 use std::time::Duration;
 
+use self::waiters::Waiters;
 use crate::lsn::Lsn;
-use crate::sync::{AtomicU64, Condvar, Deadline, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU64, Condvar, Deadline, Mutex, MutexGuard, Ordering, Sleeper, Waker};
 
 /// How far the log has got. Both are inclusive and never go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,12 +30,38 @@ pub struct Marks {
     pub durable: Lsn,
 }
 
+impl Marks {
+    /// The goal that everything up to `lsn` survives a loss of power.
+    #[must_use]
+    pub const fn durable(lsn: Lsn) -> Self {
+        Self { written: Lsn(0), durable: lsn }
+    }
+
+    /// The goal that everything up to `lsn` has been written.
+    #[must_use]
+    pub const fn written(lsn: Lsn) -> Self {
+        Self { written: lsn, durable: Lsn(0) }
+    }
+
+    /// Whether these have got as far as `goal`.
+    #[must_use]
+    pub fn reach(self, goal: Self) -> bool {
+        goal.written <= self.written && goal.durable <= self.durable
+    }
+}
+
 /// What only the leader may touch.
 pub trait Work {
     /// What writers fill.
     type Front;
     /// Why nothing more can be done.
     type Failure: Clone;
+
+    /// Waits a moment for more writers to arrive, before the front is taken. No lock is held. Says whether it may be asked
+    /// to again before that.
+    fn linger(&mut self) -> bool {
+        false
+    }
 
     /// Takes over what the front holds. Called under the lock, so it must be quick. Says whether there is
     /// anything to carry out.
@@ -41,12 +77,32 @@ pub trait Work {
     fn abandoned() -> Self::Failure;
 }
 
+/// How long to nap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nap {
+    /// Not at all.
+    Not,
+    /// Until roused, or for this long.
+    For(Duration),
+    /// Until roused, or until the commit in flight has ended.
+    Flight,
+    /// Until roused.
+    Roused,
+}
+
 #[derive(Debug)]
 struct State<W: Work> {
     front: W::Front,
     /// `None` while a leader carries it out.
     work: Option<W>,
     failure: Option<W::Failure>,
+    waiters: Waiters,
+    /// How many watch, to be told of the end of each commit.
+    watching: usize,
+    /// How many nap until the commit in flight has ended.
+    napping: usize,
+    /// For how many writers the next leader lingers, itself included.
+    hoped: usize,
 }
 
 /// What came of driving the kernel.
@@ -64,24 +120,30 @@ pub struct GroupCommit<W: Work> {
     state: Mutex<State<W>>,
     /// A commit ended, or the kernel failed.
     ended: Condvar,
-    /// The front was taken, a commit ended, or the kernel failed.
-    room: Condvar,
     /// Somebody has work for whoever naps, or the kernel failed.
     roused: Condvar,
     written: AtomicU64,
     durable: AtomicU64,
+    /// How many wait, for the leader that lingers to look at without the lock; the most there can be once the front is
+    /// full. Only a hint.
+    crowd: AtomicU64,
 }
+
+type Locked<'a, W> = MutexGuard<'a, State<W>>;
 
 impl<W: Work> GroupCommit<W> {
     /// A kernel at rest.
     pub fn new(front: W::Front, work: W, marks: Marks) -> Self {
+        let waiters = Waiters::default();
+        let state =
+            State { front, work: Some(work), failure: None, waiters, watching: 0, napping: 0, hoped: 1 };
         Self {
-            state: Mutex::new(State { front, work: Some(work), failure: None }),
+            state: Mutex::new(state),
             ended: Condvar::new(),
-            room: Condvar::new(),
             roused: Condvar::new(),
             written: AtomicU64::new(marks.written.get()),
             durable: AtomicU64::new(marks.durable.get()),
+            crowd: AtomicU64::new(0),
         }
     }
 
@@ -121,16 +183,15 @@ impl<W: Work> GroupCommit<W> {
         if state.failure.is_none() {
             state.failure = Some(failure);
         }
-        drop(state);
-        self.wake();
+        self.tell(state);
     }
 
-    /// Waits until `reached` holds for the marks; leads whenever nobody else does.
+    /// Waits until the marks have got as far as `goal`; leads whenever nobody else does.
     ///
     /// # Errors
-    /// The failure, if the kernel fails before `reached` holds.
-    pub fn resolve(&self, reached: impl Fn(Marks) -> bool) -> Result<Driven, W::Failure> {
-        self.drive(&self.ended, |_, marks| reached(marks))
+    /// The failure, if the kernel fails before that.
+    pub fn resolve(&self, goal: Marks) -> Result<Driven, W::Failure> {
+        self.drive(Some(goal), |_| self.marks().reach(goal))
     }
 
     /// Waits until `free` holds for the front; leads whenever nobody else does.
@@ -138,7 +199,7 @@ impl<W: Work> GroupCommit<W> {
     /// # Errors
     /// The failure, if the kernel fails before `free` holds.
     pub fn make_room(&self, free: impl Fn(&W::Front) -> bool) -> Result<Driven, W::Failure> {
-        self.drive(&self.room, |front, _| free(front))
+        self.drive(None, free)
     }
 
     /// Leads once, unless somebody else leads or there is nothing to carry out. Says whether it led.
@@ -156,43 +217,50 @@ impl<W: Work> GroupCommit<W> {
         self.lead(state)
     }
 
-    /// Waits, without ever leading, until `reached` holds for the marks or the time is up. Says whether it holds.
+    /// Waits, without ever leading, until the marks have got as far as `goal` or the time is up. Says whether they have.
     ///
     /// # Errors
-    /// The failure, if the kernel has failed and `reached` does not hold.
-    pub fn watch(&self, reached: impl Fn(Marks) -> bool, timeout: Duration) -> Result<bool, W::Failure> {
+    /// The failure, if the kernel has failed before that.
+    pub fn watch(&self, goal: Marks, timeout: Duration) -> Result<bool, W::Failure> {
         let deadline = Deadline::after(timeout);
         let mut state = self.state.lock();
         loop {
-            if reached(self.marks()) {
+            if self.marks().reach(goal) {
                 return Ok(true);
             }
             if let Some(failure) = &state.failure {
                 return Err(failure.clone());
             }
+            state.watching += 1;
             let (again, expired) = self.ended.wait_timeout(state, deadline.left());
             state = again;
+            state.watching -= 1;
             if expired {
-                return Ok(reached(self.marks()));
+                return Ok(self.marks().reach(goal));
             }
         }
     }
 
-    /// Sleeps until roused, or for the time that `plan` names, which is told whether a commit is in flight. Whoever
-    /// naps is roused when that ends.
+    /// Sleeps as long as `plan` says, which sees the front and, unless a commit is in flight, the work; or until roused.
     ///
     /// # Errors
     /// The failure, if the kernel has failed.
-    pub fn nap(&self, plan: impl FnOnce(&mut W::Front, bool) -> Option<Duration>) -> Result<(), W::Failure> {
+    pub fn nap(&self, plan: impl FnOnce(&mut W::Front, Option<&W>) -> Nap) -> Result<(), W::Failure> {
         let mut state = self.state.lock();
         if let Some(failure) = &state.failure {
             return Err(failure.clone());
         }
-        let in_flight = state.work.is_none();
-        match plan(&mut state.front, in_flight) {
-            Some(Duration::ZERO) => {}
-            Some(time) => drop(self.roused.wait_timeout(state, time)),
-            None => drop(self.roused.wait(state)),
+        let State { front, work, .. } = &mut *state;
+        match plan(front, work.as_ref()) {
+            Nap::Not => {}
+            Nap::For(time) => drop(self.roused.wait_timeout(state, time)),
+            Nap::Flight if state.work.is_none() => {
+                state.napping += 1;
+                state = self.roused.wait(state);
+                state.napping -= 1;
+            }
+            Nap::Flight => {}
+            Nap::Roused => drop(self.roused.wait(state)),
         }
         Ok(())
     }
@@ -202,50 +270,132 @@ impl<W: Work> GroupCommit<W> {
         self.roused.notify_all();
     }
 
-    fn drive(&self, sleep: &Condvar, done: impl Fn(&W::Front, Marks) -> bool) -> Result<Driven, W::Failure> {
-        let mut state = self.state.lock();
+    /// Waits until `done` holds for the front. With a goal that is the same as that the marks have reached it.
+    fn drive(&self, goal: Option<Marks>, done: impl Fn(&W::Front) -> bool) -> Result<Driven, W::Failure> {
+        let mut listed = None;
         loop {
+            let mut state = self.state.lock();
+            if let Some(place) = listed.take() {
+                state.waiters.remove(place);
+            }
             // Before the failure: what was reached before it stays reached.
-            if done(&state.front, self.marks()) {
+            if done(&state.front) {
+                self.hand_over(state);
                 return Ok(Driven::Done);
             }
             if let Some(failure) = &state.failure {
                 return Err(failure.clone());
             }
-            if state.work.is_none() {
-                state = sleep.wait(state);
-                continue;
+            if state.work.is_some() {
+                if !self.lead(state)? {
+                    return Ok(Driven::Idle);
+                }
+            } else {
+                let sleeper = Sleeper::new();
+                listed = Some(state.waiters.add(goal, sleeper.waker()));
+                self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
+                drop(state);
+                sleeper.sleep();
             }
-            if !self.lead(state)? {
-                return Ok(Driven::Idle);
+            if goal.is_some_and(|goal| self.marks().reach(goal)) {
+                return Ok(Driven::Done);
             }
-            state = self.state.lock();
         }
     }
 
     /// Leads one commit. The caller has seen that nobody leads and that nothing has failed.
-    fn lead(&self, mut state: MutexGuard<'_, State<W>>) -> Result<bool, W::Failure> {
+    fn lead(&self, state: Locked<'_, W>) -> Result<bool, W::Failure> {
+        // In this order: an unwinding lets go of the lock first, which the flight then takes.
+        let mut flight = Flight { kernel: self, work: None };
+        let mut state = state;
+        flight.work = state.work.take();
+        let hoped = state.hoped;
+        let mut came = true;
+        if let Some(work) = flight.work.as_mut().filter(|_| 1 + state.waiters.len() < hoped) {
+            drop(state);
+            came = self.linger(work, hoped);
+            state = self.state.lock();
+            if let Some(failure) = state.failure.clone() {
+                state.work = flight.work.take();
+                return Err(failure);
+            }
+        }
         let inner = &mut *state;
-        let Some(mut work) = inner.work.take() else { return Ok(false) };
-        if !work.take(&mut inner.front) {
-            inner.work = Some(work);
+        if !flight.work.as_mut().is_some_and(|work| work.take(&mut inner.front)) {
+            inner.work = flight.work.take();
+            self.hand_over(state);
             return Ok(false);
         }
+        let woken = inner.waiters.take_room();
         drop(state);
-        self.room.notify_all();
-        let mut flight = Flight { kernel: self, work: Some(work) };
+        self.wake(woken);
         let outcome = match &mut flight.work {
             Some(work) => work.carry_out(),
             None => Err(W::abandoned()),
         };
-        flight.land(outcome)?;
+        flight.land(outcome, came)?;
         Ok(true)
     }
 
-    fn wake(&self) {
-        self.ended.notify_all();
-        self.room.notify_all();
-        self.roused.notify_all();
+    /// Waits until `hoped` writers wait, this one included, or the work's patience ends. Says whether they do.
+    fn linger(&self, work: &mut W, hoped: usize) -> bool {
+        let hoped = u64::try_from(hoped).unwrap_or(u64::MAX);
+        loop {
+            if self.crowd.load(Ordering::Relaxed).saturating_add(1) >= hoped {
+                return true;
+            }
+            if !work.linger() {
+                return false;
+            }
+        }
+    }
+
+    /// Whoever holds the lock is not going to lead. Unless somebody does, who waits must: one is woken for it.
+    fn hand_over(&self, mut state: Locked<'_, W>) {
+        if state.work.is_none() {
+            return;
+        }
+        let (next, rouse) = (state.waiters.next(), state.napping > 0);
+        drop(state);
+        if let Some(next) = next {
+            next.wake();
+        }
+        if rouse {
+            self.roused.notify_all();
+        }
+    }
+
+    /// Wakes whom the end of a commit, or a failure, concerns.
+    fn tell(&self, mut state: Locked<'_, W>) {
+        let failed = state.failure.is_some();
+        let marks = self.marks();
+        let woken = state.waiters.take_reached(|goal| failed || marks.reach(goal));
+        self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
+        let room = if failed { state.waiters.take_room() } else { Vec::new() };
+        let watched = state.watching > 0;
+        let roused = failed || state.napping > 0;
+        let next = if state.work.is_some() { state.waiters.next() } else { None };
+        drop(state);
+        // The next leader first: the device has nothing to do until it comes.
+        if let Some(next) = next {
+            next.wake();
+        }
+        self.wake(woken);
+        self.wake(room);
+        if watched {
+            self.ended.notify_all();
+        }
+        if roused {
+            self.roused.notify_all();
+        }
+    }
+
+    /// Wakes all of these, and keeps their list for the next time.
+    fn wake(&self, mut woken: Vec<Waker>) {
+        if woken.capacity() > 0 {
+            woken.drain(..).for_each(Waker::wake);
+            self.state.lock().waiters.recycle(woken);
+        }
     }
 }
 
@@ -256,7 +406,8 @@ struct Flight<'a, W: Work> {
 }
 
 impl<W: Work> Flight<'_, W> {
-    fn land(mut self, outcome: Result<Marks, W::Failure>) -> Result<(), W::Failure> {
+    /// `came`: whether all came for whom the leader lingered.
+    fn land(mut self, outcome: Result<Marks, W::Failure>, came: bool) -> Result<(), W::Failure> {
         let kernel = self.kernel;
         let mut state = kernel.state.lock();
         state.work = self.work.take();
@@ -266,6 +417,9 @@ impl<W: Work> Flight<'_, W> {
             (None, Ok(marks)) => {
                 kernel.written.store(marks.written.get(), Ordering::Release);
                 kernel.durable.store(marks.durable.get(), Ordering::Release);
+                // Those of this commit, and whoever came meanwhile; but not again those who did not come.
+                let reached = state.waiters.count_reached(|goal| marks.reach(goal));
+                state.hoped = 1 + if came { state.waiters.len() } else { reached };
                 Ok(())
             }
             (None, Err(failure)) => {
@@ -273,8 +427,7 @@ impl<W: Work> Flight<'_, W> {
                 Err(failure)
             }
         };
-        drop(state);
-        kernel.wake();
+        kernel.tell(state);
         result
     }
 }
@@ -287,164 +440,9 @@ impl<W: Work> Drop for Flight<'_, W> {
         if state.failure.is_none() {
             state.failure = Some(W::abandoned());
         }
-        drop(state);
-        self.kernel.wake();
+        self.kernel.tell(state);
     }
 }
 
 #[cfg(all(test, not(any(truelog_loom, truelog_shuttle))))]
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start threads of their own")]
-mod tests {
-    use super::*;
-
-    /// Counts: the front is how many were put in, a commit moves the marks there. Fails or unwinds on demand.
-    #[derive(Debug, Default)]
-    struct Counter {
-        taken: u64,
-        fails_at: Option<u64>,
-        unwinds_at: Option<u64>,
-    }
-
-    impl Work for Counter {
-        type Front = u64;
-        type Failure = &'static str;
-
-        fn take(&mut self, front: &mut u64) -> bool {
-            let more = *front > self.taken;
-            self.taken = *front;
-            more
-        }
-
-        fn carry_out(&mut self) -> Result<Marks, &'static str> {
-            assert!(self.unwinds_at.is_none_or(|at| self.taken < at), "asked to");
-            if self.fails_at.is_some_and(|at| self.taken >= at) {
-                return Err("asked to");
-            }
-            Ok(Marks { written: Lsn(self.taken), durable: Lsn(self.taken) })
-        }
-
-        fn abandoned() -> &'static str {
-            "abandoned"
-        }
-    }
-
-    fn put(kernel: &GroupCommit<Counter>) -> Result<u64, &'static str> {
-        kernel.with(|front| {
-            *front += 1;
-            *front
-        })
-    }
-
-    fn resolve(kernel: &GroupCommit<Counter>, ticket: u64) -> Result<Driven, &'static str> {
-        kernel.resolve(|marks| ticket <= marks.durable.get())
-    }
-
-    #[test]
-    fn every_ticket_of_eight_writers_resolves() {
-        let kernel = GroupCommit::new(0, Counter::default(), Marks::default());
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        let ticket = put(&kernel).expect("a ticket");
-                        assert_eq!(resolve(&kernel, ticket), Ok(Driven::Done));
-                        assert!(kernel.marks().durable.get() >= ticket);
-                    }
-                });
-            }
-        });
-        assert_eq!(kernel.marks().durable, Lsn(4000));
-        assert_eq!(resolve(&kernel, 4001), Ok(Driven::Idle));
-    }
-
-    #[test]
-    fn a_failure_is_told_to_all_but_what_was_reached_stays_reached() {
-        let counter = Counter { fails_at: Some(2), ..Counter::default() };
-        let kernel = GroupCommit::new(0, counter, Marks::default());
-        let first = put(&kernel).expect("a ticket");
-        assert_eq!(kernel.lead_once(), Ok(true));
-        let second = put(&kernel).expect("a ticket");
-        assert_eq!(resolve(&kernel, second), Err("asked to"));
-        assert_eq!(resolve(&kernel, second), Err("asked to"));
-        assert_eq!(put(&kernel), Err("asked to"));
-        assert_eq!(kernel.make_room(|_| false), Err("asked to"));
-        assert_eq!(kernel.watch(|_| false, Duration::from_secs(60)), Err("asked to"));
-        assert_eq!(kernel.nap(|_, _| None), Err("asked to"));
-        assert_eq!(resolve(&kernel, first), Ok(Driven::Done));
-    }
-
-    #[test]
-    fn a_watch_ends_with_its_time_however_often_it_is_woken() {
-        let kernel = GroupCommit::new(0, Counter::default(), Marks::default());
-        let over = std::sync::atomic::AtomicBool::new(false);
-        let began = std::time::Instant::now();
-        let took = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                // Far more often than the time is long; but not for ever, or a watch without end would be no failure.
-                while !over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(10) {
-                    kernel.wake();
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-            });
-            let held = kernel.watch(|_| false, Duration::from_millis(300));
-            over.store(true, Ordering::Relaxed);
-            assert_eq!(held, Ok(false));
-            began.elapsed()
-        });
-        assert!(took >= Duration::from_millis(300), "not before its time: {took:?}");
-        assert!(took < Duration::from_secs(8), "each wake-up began the time anew: {took:?}");
-    }
-
-    #[test]
-    fn a_leader_that_unwinds_fails_the_kernel_and_wakes_the_rest() {
-        let counter = Counter { unwinds_at: Some(1), ..Counter::default() };
-        let kernel = GroupCommit::new(0, counter, Marks::default());
-        std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let ticket = put(&kernel)?;
-                        resolve(&kernel, ticket).map(|_| ())
-                    })
-                })
-                .collect();
-            let outcomes: Vec<_> = writers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-            assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1, "one leader unwinds");
-            assert!(outcomes.iter().flatten().all(|outcome| *outcome == Err("abandoned")));
-        });
-    }
-
-    #[test]
-    fn a_commit_that_lands_after_a_failure_is_not_told() {
-        struct Slow<'a>(&'a (dyn Fn() + Sync));
-        impl Work for Slow<'_> {
-            type Front = bool;
-            type Failure = &'static str;
-            fn take(&mut self, front: &mut bool) -> bool {
-                std::mem::take(front)
-            }
-            fn carry_out(&mut self) -> Result<Marks, &'static str> {
-                (self.0)();
-                Ok(Marks { written: Lsn(1), durable: Lsn(1) })
-            }
-            fn abandoned() -> &'static str {
-                "abandoned"
-            }
-        }
-        let barrier = std::sync::Barrier::new(2);
-        let gate = || {
-            barrier.wait();
-            barrier.wait();
-        };
-        let kernel = GroupCommit::new(true, Slow(&gate), Marks::default());
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                barrier.wait();
-                kernel.fail("elsewhere");
-                barrier.wait();
-            });
-            assert_eq!(kernel.resolve(|marks| marks.durable == Lsn(1)), Err("elsewhere"));
-        });
-        assert_eq!(kernel.marks(), Marks::default());
-    }
-}
+mod tests;

@@ -16,7 +16,8 @@ use crate::create::{Created, create};
 use crate::engine::{Engine, Progress, Trimmed, issue};
 use crate::error::{Error, ReadOnlyWhy, Result};
 use crate::event::{Event, Observer};
-use crate::group_commit::GroupCommit;
+use crate::front::Waits;
+use crate::group_commit::{GroupCommit, Marks};
 use crate::home::{self, Home};
 use crate::identity::read_identity;
 use crate::lsn::{DriveNo, Lsn, Seq, StreamId};
@@ -199,7 +200,7 @@ impl Log {
     /// As [`Log::submit`] and [`Log::wait`].
     pub fn append_with(&self, record: Record<'_>, durability: Durability) -> Result<Receipt> {
         let mut claims = [claim(self.id(), &record, durability)];
-        self.engine.put(&[record], &mut claims, durability)?;
+        self.engine.put(&[record], &mut claims, durability, Waits::Yes)?;
         let [claim] = claims;
         self.engine.acknowledge(claim.lsn, claim.lsn, durability)?;
         Ok(issue(claim))
@@ -210,7 +211,7 @@ impl Log {
     /// # Errors
     /// As [`Log::submit`] and [`Log::wait`].
     pub fn append_batch(&self, records: &[Record<'_>], durability: Durability) -> Result<Vec<Receipt>> {
-        self.wait(self.submit(records, durability)?)
+        self.wait(self.submitted(records, durability, Waits::Yes)?)
     }
 
     /// Puts all of `records` into one batch, or none, and returns without waiting for it. The batch is committed
@@ -222,8 +223,12 @@ impl Log {
     /// [`Error::BadOption`] for no records at all: nothing was appended. [`Error::Poisoned`], [`Error::Closed`]:
     /// nor was it here.
     pub fn submit(&self, records: &[Record<'_>], durability: Durability) -> Result<Ticket> {
+        self.submitted(records, durability, Waits::No)
+    }
+
+    fn submitted(&self, records: &[Record<'_>], durability: Durability, waits: Waits) -> Result<Ticket> {
         let mut claims = Claims::of(self.id(), records, durability)?;
-        self.engine.put(records, claims.as_mut_slice(), durability)?;
+        self.engine.put(records, claims.as_mut_slice(), durability, waits)?;
         Ok(Ticket::new(self.engine.handle, claims, durability))
     }
 
@@ -399,7 +404,7 @@ impl Log {
     /// # Errors
     /// [`Error::Poisoned`], [`Error::Closed`] when it never will.
     pub fn wait_durable(&self, lsn: Lsn, timeout: Duration) -> Result<bool> {
-        self.engine.kernel.watch(|marks| lsn <= marks.durable, timeout)
+        self.engine.kernel.watch(Marks::durable(lsn), timeout)
     }
 }
 

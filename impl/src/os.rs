@@ -7,20 +7,19 @@
     reason = "the only module that touches the operating system"
 )]
 
+mod stat;
 mod volume;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
-use truelog_env::{
-    Clock, DirLock, Entropy, Env, File, Fs, IoError, IoKind, Metadata, NodeKind, Op, OpenMode, Volume,
-};
+use truelog_env::{Clock, DirLock, Entropy, Env, File, Fs, IoError, IoKind, Metadata, Op, OpenMode, Volume};
 
 use crate::error::{Error, NotALog, Result};
 
@@ -71,23 +70,6 @@ fn failed_nix(op: Op) -> impl Fn(nix::Error) -> IoError {
     move |errno| IoError::from_std(op, &io::Error::from(errno))
 }
 
-fn metadata_of(metadata: &fs::Metadata) -> Metadata {
-    let kind = if metadata.is_file() {
-        NodeKind::File
-    } else if metadata.is_dir() {
-        NodeKind::Dir
-    } else {
-        NodeKind::Other
-    };
-    Metadata {
-        kind,
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        len: metadata.len(),
-        links: metadata.nlink(),
-    }
-}
-
 /// Where Linux says which boot this is: a random number, drawn once.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -125,7 +107,7 @@ impl Fs for NativeFs {
     }
 
     fn metadata(&self, path: &Path) -> std::result::Result<Metadata, IoError> {
-        fs::metadata(path).map(|metadata| metadata_of(&metadata)).map_err(failed(Op::Metadata))
+        stat::of_path(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> std::result::Result<(), IoError> {
@@ -202,7 +184,7 @@ impl File for NativeFile {
     }
 
     fn metadata(&self) -> std::result::Result<Metadata, IoError> {
-        self.0.metadata().map(|metadata| metadata_of(&metadata)).map_err(failed(Op::Metadata))
+        stat::of_file(&self.0)
     }
 }
 
@@ -221,6 +203,10 @@ impl Clock for NativeClock {
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
     }
+
+    fn pause(&self) {
+        std::thread::yield_now();
+    }
 }
 
 #[derive(Debug)]
@@ -238,6 +224,8 @@ impl Entropy for NativeEntropy {
 
 #[cfg(test)]
 mod tests {
+    use truelog_env::NodeKind;
+
     use super::*;
 
     #[test]

@@ -187,6 +187,68 @@ impl Condvar {
     }
 }
 
+/// A thread that is about to sleep until somebody wakes it.
+///
+/// In the plain build a thread sleeps without a lock, and may wake up for no reason: callers loop. Loom and shuttle have
+/// no such sleep that suits (loom's wakes a thread that waits for a lock as well, shuttle has none): there it is a flag
+/// of its own, which only its own waker sets.
+#[derive(Debug)]
+pub struct Sleeper(Token);
+
+/// Wakes a [`Sleeper`], once; before it sleeps as well as behind that.
+#[derive(Debug)]
+pub struct Waker(Token);
+
+#[cfg(not(any(truelog_loom, truelog_shuttle)))]
+type Token = std::thread::Thread;
+#[cfg(any(truelog_loom, truelog_shuttle))]
+type Token = Arc<(Mutex<bool>, Condvar)>;
+
+impl Sleeper {
+    /// This thread.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "it stands for the thread that calls")]
+    pub fn new() -> Self {
+        #[cfg(not(any(truelog_loom, truelog_shuttle)))]
+        return Self(std::thread::current());
+        #[cfg(any(truelog_loom, truelog_shuttle))]
+        return Self(Arc::new((Mutex::new(false), Condvar::new())));
+    }
+
+    /// What wakes it.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.0.clone())
+    }
+
+    /// Sleeps until woken. Whatever the waker had done before is seen then.
+    pub fn sleep(self) {
+        #[cfg(not(any(truelog_loom, truelog_shuttle)))]
+        std::thread::park();
+        #[cfg(any(truelog_loom, truelog_shuttle))]
+        {
+            let (woken, changed) = &*self.0;
+            let mut woken = woken.lock();
+            while !*woken {
+                woken = changed.wait(woken);
+            }
+        }
+    }
+}
+
+impl Waker {
+    /// Wakes it.
+    pub fn wake(self) {
+        #[cfg(not(any(truelog_loom, truelog_shuttle)))]
+        self.0.unpark();
+        #[cfg(any(truelog_loom, truelog_shuttle))]
+        {
+            *self.0.0.lock() = true;
+            self.0.1.notify_all();
+        }
+    }
+}
+
 /// A moment until which somebody waits, however often they are woken before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group_commit::Marks;
 use crate::lsn::Lsn;
 use crate::reader::Iter;
 use crate::sync::Arc;
@@ -39,7 +40,7 @@ impl Tail {
             let durable = self.engine.kernel.marks().durable;
             if position > durable {
                 self.engine.check_writable()?;
-                if !self.engine.kernel.watch(|marks| position <= marks.durable, timeout)? {
+                if !self.engine.kernel.watch(Marks::durable(position), timeout)? {
                     return Ok(None);
                 }
                 continue;

@@ -1,8 +1,11 @@
 //! The log's own threads: each loops over a step, and sleeps while there is nothing to do.
 #![allow(clippy::disallowed_methods, reason = "the one module that starts a thread")]
 
+use std::time::Duration;
+
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group_commit::Nap;
 use crate::sync::{Arc, thread};
 
 /// A thread. Ends when it is stopped or the log fails.
@@ -53,19 +56,25 @@ fn archive_round(engine: &Engine) -> Result<bool> {
 
 /// One step and one sleep. Says whether to go on. An error has poisoned the log, and all its callers get it.
 fn round(engine: &Engine) -> Result<bool> {
-    let next = engine.step()?.next;
+    engine.step()?;
+    let now = engine.home.env.clock.monotonic();
     let mut stopping = false;
-    engine.kernel.nap(|front, in_flight| {
+    engine.kernel.nap(|front, work| {
         stopping = front.stopping;
-        front.worker_sleeps = true;
-        match (stopping, front.waiting_since()) {
-            (true, _) => Some(std::time::Duration::ZERO),
-            // Nothing can be led before its end, however old a record is by then.
-            (false, _) if in_flight => None,
-            // Something came in between.
-            (false, Some(_)) => Some(next.unwrap_or(engine.options.max_delay)),
-            (false, None) => next,
-        }
+        let nap = if stopping || front.wants_segment(now) {
+            Nap::Not
+        } else {
+            match engine.next_due(front, work, now) {
+                // Nothing can be led before its end, however old a record is by then.
+                Some(Duration::ZERO) if work.is_none() => Nap::Flight,
+                Some(Duration::ZERO) => Nap::Not,
+                Some(time) => Nap::For(time),
+                None => Nap::Roused,
+            }
+        };
+        front.worker_naps(nap, now);
+        nap
     })?;
+    engine.kernel.with(|front| front.worker_naps(Nap::Not, now))?;
     Ok(!stopping)
 }

@@ -112,7 +112,7 @@ fn kernel(disk: &Arc<Disk>, fails_at: u64) -> Kernel {
 /// Appends one record and waits for it: what a writer does.
 fn append(kernel: &Kernel, disk: &Disk) -> Result<Lsn, &'static str> {
     let lsn = kernel.with(Front::append)?;
-    match kernel.resolve(|marks| marks.durable >= lsn)? {
+    match kernel.resolve(Marks::durable(lsn))? {
         Driven::Done => {
             assert_eq!(disk.read(lsn.get()), lsn.get(), "acknowledged, not written, or written twice")
         }
@@ -177,7 +177,7 @@ pub(super) fn wake_up() {
     let watcher = {
         let (kernel, disk) = (Arc::clone(&kernel), Arc::clone(&disk));
         thread::spawn(move || {
-            let reached = kernel.watch(|marks| marks.durable >= Lsn(1), std::time::Duration::MAX);
+            let reached = kernel.watch(Marks::durable(Lsn(1)), std::time::Duration::MAX);
             assert_eq!(reached, Ok(true), "nobody lets the time run out here");
             assert_eq!(disk.read(1), 1);
         })
@@ -197,7 +197,7 @@ pub(super) fn back_pressure() {
                 let taken = kernel.with(|front| front.open.is_empty().then(|| front.append()));
                 match taken {
                     Ok(Some(lsn)) => {
-                        assert_eq!(kernel.resolve(|marks| marks.durable >= lsn), Ok(Driven::Done));
+                        assert_eq!(kernel.resolve(Marks::durable(lsn)), Ok(Driven::Done));
                         assert_eq!(disk.read(lsn.get()), lsn.get());
                         break;
                     }
@@ -223,7 +223,7 @@ pub(super) fn failure() {
     assert!(results == apart || results == [Err("the disk failed"); 2], "{results:?}");
     let durable = kernel.marks().durable;
     assert_eq!(durable, if results == apart { Lsn(1) } else { Lsn(0) });
-    assert_eq!(kernel.resolve(|marks| marks.durable >= durable), Ok(Driven::Done), "what held holds on");
+    assert_eq!(kernel.resolve(Marks::durable(durable)), Ok(Driven::Done), "what held holds on");
     assert_eq!(append(&kernel, &disk), Err("the disk failed"));
 }
 

@@ -23,6 +23,14 @@ pub enum NotSeen {
         /// The file.
         role: Role,
     },
+    /// The times of a segment are asked for, so that the next sync of it writes its inode as well.
+    #[error("line {line}: {role}: it is asked for its times, which makes each later sync a write dearer")]
+    Times {
+        /// The line of strace's output, from 1.
+        line: usize,
+        /// The file.
+        role: Role,
+    },
     /// A line of standard output is no receipt.
     #[error("line {line}: this is no receipt: {text}")]
     NoReceipt {
@@ -131,16 +139,12 @@ impl Reader<'_> {
                 }
                 plain(Op::Lock, of(0))
             }
-            "statx" | "newfstatat" if call.bytes(1).is_some_and(|path| !path.is_empty()) => {
-                plain(Op::Metadata, at(1))
-            }
-            "stat" | "lstat" => plain(Op::Metadata, at(0)),
+            "statx" | "newfstatat" | "stat" | "lstat" | "fstat" => return self.look(call),
             "read" | "pread64" => plain(Op::Read, of(0)),
             "getdents64" => plain(Op::ReadDir, of(0)),
             // Questions about a descriptor change nothing and order nothing.
-            "statx" | "newfstatat" | "fstat" | "statfs" | "fstatfs" | "fcntl" | "lseek" | "readlink"
-            | "readlinkat" | "access" | "faccessat" | "faccessat2" | "fadvise64" | "execve" | "chdir"
-            | "getcwd" => None,
+            "statfs" | "fstatfs" | "fcntl" | "lseek" | "readlink" | "readlinkat" | "access" | "faccessat"
+            | "faccessat2" | "fadvise64" | "execve" | "chdir" | "getcwd" => None,
             _ => {
                 let roles = (0..call.args.len()).filter_map(|index| of(index).or_else(|| at(index)));
                 match roles.into_iter().find(|role| {
@@ -153,8 +157,31 @@ impl Reader<'_> {
                 }
             }
         };
-        // What is outside of the log's directory is somebody else's, but for the names that lead to it.
-        Ok(seen.filter(|call| !matches!(call.role, Role::Foreign | Role::Drive(_) | Role::OnDrive(..))))
+        Ok(seen.filter(Self::is_ours))
+    }
+
+    /// What is outside of the log's directory is somebody else's, but for the names that lead to it.
+    const fn is_ours(call: &Call) -> bool {
+        !matches!(call.role, Role::Foreign | Role::Drive(_) | Role::OnDrive(..))
+    }
+
+    /// A question about a name, or about a descriptor. The latter changes nothing and orders nothing.
+    fn look(&self, call: &Syscall) -> Result<Option<Call>, NotSeen> {
+        let path = match call.name.as_str() {
+            "fstat" => None,
+            "stat" | "lstat" => call.path(0),
+            _ => call.path(1).filter(|_| call.bytes(1).is_some_and(|path| !path.is_empty())),
+        };
+        let file = path.clone().or_else(|| call.file(0).map(Path::to_path_buf));
+        let role = file.map(|path| Role::of(&path, self.dir));
+        let times = ["STATX_ATIME", "STATX_MTIME", "STATX_CTIME", "STATX_BASIC_STATS", "STATX_ALL"];
+        let asks = call.name != "statx" || times.iter().any(|time| call.has_flag(3, time));
+        if let Some(role) = role.filter(|role| asks && matches!(role, Role::Segment(_) | Role::SegmentTmp(_)))
+        {
+            return Err(NotSeen::Times { line: call.begin, role });
+        }
+        let seen = path.map(|path| Call::plain(Op::Metadata, Role::of(&path, self.dir)));
+        Ok(seen.filter(Self::is_ours))
     }
 
     fn write(&self, call: &Syscall, role: Role) -> Call {

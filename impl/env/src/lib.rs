@@ -34,6 +34,11 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Waits for about `time`.
     fn sleep(&self, time: Duration);
+
+    /// Lets other threads go first, for as short a time as there is.
+    fn pause(&self) {
+        self.sleep(Duration::from_micros(10));
+    }
 }
 
 /// A source of unpredictable bytes, for identities and salts.

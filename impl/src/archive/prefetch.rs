@@ -4,19 +4,27 @@
 //! says `Ready` and read only under a pin, and is compared with what was asked for all the same: a read is never
 //! served from a block of another run, generation or position. A miss reads through, so that nothing here is needed
 //! for a right answer.
+//!
+//! No block is worth unpacking twice: a reader waits for the one that is being filled, for a while, and takes over what
+//! nobody has begun to fill, so that the prefetcher goes on ahead of it and not beside it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::block::ArchiveBlock;
 use super::run::RunEntry;
 use super::slot::{Phase, Retiring, SlotWord};
 use crate::lsn::RunNo;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Condvar, Deadline, Mutex, MutexGuard};
 
 /// A slot is never smaller than this, in bytes, whatever the blocks' size.
 const SMALLEST_SLOT: u32 = 4 << 10;
 /// There are never more slots than this.
 const MOST_SLOTS: u32 = 1024;
+
+/// How long a reader waits for a block that is being filled, at most: about what it takes to unpack one. So a reader whose
+/// prefetcher does not get on loses no more than as much again.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 /// Which block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,11 +73,20 @@ struct Plan {
     keys: Vec<Option<(Key, u64)>>,
     wanted: VecDeque<Key>,
     now: u64,
+    /// How many readers wait for a block that is being filled.
+    waiting: usize,
 }
 
 impl Plan {
     fn find(&self, key: &Key) -> Option<usize> {
         self.keys.iter().position(|held| held.is_some_and(|(held, _)| held == *key))
+    }
+
+    /// A reader reads this one itself: what it has passed is not wanted any more.
+    fn passed(&mut self, key: &Key) {
+        self.wanted.retain(|wanted| {
+            (wanted.run, wanted.generation) != (key.run, key.generation) || wanted.index > key.index
+        });
     }
 
     fn touch(&mut self, at: usize) {
@@ -98,6 +115,8 @@ pub(crate) struct Prefetch {
     /// A block that unpacks to more than this is not kept, in bytes.
     slot_bytes: usize,
     plan: Mutex<Plan>,
+    /// A slot is not being filled any more.
+    filled: Condvar,
     stat: Mutex<PrefetchStat>,
 }
 
@@ -110,20 +129,22 @@ impl Prefetch {
         let slots: Vec<Slot> = (0..count).map(|_| Slot::default()).collect();
         let plan = Plan { keys: vec![None; slots.len()], ..Plan::default() };
         let slot_bytes = usize::try_from(slot_bytes).unwrap_or(usize::MAX);
-        Self { slots, slot_bytes, plan: Mutex::new(plan), stat: Mutex::default() }
+        let (plan, filled) = (Mutex::new(plan), Condvar::new());
+        Self { slots, slot_bytes, plan, filled, stat: Mutex::default() }
     }
 
     pub(crate) fn stat(&self) -> PrefetchStat {
         *self.stat.lock()
     }
 
-    /// The block, if it is in memory.
+    /// The block, if it is in memory, or will be in a moment.
     pub(crate) fn serve(&self, key: &Key) -> Option<Arc<ArchiveBlock>> {
         let at = {
-            let mut plan = self.plan.lock();
+            let mut plan = self.await_filled(key);
             let at = plan.find(key);
-            if let Some(at) = at {
-                plan.touch(at);
+            match at {
+                Some(at) => plan.touch(at),
+                None => plan.passed(key),
             }
             at
         };
@@ -135,6 +156,26 @@ impl Prefetch {
             stat.misses += 1
         }
         found
+    }
+
+    /// Waits as long as the block is being filled, within patience.
+    fn await_filled(&self, key: &Key) -> MutexGuard<'_, Plan> {
+        let mut plan = self.plan.lock();
+        let mut deadline = None;
+        loop {
+            let is_filling = |at: usize| self.slots[at].word.state().phase == Phase::Filling;
+            if !plan.find(key).is_some_and(is_filling) {
+                return plan;
+            }
+            let left = deadline.get_or_insert_with(|| Deadline::after(PATIENCE)).left();
+            plan.waiting += 1;
+            let (again, expired) = self.filled.wait_timeout(plan, left);
+            plan = again;
+            plan.waiting -= 1;
+            if expired {
+                return plan;
+            }
+        }
     }
 
     fn read(&self, at: usize, key: &Key) -> Option<Arc<ArchiveBlock>> {
@@ -189,6 +230,10 @@ impl Prefetch {
             self.stat.lock().filled += 1;
         } else {
             self.clear(at, &key);
+        }
+        // Behind the word's change, and under the lock that readers look at it with.
+        if self.plan.lock().waiting > 0 {
+            self.filled.notify_all();
         }
         true
     }
