@@ -19,3 +19,4 @@ pub mod replay;
 pub mod report;
 pub mod schedules;
 pub mod subject;
+pub mod traces;
