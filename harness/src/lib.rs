@@ -20,3 +20,4 @@ pub mod replay;
 pub mod report;
 pub mod schedules;
 pub mod subject;
+pub mod traces;

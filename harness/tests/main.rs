@@ -15,3 +15,4 @@ mod process_errors;
 mod process_loss;
 mod process_strace;
 mod regressions;
+mod traces;

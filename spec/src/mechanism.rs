@@ -26,7 +26,7 @@ pub use actions::{Limits, Menu};
 pub use archive::{Archive, Catalog, Copying, Drive, Life, Pending, Run, RunFile, made};
 pub use disk::Cell;
 pub use guards::{Guard, Refused};
-pub use replay::{Ending, Walked, replay, walk};
+pub use replay::{Ending, Walked, replay, walk, walk_past};
 pub use state::{
     Batch, Disk, Engine, Flight, LastOpen, Listing, Manifest, Mark, Past, Phase, RecordId, Request, Segment,
     State, Told, Trim, stage,

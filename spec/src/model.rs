@@ -1,8 +1,9 @@
-//! The mechanism as a model for stateright. The only file that names it, but for the one below it.
+//! The mechanism as a model for stateright. The only file that names it, but for those below it.
 //!
 //! Pinned to 0.30.2: its breadth-first search finds shortest paths, and a run that is neither given a target nor
 //! a timeout ends only when all is explored.
 
+pub mod explorer;
 pub mod prefetch;
 
 use std::fmt::Debug;
@@ -58,6 +59,10 @@ impl Model for Machine {
         let state = self.mechanism.apply(&node.state, &step).ok()?;
         let refines = refinement::refines(&node.state, &step, &state);
         Some(Node { state, refines })
+    }
+
+    fn format_action(&self, step: &Step) -> String {
+        step.to_string()
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

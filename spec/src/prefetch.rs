@@ -50,9 +50,9 @@ mod word;
 pub use actions::{Limits, Menu};
 pub use flags::Flags;
 pub use guards::Guard;
-pub use replay::replay;
+pub use replay::{replay, replay_past};
 pub use state::{Bytes, Doing, Phase, READERS, Reader, SLOTS, Slot, Stage, State};
-pub use switches::{NoTrace, Switch, counterexample};
+pub use switches::{NoTrace, Switch, counterexample, stated};
 
 use crate::step::PrefetchStep;
 

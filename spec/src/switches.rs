@@ -268,11 +268,14 @@ pub fn counterexample(switch: Switch) -> Result<Trace, NoTrace> {
         with: Vec::new(),
         lines,
     };
-    with_head(switch, trace)
+    stated(switch, trace)
 }
 
 /// States how the path ends on the design, and makes sure that it ends as the switch says.
-fn with_head(switch: Switch, mut trace: Trace) -> Result<Trace, NoTrace> {
+///
+/// # Errors
+/// [`NoTrace::WrongEnding`].
+pub fn stated(switch: Switch, mut trace: Trace) -> Result<Trace, NoTrace> {
     let steps: Vec<Step> = trace.lines.iter().map(|line| line.step.clone()).collect();
     let replayed = walk(switch.mechanism(), &steps);
     let (without, _) = replay(Mechanism::default(), &steps);

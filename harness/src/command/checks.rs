@@ -1,5 +1,7 @@
 //! The checks that `cargo verify` runs, in the order of their cost.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{conform, mechanism, real};
@@ -24,6 +26,12 @@ pub struct Plan {
     /// Print the reports as JSON on standard output, with all that the table says.
     #[arg(long)]
     pub json: bool,
+    /// Write the findings to this file as SARIF, which code scanning reads.
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+    /// Write the checks to this file as JUnit's XML, which build servers read.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 impl Plan {

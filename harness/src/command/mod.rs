@@ -5,6 +5,7 @@ mod case;
 mod checks;
 mod conform;
 mod corpus;
+mod explore;
 mod fpre004;
 mod kernel;
 mod mechanism;
@@ -14,14 +15,16 @@ mod real;
 mod replay;
 mod schedule;
 mod table;
+mod trace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use checks::{CHECKS, Check, Plan};
 
-use crate::report::{Report, Verdict};
+use crate::report::{Report, Verdict, junit, sarif};
 
 /// Checks Truelog against its specification: model, simulated disk, schedules, real processes.
 ///
@@ -40,7 +43,11 @@ const EXAMPLES: &str = "Examples:
   cargo verify                      every check, in its pinned scope
   cargo verify --only crash --deep --seconds 600
   cargo verify --json > report.json
+  cargo verify --sarif findings.sarif --junit checks.xml
   cargo verify replay corpus/acked-is-durable/ack-on-write.trace
+  cargo verify show corpus/acked-is-durable/ack-on-write.trace
+  cargo verify shrink long.trace > short.trace
+  cargo verify explore recovery --port 3000
   cargo verify mutants --only ack-before-sync
   cargo verify campaign --minutes 20 --jobs 2 --out campaign
   cargo verify merge shard-a shard-b
@@ -64,6 +71,18 @@ enum Command {
     Fpre004(fpre004::Arguments),
     /// Replays a trace of the corpus, on the mechanism and on the production code.
     Replay(replay::Arguments),
+    /// Shows a trace in the terminal: every step, and how it ends.
+    Show(trace::One),
+    /// Prints a trace's page, in Markdown.
+    Page(trace::One),
+    /// Says which steps and outcomes of two traces differ, and where first.
+    Diff(trace::Two),
+    /// Leaves out the steps that a trace's violation does not need; says why the others stay.
+    Shrink(trace::One),
+    /// Prints a trace for other tools.
+    Export(trace::Export),
+    /// Serves a scope of the specification to a browser: stateright's Explorer. Without a scope, lists them.
+    Explore(explore::Arguments),
     /// Runs one thread schedule again, as a finding of the check `schedules` prints it.
     Schedule(schedule::Arguments),
     /// Explores one loom scenario in this process; the check `loom` runs each so, as a child.
@@ -88,6 +107,12 @@ pub fn main() -> ExitCode {
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
         Some(Command::Mutants(mutants)) => mutants::run(&mutants),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Show(trace)) => trace::show(&trace),
+        Some(Command::Page(trace)) => trace::page(&trace),
+        Some(Command::Diff(traces)) => trace::diff(&traces),
+        Some(Command::Shrink(trace)) => trace::shrink(&trace),
+        Some(Command::Export(trace)) => trace::export(&trace),
+        Some(Command::Explore(arguments)) => explore::run(&arguments),
         Some(Command::Schedule(arguments)) => schedule::run(&arguments),
         Some(Command::Kernel(arguments)) => kernel::run(&arguments),
     }
@@ -105,9 +130,38 @@ fn run(plan: &Plan) -> ExitCode {
     let reports: Vec<Report> = chosen.iter().map(|check| checks::run(check, plan)).collect();
     let worst = reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Incomplete);
     let end = ExitCode::from(worst.exit_code());
+    let end = match write(plan, &reports) {
+        Ok(()) => end,
+        Err(error) => {
+            eprintln!("cargo verify: {error}");
+            ExitCode::from(4)
+        }
+    };
     let end = if plan.json { out::json(&reports, end) } else { out::print(table::render(&reports), end) };
     for finding in reports.iter().flat_map(|report| &report.findings) {
         eprintln!("\nVIOLATED {}\n{}\nagain: {}", finding.invariant, finding.says, finding.replay);
     }
     end
+}
+
+/// Writes the files that were asked for.
+fn write(plan: &Plan, reports: &[Report]) -> Result<(), WriteError> {
+    let put = |path: &PathBuf, text: String| {
+        std::fs::write(path, text).map_err(|source| WriteError { path: path.clone(), source })
+    };
+    if let Some(path) = &plan.sarif {
+        put(path, format!("{:#}\n", sarif(reports, &checks::commit())))?;
+    }
+    if let Some(path) = &plan.junit {
+        put(path, junit(reports))?;
+    }
+    Ok(())
+}
+
+/// A report that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written: {source}", path.display())]
+struct WriteError {
+    path: PathBuf,
+    source: std::io::Error,
 }

@@ -5,9 +5,11 @@
 
 pub mod corpus;
 mod diagram;
+mod found;
 pub mod kept;
 mod prefetch;
 mod rows;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -20,6 +22,7 @@ use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
 
 pub use rows::{MAX_CLIENT_AND_WORLD, MAX_ENGINE};
+pub use terminal::show;
 
 use crate::replay::{keeps, practice};
 
@@ -28,6 +31,9 @@ pub const MAX_DIAGRAM: usize = 5_000;
 
 /// Why a real file system does not replay a crash.
 const NO_CHOICE: &str = "nobody can choose there what a crash keeps";
+
+/// Why a path of the prefetch is not replayed on the production code as a whole.
+const GRAIN: &str = "a path of single actions in memory is not one of calls";
 
 /// How it is known that the checker's paths hold no step that is not needed.
 const SHORTEST: &str =
@@ -78,6 +84,17 @@ impl fmt::Display for Replayed {
     }
 }
 
+/// What a design decision is for, told to a reader who knows storage and not Truelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Story {
+    /// What goes wrong without it, in one sentence, without a full stop.
+    pub title: &'static str,
+    /// How, and what it costs.
+    pub says: &'static str,
+    /// The nearest variant that passes.
+    pub passing: &'static str,
+}
+
 /// What is known about a trace beyond its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -122,13 +139,12 @@ impl Facts {
     #[must_use]
     pub fn of_prefetch(switch: slots::Switch) -> Self {
         let story = switch.story();
-        let grain = "a path of single actions in memory is not one of calls";
         Self {
             title: format!("{}.", story.title),
             explanation: story.says.to_owned(),
             replayed: vec![
                 (Place::Prefetch, Replayed::Violates),
-                (Place::Simulator, Replayed::NotTried(grain.to_owned())),
+                (Place::Simulator, Replayed::NotTried(GRAIN.to_owned())),
             ],
             minimal: SHORTEST.to_owned(),
             passing: story.passing.to_owned(),

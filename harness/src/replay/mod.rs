@@ -8,6 +8,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ pub use slots::{Parted, keeps};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::traces::told;
 
 /// How a replay on the production code ended. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,20 @@ pub enum End {
     },
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reached => f.write_str("each line happened, and every invariant held"),
+            Self::Refused { line, instead: None } => write!(f, "line {line} was due, and nothing happened"),
+            Self::Refused { line, instead: Some(step) } => {
+                write!(f, "where line {line} was due, it did `{step}`")
+            }
+            Self::Took { line } => write!(f, "line {line} happened"),
+            Self::Violated { line, invariant, says } => write!(f, "line {line} breaks {invariant}: {says}"),
+        }
+    }
+}
+
 /// What is wrong with a trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
@@ -62,28 +78,34 @@ pub enum Wrong {
     #[error("it breaks {0}, and lies in another folder")]
     Folder(Invariant),
     /// With its switch turned off the mechanism does not break the invariant at the marked line.
-    #[error("with {switch} turned off the mechanism ends otherwise: {ending:?}")]
+    #[error("with {switch} turned off the mechanism ends otherwise: {says}")]
     Switched {
         /// The switch.
         switch: String,
         /// How it ends.
         ending: Ending,
+        /// The same, with the step and what stands against it.
+        says: String,
     },
     /// The mechanism as it is does not end as the trace states.
-    #[error("the mechanism ends otherwise than {head}: {ending:?}")]
+    #[error("the mechanism ends otherwise than {head}: {says}")]
     Mechanism {
         /// What the trace states.
         head: Head,
         /// How it ends.
         ending: Ending,
+        /// The same, with the step and what stands against it.
+        says: String,
     },
     /// On a design of the prefetch it does not end as the trace states.
-    #[error("on the {design} of the prefetch it ends otherwise: {ending:?}")]
+    #[error("on the {design} of the prefetch it ends otherwise: {says}")]
     Prefetch {
         /// The switch's design, or that of the slot word.
         design: String,
         /// How it ends.
         ending: Ending<prefetch::Guard>,
+        /// The same, with the step and what stands against it.
+        says: String,
     },
     /// The production slot word parts from its design.
     #[error("the production slot word: {0}")]
@@ -101,7 +123,7 @@ pub enum Wrong {
     #[error("the production code leaves the path: {0}")]
     Left(#[from] LeftPath),
     /// The production code does not end as the trace states.
-    #[error("the production code ends otherwise than {head}: {end:?}")]
+    #[error("the production code ends otherwise than {head}: {end}")]
     Production {
         /// What the trace states.
         head: Head,
@@ -175,7 +197,8 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
         let (ending, _) = replay(switch.mechanism(), &steps);
         let line = trace.violation().map_or(0, |(line, _)| line);
         if ending != (Ending::Violated { line, invariant: trace.invariant }) {
-            return Err(Wrong::Switched { switch: switch.to_string(), ending });
+            let says = told(&ending, &steps);
+            return Err(Wrong::Switched { switch: switch.to_string(), ending, says });
         }
     }
     on_mechanism(trace, &steps)?;
@@ -190,7 +213,8 @@ fn on_prefetch(trace: &Trace, steps: &[Step]) -> Result<Replayed, Wrong> {
         let (ending, _) = prefetch::replay(switch.design(), steps);
         let line = trace.violation().map_or(0, |(line, _)| line);
         if ending != (Ending::Violated { line, invariant: trace.invariant }) {
-            return Err(Wrong::Prefetch { design: format!("design {switch}"), ending });
+            let says = told(&ending, steps);
+            return Err(Wrong::Prefetch { design: format!("design {switch}"), ending, says });
         }
     }
     let (ending, _) = prefetch::replay(prefetch::Design::PACKED, steps);
@@ -198,7 +222,10 @@ fn on_prefetch(trace: &Trace, steps: &[Step]) -> Result<Replayed, Wrong> {
         (Head::Reached, Ending::Reached) => {}
         (Head::Refused { line, guard }, Ending::Refused { line: at, guard: by })
             if line == at && guard == by.as_str() => {}
-        _ => return Err(Wrong::Prefetch { design: "slot word".to_owned(), ending }),
+        _ => {
+            let says = told(&ending, steps);
+            return Err(Wrong::Prefetch { design: "slot word".to_owned(), ending, says });
+        }
     }
     if let Some(code) = &trace.code {
         return Err(Wrong::Unknown(code.clone()));
@@ -226,7 +253,10 @@ fn on_mechanism(trace: &Trace, steps: &[Step]) -> Result<(), Wrong> {
         {
             Ok(())
         }
-        _ => Err(Wrong::Mechanism { head: head.clone(), ending }),
+        _ => {
+            let says = told(&ending, steps);
+            Err(Wrong::Mechanism { head: head.clone(), ending, says })
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Taking a path, step by step.
 
+use std::fmt;
+
 use super::state::{Phase, Request, State};
 use super::{Found, Guard, Mechanism, Menu};
 use crate::invariant::Invariant;
@@ -25,6 +27,28 @@ pub enum Ending<G = Guard> {
         /// By what.
         guard: G,
     },
+}
+
+impl<G: fmt::Display> fmt::Display for Ending<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reached => f.write_str("each step is taken, and every invariant holds"),
+            Self::Violated { line, invariant } => write!(f, "step {line} breaks {invariant}"),
+            Self::Refused { line, guard } => write!(f, "step {line} is refused by {guard}"),
+        }
+    }
+}
+
+impl<G: fmt::Display> Ending<G> {
+    /// The same ending, with its guard as text.
+    #[must_use]
+    pub fn in_words(&self) -> Ending<String> {
+        match self {
+            Self::Reached => Ending::Reached,
+            Self::Violated { line, invariant } => Ending::Violated { line: *line, invariant: *invariant },
+            Self::Refused { line, guard } => Ending::Refused { line: *line, guard: guard.to_string() },
+        }
+    }
 }
 
 /// A path taken.
@@ -103,7 +127,13 @@ pub fn replay(mechanism: Mechanism, steps: &[Step]) -> (Ending, State) {
 /// undisturbed: a trace may leave its engine steps out.
 #[must_use]
 pub fn walk(mechanism: Mechanism, steps: &[Step]) -> Walked {
+    walk_past(mechanism, steps, |_, _| ())
+}
+
+/// As [`walk`], with a look at the state behind each line that was taken; lines are counted from 1, and 0 is the start.
+pub fn walk_past(mechanism: Mechanism, steps: &[Step], mut look: impl FnMut(usize, &State)) -> Walked {
     let mut path = Walked { ending: Ending::Reached, state: State::default(), opened: None };
+    look(0, &path.state);
     for (index, step) in steps.iter().enumerate() {
         let line = index + 1;
         if !path.take(mechanism, step, line) {
@@ -115,6 +145,7 @@ pub fn walk(mechanism: Mechanism, steps: &[Step]) -> Walked {
         if alone && long && !path.settle(mechanism, line) {
             return path;
         }
+        look(line, &path.state);
         if let Some(invariant) = mechanism.violated(&path.state) {
             path.ending = Ending::Violated { line, invariant };
             return path;

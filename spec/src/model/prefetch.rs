@@ -24,7 +24,7 @@ pub const INVARIANTS: [Invariant; 4] = [
 ];
 
 /// A scope, explored on a design.
-struct Machine {
+pub(super) struct Machine {
     design: Design,
     menu: Menu,
     witnesses: Vec<Witness>,
@@ -49,6 +49,10 @@ impl Model for Machine {
 
     fn next_state(&self, state: &State, step: PrefetchStep) -> Option<State> {
         self.design.apply(state, &step).ok()
+    }
+
+    fn format_action(&self, step: &PrefetchStep) -> String {
+        step.to_string()
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -130,13 +134,17 @@ fn sometimes(witness: Witness) -> Property<Machine> {
     Property::sometimes(witness.as_str(), condition)
 }
 
+/// A scope on a design, with each invariant as a property.
+pub(super) fn machine(scope: &Scope, design: Design) -> Machine {
+    Machine { design, menu: scope.menu, witnesses: scope.witnesses.clone(), hunted: None }
+}
+
 /// Explores a scope to its end, on a design.
 #[must_use]
 pub fn explore(scope: &Scope, design: Design, threads: usize) -> Explored {
     let started = Instant::now();
     let witnesses: Vec<&'static str> = scope.witnesses.iter().map(|one| one.as_str()).collect();
-    let machine = Machine { design, menu: scope.menu, witnesses: scope.witnesses.clone(), hunted: None };
-    explored(machine, scope.name, &witnesses, threads, started)
+    explored(machine(scope, design), scope.name, &witnesses, threads, started)
 }
 
 /// A shortest path to a state whose first broken invariant is this one.

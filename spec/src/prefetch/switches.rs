@@ -101,7 +101,8 @@ impl Switch {
     }
 
     /// What its path needs: one slot, two readers, one rewrite, and little else.
-    const fn menu(self) -> Menu {
+    #[must_use]
+    pub const fn menu(self) -> Menu {
         let one = Menu {
             blocks: 1,
             slots: 1,
@@ -151,27 +152,36 @@ pub fn counterexample(switch: Switch) -> Result<Trace, NoTrace> {
     let invariant = switch.invariant();
     let path = hunt(switch.menu(), switch.design(), invariant);
     let path: Vec<PrefetchStep> = path.ok_or(NoTrace::NotFound(switch, invariant))?;
-    let steps: Vec<Step> = path.into_iter().map(Step::from).collect();
-    let (with, _) = replay(switch.design(), &steps);
-    let (without, _) = replay(Design::PACKED, &steps);
-    let broken = Ending::Violated { line: steps.len(), invariant };
-    let head = match &without {
-        Ending::Refused { line, guard } if with == broken && *guard == switch.guard() => {
-            Head::Refused { line: *line, guard: guard.to_string() }
-        }
-        _ => return Err(NoTrace::WrongEnding { switch, with, without }),
-    };
-    let mut lines: Vec<Line> = steps.into_iter().map(|step| Line::new(step, None)).collect();
+    let mut lines: Vec<Line> = path.into_iter().map(|step| Line::new(Step::from(step), None)).collect();
     if let Some(last) = lines.last_mut() {
         last.violates = true;
     }
-    Ok(Trace {
+    let trace = Trace {
         invariant,
         found_by: "stateright scope=prefetch".to_owned(),
         mutant: Some(switch.to_string()),
-        head,
+        head: Head::Reached,
         code: None,
         with: Vec::new(),
         lines,
-    })
+    };
+    stated(switch, trace)
+}
+
+/// States how the path ends on the slot word, and makes sure that it ends as the switch says.
+///
+/// # Errors
+/// [`NoTrace::WrongEnding`].
+pub fn stated(switch: Switch, mut trace: Trace) -> Result<Trace, NoTrace> {
+    let steps: Vec<Step> = trace.lines.iter().map(|line| line.step.clone()).collect();
+    let (with, _) = replay(switch.design(), &steps);
+    let (without, _) = replay(Design::PACKED, &steps);
+    let broken = Ending::Violated { line: steps.len(), invariant: trace.invariant };
+    match &without {
+        Ending::Refused { line, guard } if with == broken && *guard == switch.guard() => {
+            trace.head = Head::Refused { line: *line, guard: guard.to_string() };
+            Ok(trace)
+        }
+        _ => Err(NoTrace::WrongEnding { switch, with, without }),
+    }
 }

@@ -3,9 +3,17 @@
 //! A verdict never stands without its coverage. A check that explored nothing does not hold: it is
 //! [`Verdict::Incomplete`], whatever it meant to say.
 
+mod junit;
+mod sarif;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub use junit::junit;
+pub use sarif::sarif;
 
 /// How a check ended, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -147,28 +155,5 @@ impl Report {
             self.incomplete(format!("no {what} at all"));
         }
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_explored_is_incomplete() {
-        let report = Report::new("x", "nothing").finish(Duration::ZERO);
-        assert_eq!(report.verdict, Verdict::Incomplete);
-        let mut report = Report::new("x", "a zero");
-        report.count("states", 0);
-        assert_eq!(report.finish(Duration::ZERO).verdict, Verdict::Incomplete);
-    }
-
-    #[test]
-    fn the_worst_verdict_wins() {
-        let mut report = Report::new("x", "all");
-        report.count("states", 1);
-        report.find("acked-is-durable", "lost", "cargo verify");
-        report.incomplete("something");
-        assert_eq!(report.finish(Duration::ZERO).verdict, Verdict::Violated);
     }
 }
