@@ -6,7 +6,7 @@ use truelog_env::DirLock;
 
 use crate::archive::Archive;
 use crate::archive::keeper::Keeper;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Span};
 use crate::commit::Commit;
 use crate::error::{Error, Failure, ReadOnlyWhy, Result};
 use crate::event::Event;
@@ -240,6 +240,8 @@ impl Engine {
             result.map(|segments| (Trimmed { before, segments }, dropped))
         })?;
         if trimmed.segments > 0 {
+            let first = self.catalog.lock().spans().first().map(Span::number);
+            self.reader.forget(|number| first.is_none_or(|first| number < first));
             // That the log fails meanwhile changes nothing for this trim.
             let _ = self.kernel.with(Front::space_freed);
         }

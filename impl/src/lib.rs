@@ -25,6 +25,7 @@ mod engine;
 mod error;
 pub mod event;
 mod explain;
+mod files;
 pub mod format;
 mod front;
 mod home;

@@ -146,6 +146,37 @@ fn a_trim_removes_whole_segments_and_is_remembered() {
     assert_eq!((receipt.lsn(), receipt.seq()), (Lsn(401), Seq(400)));
 }
 
+/// The segments of a log that this process has open, and how many of them have no name any more.
+fn held(dir: &std::path::Path) -> (usize, usize) {
+    let open = std::fs::read_dir("/proc/self/fd").expect("descriptors").filter_map(|entry| {
+        let path = std::fs::read_link(entry.ok()?.path()).ok()?.into_os_string().into_string().ok()?;
+        path.starts_with(&format!("{}/segment-", dir.display())).then_some(path)
+    });
+    let open: Vec<String> = open.collect();
+    (open.len(), open.iter().filter(|path| path.ends_with("(deleted)")).count())
+}
+
+#[test]
+fn reads_at_random_keep_few_segments_open_and_none_that_was_removed() {
+    let dir = Dir::new();
+    let options = Options { segment_size: 16 << 10, max_batch_bytes: 8 << 10, ..options() };
+    let log = Log::create(dir.path(), &options).expect("a log");
+    for number in 1..=120 {
+        log.append(A, &payload(number, 6000)).expect("a receipt");
+    }
+    assert!(segments(dir.path()).len() > 50);
+    for number in (0..240).map(|at| at * 77 % 120 + 1) {
+        assert_eq!(log.get(Lsn(number)).expect("the record").payload, payload(number, 6000));
+    }
+    // Beside those that were read, one or two are being written.
+    let (open, gone) = held(&dir.path());
+    assert!((20..=36).contains(&open) && gone == 0, "{open} open, {gone} of them removed");
+    assert!(log.trim(Lsn(100)).expect("a trim").segments > 40);
+    let (open, gone) = held(&dir.path());
+    assert!(open <= 14 && gone == 0, "{open} open, {gone} of them removed");
+    assert_eq!(log.get(Lsn(101)).expect("the record").payload, payload(101, 6000));
+}
+
 #[test]
 fn a_batch_is_one_and_too_large_ones_are_refused_before_they_get_a_number() {
     let dir = Dir::new();

@@ -62,6 +62,7 @@ impl Reclaim {
         if segments.is_empty() {
             return Ok(());
         }
+        engine.reader.forget(|number| segments.contains(&number));
         engine.keep(|_| {
             for number in segments {
                 // What cannot be removed now is removed by the next open.
