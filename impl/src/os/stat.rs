@@ -17,7 +17,7 @@ use truelog_env::{IoError, IoKind, Metadata, NodeKind, Op};
 use super::{failed, failed_nix};
 
 /// What is asked for; the device comes with everything.
-const ASKED: u32 = libc::STATX_TYPE | libc::STATX_INO | libc::STATX_SIZE | libc::STATX_NLINK | libc::STATX_MTIME;
+const ASKED: u32 = libc::STATX_TYPE | libc::STATX_INO | libc::STATX_SIZE | libc::STATX_NLINK;
 
 /// What `path` leads to, symbolic links followed.
 pub(super) fn of_path(path: &Path) -> Result<Metadata, IoError> {
