@@ -47,7 +47,9 @@ const EXAMPLES: &str = "Examples:
   cargo verify show corpus/acked-is-durable/ack-on-write.trace
   cargo verify shrink long.trace > short.trace
   cargo verify explore recovery --port 3000
+  cargo verify corpus --check
   cargo verify mutants --only ack-before-sync
+  cargo verify mutants --canaries --jobs 2
   cargo verify fpre004 --json > fpre004.json";
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +59,7 @@ enum Command {
     /// Builds each mutant of corpus/mutants and demands that it is killed for the invariant it declares.
     Mutants(mutants::Arguments),
     /// Makes the traces and pages of corpus/ that follow from the specification's switches.
-    Corpus,
+    Corpus(corpus::Arguments),
     /// Runs one case again, as a finding of the checks `crash`, `faults`, `random` and `roles` prints it.
     Case(case::Arguments),
     /// The incident FPRE004 in virtual time, on three designs of the prefetch buffer: all its figures.
@@ -94,7 +96,7 @@ pub fn main() -> ExitCode {
             out::print(lines.collect::<Vec<_>>().join("\n"), ExitCode::SUCCESS)
         }
         Some(Command::Case(case)) => case::run(&case),
-        Some(Command::Corpus) => corpus::run(),
+        Some(Command::Corpus(arguments)) => corpus::run(&arguments),
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
         Some(Command::Mutants(mutants)) => mutants::run(&mutants),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
