@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use super::out;
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
+
+use super::out;
+use crate::order::MECHANISM;
 
 /// What to build and kill.
 #[derive(Debug, Args)]
@@ -262,6 +264,10 @@ fn judge(mutant: &Declared, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> 
         .collect();
     named.sort();
     named.dedup();
+    // Beside a broken promise, a run that only leaves the mechanism says nothing more; alone it names no promise.
+    if named.iter().any(|name| name != MECHANISM) {
+        named.retain(|name| name != MECHANISM);
+    }
     match named.as_slice() {
         [] => End::Survived,
         [only] if *only == mutant.invariant => End::Killed,
@@ -298,6 +304,10 @@ mod tests {
             judge(&mutant(), Some(1), other, b""),
             End::Misnamed { named: vec!["nothing-invented".into()] }
         );
+        let both = br#"[{"findings":[{"invariant":"acked-is-durable"},{"invariant":"mechanism"}]}]"#;
+        assert_eq!(judge(&mutant(), Some(1), both, b""), End::Killed);
+        let off = br#"[{"findings":[{"invariant":"mechanism"}]}]"#;
+        assert_eq!(judge(&mutant(), Some(1), off, b""), End::Misnamed { named: vec!["mechanism".into()] });
         assert_eq!(judge(&mutant(), Some(0), br#"[{"findings":[]}]"#, b""), End::Survived);
         assert!(matches!(judge(&mutant(), Some(101), b"", b"boom"), End::Broke { .. }));
     }

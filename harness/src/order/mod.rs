@@ -20,7 +20,6 @@ mod unseen;
 
 use std::collections::BTreeSet;
 
-use truelog_spec::Invariant;
 use truelog_spec::switches::Switch;
 
 pub use check::{OffPath, Walked, walk};
@@ -33,6 +32,10 @@ pub use tap::{Journal, Tap};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
+
+/// What a run breaks that leaves the mechanism at a step against which no decision of the design stands. It is a finding
+/// of its own: the specification or the code is wrong, and which promise that costs is not known yet.
+pub const MECHANISM: &str = "mechanism";
 
 /// Why a run is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,12 +60,13 @@ impl Refused {
         }
     }
 
-    /// The invariant that the refusing guard protects; for what nobody has a step for, the first of all.
+    /// The slug of the invariant that the refusing guard protects. What no decision of the design stands against is a
+    /// departure from the mechanism, [`MECHANISM`], and of itself breaks no invariant that could be named.
     #[must_use]
-    pub fn invariant(&self) -> Invariant {
-        let Self::OffPath(off) = self else { return Invariant::AckedIsDurable };
+    pub fn breaks(&self) -> &'static str {
+        let Self::OffPath(off) = self else { return MECHANISM };
         let protects = Switch::ALL.iter().find(|switch| switch.guards().first() == Some(&off.guard));
-        protects.map_or(Invariant::AckedIsDurable, |switch| switch.invariant())
+        protects.map_or(MECHANISM, |switch| switch.invariant().as_str())
     }
 }
 
@@ -229,7 +233,7 @@ fn verdict(name: &str, run: &[Seen], report: &mut Report) -> Option<BTreeSet<Str
         }
         Err(refused) => {
             let says = format!("{name}: {}", context(run, &refused));
-            report.find(refused.invariant().as_str(), says, "cargo verify --only order");
+            report.find(refused.breaks(), says, "cargo verify --only order");
             None
         }
     }

@@ -56,8 +56,9 @@ impl Verdict {
 /// One thing that was found to be wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The first invariant, in the order of the table, that is broken; its slug. For a defect of the harness
-    /// itself (a canary that was not found), `harness`.
+    /// The first invariant, in the order of the table, that is broken; its slug. For a run that leaves the mechanism
+    /// at a step that no decision of the design forbids, `mechanism`; for a defect of the harness itself (a canary
+    /// that was not found), `harness`.
     pub invariant: String,
     /// What happened, in a sentence or a few lines.
     pub says: String,

@@ -57,8 +57,8 @@ pub fn disk_point() {
 /// Something found, and the schedule that shows it.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// What was broken.
-    pub invariant: Invariant,
+    /// What was broken: an invariant's slug, or [`order::MECHANISM`].
+    pub breaks: &'static str,
     /// How it showed.
     pub says: String,
     /// The schedule.
@@ -105,7 +105,7 @@ pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64
         tally.replace(Tally::new(scene));
     if let Some((says, tape)) = ended.failure.clone() {
         // A call that never returns, or takes the whole process down, resolves nothing.
-        found = Some(Found { invariant: Invariant::AppendResolves, says, tape });
+        found = Some(Found { breaks: Invariant::AppendResolves.as_str(), says, tape });
     }
     let Judge { judged, .. } = judge;
     let Ended { schedules, exhausted, .. } = ended;
@@ -138,13 +138,13 @@ impl Tally {
         self.worked += played.worked;
         self.work += played.work;
         let found = self.verdict(played);
-        self.found = found.map(|(invariant, says)| Found { invariant, says, tape: tape.clone() });
+        self.found = found.map(|(breaks, says)| Found { breaks, says, tape: tape.clone() });
         self.found.is_none()
     }
 
-    fn verdict(&mut self, played: &play::Played) -> Option<(Invariant, String)> {
+    fn verdict(&mut self, played: &play::Played) -> Option<(&'static str, String)> {
         if let Some(violation) = played.violations.iter().min_by_key(|violation| violation.invariant) {
-            return Some((violation.invariant, format!("without a crash: {}", violation.detail)));
+            return Some((violation.invariant.as_str(), format!("without a crash: {}", violation.detail)));
         }
         // Of all that is broken the first row names it, as everywhere.
         let judge = &mut self.judge;
@@ -152,7 +152,7 @@ impl Tally {
             played.points.iter().enumerate().filter_map(|(number, point)| judge.point(number, point));
         if let Some(broken) = broken.min_by_key(|broken| broken.violation.invariant) {
             return Some((
-                broken.violation.invariant,
+                broken.violation.invariant.as_str(),
                 format!("{}: {}", broken.crash, broken.violation.detail),
             ));
         }
@@ -162,7 +162,7 @@ impl Tally {
                 self.kinds.extend(walked.kinds);
                 None
             }
-            Err(refused) => Some((refused.invariant(), order::context(&played.run, &refused))),
+            Err(refused) => Some((refused.breaks(), order::context(&played.run, &refused))),
         }
     }
 }
@@ -229,7 +229,9 @@ pub(crate) fn canaries(seed: u64, report: &mut Report) {
             }
         }
         match explore(&LYING, &strategy, seed, 3).found {
-            Some(found) if found.invariant == Invariant::AckedIsDurable => report.count("canaries found", 1),
+            Some(found) if found.breaks == Invariant::AckedIsDurable.as_str() => {
+                report.count("canaries found", 1)
+            }
             other => {
                 report.find("harness", format!("{strategy}: a lying disk loses nothing: {other:?}"), again())
             }
@@ -258,11 +260,7 @@ pub(crate) fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, repor
     let blind = blind(scene, &explored);
     if let Some(found) = explored.found {
         let says = format!("{} ({}) under {strategy}: {}", scene.name, scene.says, found.says);
-        report.find(
-            found.invariant.as_str(),
-            says,
-            format!("cargo verify schedule {} {}", scene.name, found.tape),
-        );
+        report.find(found.breaks, says, format!("cargo verify schedule {} {}", scene.name, found.tape));
     } else if let Some(why) = blind {
         let says = format!("{} under {strategy}: {why}", scene.name);
         report.find("harness", says, "cargo verify --only schedules");
