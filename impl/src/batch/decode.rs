@@ -35,6 +35,12 @@ impl<'a> Batch<'a> {
         Ok(batch)
     }
 
+    /// A batch that was decoded from the beginning of `bytes` before, and need not be checked again.
+    pub(crate) fn again(header: BatchHeader, bytes: &'a [u8]) -> Option<Self> {
+        let len = usize::try_from(header.len).ok()?;
+        Some(Self { header, payload: bytes.get(BATCH_HEADER..)?.get(..len)? })
+    }
+
     /// Its records, in order.
     #[must_use]
     pub fn records(&self) -> Frames<'a> {
@@ -75,6 +81,24 @@ pub(crate) fn read_batch<'a>(
     capacity: u64,
     buf: &'a mut Vec<u8>,
 ) -> Result<Result<Batch<'a>, Reason>, IoError> {
+    match read_head(file, site, block, capacity, buf)? {
+        Ok(header) => read_rest(file, &header, buf),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// Reads the first block of the batch at `site`, with its header. Nothing but the whole batch proves that the header is
+/// right: until then it is a hint.
+///
+/// # Errors
+/// As [`read_batch`].
+pub(crate) fn read_head(
+    file: &dyn File,
+    site: &Site,
+    block: u32,
+    capacity: u64,
+    buf: &mut Vec<u8>,
+) -> Result<Result<BatchHeader, Reason>, IoError> {
     let Some(room) = capacity.checked_sub(site.offset) else { return Ok(Err(Reason::Short)) };
     let first = usize::try_from(room.min(u64::from(block))).unwrap_or(usize::MAX);
     buf.clear();
@@ -85,17 +109,27 @@ pub(crate) fn read_batch<'a>(
         Ok(header) => header,
         Err(reason) => return Ok(Err(reason)),
     };
-    if header.padded_len(block) > room {
-        return Ok(Err(Reason::Field("len")));
-    }
+    // What is read behind this is bounded by the segment's capacity, which the caller has from the manifest or the file.
+    Ok(if header.padded_len(block) > room { Err(Reason::Field("len")) } else { Ok(header) })
+}
+
+/// Reads the rest of the batch whose first block [`read_head`] has just read into `buf`, and checks all of it.
+///
+/// # Errors
+/// As [`read_batch`].
+pub(crate) fn read_rest<'a>(
+    file: &dyn File,
+    header: &BatchHeader,
+    buf: &'a mut Vec<u8>,
+) -> Result<Result<Batch<'a>, Reason>, IoError> {
     let Ok(whole) = usize::try_from(header.len).map(|len| len.saturating_add(BATCH_HEADER)) else {
         return Ok(Err(Reason::Field("len")));
     };
-    if whole > buf.len() {
-        // Bounded by the segment's capacity, which the caller has from the manifest or from the file.
+    let got = buf.len();
+    if whole > got {
         buf.resize(whole, 0);
-        let more = read_full_at(file, &mut buf[got..], site.offset.saturating_add(as_u64(got)))?;
+        let more = read_full_at(file, &mut buf[got..], header.site.offset.saturating_add(as_u64(got)))?;
         buf.truncate(got + more);
     }
-    Ok(Batch::decode(buf, site))
+    Ok(Batch::decode(buf, &header.site))
 }
