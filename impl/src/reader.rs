@@ -15,6 +15,7 @@ use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::names::Name;
+use crate::read_buf::ReadBuf;
 use crate::sync::{Arc, Mutex};
 use crate::types::Entry;
 use crate::walk::find_valid;
@@ -34,7 +35,7 @@ pub(crate) struct Reader {
 /// A place in the log, and the batch that was read there.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
-    buf: Vec<u8>,
+    buf: ReadBuf,
     file: Option<(SegmentNo, Box<dyn File>)>,
     /// Which batch the buffer holds, checked.
     held: Option<BatchHeader>,
@@ -57,7 +58,7 @@ impl Reader {
             frames.find(|frame| frame.lsn == lsn).map(|frame| entry(&frame, vouched))
         })?;
         if cursor.buf.capacity() > self.keep {
-            cursor.buf = Vec::new();
+            cursor.buf = ReadBuf::default();
             cursor.held = None;
         }
         *self.spare.lock() = Some(cursor);
@@ -176,7 +177,7 @@ impl Reader {
         lead: &SegmentLead,
         (mut due, mut offset): (Lsn, u64),
         lsn: Lsn,
-        buf: &mut Vec<u8>,
+        buf: &mut ReadBuf,
     ) -> Result<BatchHeader> {
         let ground = lead.ground;
         let failed = |source| Error::io(self.home.path(Name::Segment(ground.segment)), source);
@@ -213,7 +214,7 @@ fn approach(
     lead: &SegmentLead,
     (mut due, mut offset): (Lsn, u64),
     lsn: Lsn,
-    buf: &mut Vec<u8>,
+    buf: &mut ReadBuf,
 ) -> std::result::Result<Option<BatchHeader>, IoError> {
     let block = lead.ground.block;
     while offset < lead.end {

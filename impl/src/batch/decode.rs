@@ -4,10 +4,10 @@ use truelog_env::{File, IoError};
 
 use super::frames::{Frames, RawFrame, check_frames};
 use super::{BATCH_HEADER, BatchHeader, CHECKED_FROM, KIND_TABLE, Site};
-use crate::codec::{Get, as_u64, checksum};
+use crate::codec::{Get, checksum};
 use crate::error::Reason;
-use crate::home::read_full_at;
 use crate::lsn::{Seq, StreamId};
+use crate::read_buf::ReadBuf;
 
 /// A whole, valid batch. Borrows the bytes it was decoded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(crate) fn read_batch<'a>(
     site: &Site,
     block: u32,
     capacity: u64,
-    buf: &'a mut Vec<u8>,
+    buf: &'a mut ReadBuf,
 ) -> Result<Result<Batch<'a>, Reason>, IoError> {
     match read_head(file, site, block, capacity, buf)? {
         Ok(header) => read_rest(file, &header, buf),
@@ -97,14 +97,11 @@ pub(crate) fn read_head(
     site: &Site,
     block: u32,
     capacity: u64,
-    buf: &mut Vec<u8>,
+    buf: &mut ReadBuf,
 ) -> Result<Result<BatchHeader, Reason>, IoError> {
     let Some(room) = capacity.checked_sub(site.offset) else { return Ok(Err(Reason::Short)) };
     let first = usize::try_from(room.min(u64::from(block))).unwrap_or(usize::MAX);
-    buf.clear();
-    buf.resize(first, 0);
-    let got = read_full_at(file, buf, site.offset)?;
-    buf.truncate(got);
+    buf.read(file, first, site.offset)?;
     let header = match BatchHeader::decode(buf, site) {
         Ok(header) => header,
         Err(reason) => return Ok(Err(reason)),
@@ -120,16 +117,13 @@ pub(crate) fn read_head(
 pub(crate) fn read_rest<'a>(
     file: &dyn File,
     header: &BatchHeader,
-    buf: &'a mut Vec<u8>,
+    buf: &'a mut ReadBuf,
 ) -> Result<Result<Batch<'a>, Reason>, IoError> {
     let Ok(whole) = usize::try_from(header.len).map(|len| len.saturating_add(BATCH_HEADER)) else {
         return Ok(Err(Reason::Field("len")));
     };
-    let got = buf.len();
-    if whole > got {
-        buf.resize(whole, 0);
-        let more = read_full_at(file, &mut buf[got..], header.site.offset.saturating_add(as_u64(got)))?;
-        buf.truncate(got + more);
+    if whole > buf.len() {
+        buf.read_on(file, whole, header.site.offset)?;
     }
     Ok(Batch::decode(buf, &header.site))
 }
