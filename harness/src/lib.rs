@@ -10,6 +10,7 @@ pub mod explore;
 pub mod fabric;
 pub mod fpre004;
 pub mod fuzzing;
+pub mod instructions;
 pub mod kernels;
 pub mod oracle;
 pub mod order;

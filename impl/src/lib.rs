@@ -38,6 +38,7 @@ mod names;
 mod options;
 pub mod os;
 mod read_back;
+mod read_buf;
 mod reader;
 mod receipt;
 mod recovery;

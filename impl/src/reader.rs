@@ -3,18 +3,19 @@
 
 use std::collections::VecDeque;
 
-use truelog_env::{File, OpenMode};
+use truelog_env::{File, IoError, OpenMode};
 
 use crate::archive::block::ArchiveBlock;
 use crate::archive::prefetch::Ahead;
 use crate::archive::run::RunEntry;
 use crate::archive::{Archive, Missed};
-use crate::batch::{Batch, Frame, Frames, Site, read_batch};
+use crate::batch::{Batch, BatchHeader, Frame, Frames, read_batch, read_head, read_rest};
 use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
 use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::names::Name;
+use crate::read_buf::ReadBuf;
 use crate::sync::{Arc, Mutex};
 use crate::types::Entry;
 use crate::walk::find_valid;
@@ -34,10 +35,10 @@ pub(crate) struct Reader {
 /// A place in the log, and the batch that was read there.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
-    buf: Vec<u8>,
+    buf: ReadBuf,
     file: Option<(SegmentNo, Box<dyn File>)>,
-    /// Which batch the buffer holds: where it was read, its records, and where it ends.
-    held: Option<(Site, LsnRange, u64)>,
+    /// Which batch the buffer holds, checked.
+    held: Option<BatchHeader>,
     /// The block of the archive that was read last.
     block: Option<Arc<ArchiveBlock>>,
     /// Where this cursor has been in the archive.
@@ -57,7 +58,7 @@ impl Reader {
             frames.find(|frame| frame.lsn == lsn).map(|frame| entry(&frame, vouched))
         })?;
         if cursor.buf.capacity() > self.keep {
-            cursor.buf = Vec::new();
+            cursor.buf = ReadBuf::default();
             cursor.held = None;
         }
         *self.spare.lock() = Some(cursor);
@@ -122,21 +123,23 @@ impl Reader {
         lead: &SegmentLead,
         look: impl FnOnce(Batch<'_>) -> R,
     ) -> Result<R> {
-        let site = match cursor.held {
-            Some((site, lsns, _)) if lsns.contains(lsn) && site == lead.ground.site(site.offset) => site,
+        let header = match cursor.held {
+            Some(held) if held.lsns().contains(lsn) && held.site == lead.ground.site(held.site.offset) => {
+                held
+            }
             _ => self.load(cursor, lsn, lead)?,
         };
-        let batch = Batch::decode(&cursor.buf, &site).map_err(|reason| Error::Corrupt {
-            segment: site.segment,
-            offset: site.offset,
+        let batch = Batch::again(header, &cursor.buf).ok_or(Error::Corrupt {
+            segment: header.site.segment,
+            offset: header.site.offset,
             lsns: LsnRange::of(lsn, 1),
-            reason,
+            reason: Reason::Short,
         })?;
         Ok(look(batch))
     }
 
-    /// Reads the batch that holds `lsn` into the cursor. Says where it is.
-    fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &SegmentLead) -> Result<Site> {
+    /// Reads the batch that holds `lsn` into the cursor, checks it, and returns its header.
+    fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &SegmentLead) -> Result<BatchHeader> {
         let ground = lead.ground;
         let path = self.home.path(Name::Segment(ground.segment));
         let failed = |source| Error::io(&path, source);
@@ -149,27 +152,43 @@ impl Reader {
             cursor.file = Some((ground.segment, file));
             cursor.held = None;
         }
-        let (mut due, mut offset) = lead.from;
-        if let Some((site, lsns, end)) = cursor.held.take()
-            && site == ground.site(site.offset)
-            && (due..=lsn).contains(&lsns.last.next())
+        let mut from = lead.from;
+        if let Some(held) = cursor.held.take()
+            && held.site == ground.site(held.site.offset)
+            && (from.0..=lsn).contains(&held.next())
         {
-            (due, offset) = (lsns.last.next(), end);
+            from = (held.next(), held.end(ground.block));
         }
         let Some((_, file)) = &cursor.file else { return Err(Error::Closed) };
+        let header = match approach(&**file, lead, from, lsn, &mut cursor.buf).map_err(failed)? {
+            Some(header) => header,
+            None => self.walk(&**file, lead, from, lsn, &mut cursor.buf)?,
+        };
+        self.catalog.lock().mark(ground.segment, header.base, header.site.offset);
+        cursor.held = Some(header);
+        Ok(header)
+    }
+
+    /// Goes from batch to batch, each of them checked, up to that which holds `lsn`; says what is damaged if it does not
+    /// get there.
+    fn walk(
+        &self,
+        file: &dyn File,
+        lead: &SegmentLead,
+        (mut due, mut offset): (Lsn, u64),
+        lsn: Lsn,
+        buf: &mut ReadBuf,
+    ) -> Result<BatchHeader> {
+        let ground = lead.ground;
+        let failed = |source| Error::io(self.home.path(Name::Segment(ground.segment)), source);
         loop {
             let site = ground.site(offset);
-            let found =
-                read_batch(&**file, &site, ground.block, lead.end, &mut cursor.buf).map_err(failed)?;
-            let reason = match found {
+            let reason = match read_batch(file, &site, ground.block, lead.end, buf).map_err(failed)? {
                 Ok(batch) if batch.header.base == due && offset < lead.end => {
-                    let (lsns, end) = (batch.header.lsns(), batch.header.end(ground.block));
-                    self.catalog.lock().mark(ground.segment, due, offset);
-                    if lsns.contains(lsn) {
-                        cursor.held = Some((site, lsns, end));
-                        return Ok(site);
+                    if batch.header.lsns().contains(lsn) {
+                        return Ok(batch.header);
                     }
-                    (due, offset) = (batch.header.next(), end);
+                    (due, offset) = (batch.header.next(), batch.header.end(ground.block));
                     continue;
                 }
                 Ok(batch) => Reason::OtherLsn(batch.header.base),
@@ -177,7 +196,7 @@ impl Reader {
             };
             // Not what is due: everything up to the next valid batch is damaged.
             let from = offset.saturating_add(u64::from(ground.block));
-            let behind = find_valid(&**file, &ground, from, lead.end, &mut cursor.buf).map_err(failed)?;
+            let behind = find_valid(file, &ground, from, lead.end, buf).map_err(failed)?;
             let next = behind.valid.filter(|header| header.base > due);
             let lsns = LsnRange::new(due, next.map_or(lead.lsns.last, |header| header.base.prev()));
             match next {
@@ -186,6 +205,29 @@ impl Reader {
             }
         }
     }
+}
+
+/// Goes from header to header up to the batch that holds `lsn`, and checks only that: it is what it is, wherever the
+/// headers before it led from. `None` where something is not what is due, which is for the walk to judge.
+fn approach(
+    file: &dyn File,
+    lead: &SegmentLead,
+    (mut due, mut offset): (Lsn, u64),
+    lsn: Lsn,
+    buf: &mut ReadBuf,
+) -> std::result::Result<Option<BatchHeader>, IoError> {
+    let block = lead.ground.block;
+    while offset < lead.end {
+        let head = match read_head(file, &lead.ground.site(offset), block, lead.end, buf)? {
+            Ok(head) if head.base == due => head,
+            _ => return Ok(None),
+        };
+        if head.lsns().contains(lsn) {
+            return Ok(read_rest(file, &head, buf)?.ok().map(|batch| batch.header));
+        }
+        (due, offset) = (head.next(), head.end(block));
+    }
+    Ok(None)
 }
 
 fn entry(frame: &Frame<'_>, vouched: Lsn) -> Entry {

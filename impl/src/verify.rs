@@ -15,6 +15,7 @@ use crate::inspect::{Inspection, inspect_in};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::names::Name;
 use crate::os;
+use crate::read_buf::ReadBuf;
 use crate::reader::Reader;
 use crate::receipt::{Claim, Unverifiable, Verdict, Violation};
 use crate::types::{Digest, LogId};
@@ -148,7 +149,7 @@ fn check_from(inspection: &Inspection, from: Lsn, report: &mut Report) -> Result
             reached = piece(inspection, report, from.max(run.lsns.first), check)?;
         }
     }
-    let mut walk = Walk { inspection, from, buf: Vec::new(), before: None };
+    let mut walk = Walk { inspection, from, buf: ReadBuf::default(), before: None };
     for span in inspection.spans().iter().filter(|span| span.lsns.last >= from) {
         if reached.is_continue() {
             let check = |report: &mut Report| walk.segment(span, report);
@@ -203,7 +204,7 @@ struct Walk<'a> {
     inspection: &'a Inspection,
     /// Records before this one were counted already.
     from: Lsn,
-    buf: Vec<u8>,
+    buf: ReadBuf,
     /// The last batch, if the next one follows it without a gap.
     before: Option<BatchHeader>,
 }

@@ -3,9 +3,10 @@
 use truelog_env::{File, IoError};
 
 use crate::batch::{BATCH_MAGIC, BatchHeader, Site, read_batch};
-use crate::codec::as_u64;
+use crate::codec::{as_u64, is_zero};
 use crate::home::read_full_at;
 use crate::lsn::SegmentNo;
+use crate::read_buf::ReadBuf;
 use crate::types::LogId;
 
 /// How much is read at once while looking for something valid.
@@ -52,7 +53,7 @@ pub(crate) fn find_valid(
     ground: &Ground,
     from: u64,
     limit: u64,
-    buf: &mut Vec<u8>,
+    buf: &mut ReadBuf,
 ) -> Result<Behind, IoError> {
     let block = usize::try_from(ground.block).unwrap_or(usize::MAX);
     let mut window = vec![0; WINDOW.max(block)];
@@ -63,7 +64,7 @@ pub(crate) fn find_valid(
         let got = read_full_at(file, &mut window[..want], at)?;
         for (index, bytes) in window[..got].chunks(block).enumerate() {
             let offset = at + as_u64(index * block);
-            if bytes.iter().all(|byte| *byte == 0) {
+            if is_zero(bytes) {
                 continue;
             }
             if bytes.starts_with(&BATCH_MAGIC)

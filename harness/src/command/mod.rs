@@ -7,6 +7,7 @@ mod conform;
 mod corpus;
 mod explore;
 mod fpre004;
+mod instructions;
 mod kernel;
 mod mechanism;
 mod mutants;
@@ -69,6 +70,8 @@ enum Command {
     Case(case::Arguments),
     /// The incident FPRE004 in virtual time, on three designs of the prefetch buffer: all its figures.
     Fpre004(fpre004::Arguments),
+    /// Counts the instructions of the hot paths under callgrind, and holds them against harness/instructions.txt.
+    Instructions(instructions::Arguments),
     /// Replays a trace of the corpus, on the mechanism and on the production code.
     Replay(replay::Arguments),
     /// Shows a trace in the terminal: every step, and how it ends.
@@ -88,6 +91,9 @@ enum Command {
     /// Explores one loom scenario in this process; the check `loom` runs each so, as a child.
     #[command(hide = true)]
     Kernel(kernel::Arguments),
+    /// Runs one hot path in this process; `instructions` runs each so, under callgrind.
+    #[command(hide = true)]
+    HotPath(instructions::HotPath),
 }
 
 /// Runs the command with the process's arguments.
@@ -105,6 +111,8 @@ pub fn main() -> ExitCode {
         Some(Command::Case(case)) => case::run(&case),
         Some(Command::Corpus) => corpus::run(),
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
+        Some(Command::HotPath(path)) => instructions::hot_path(&path),
+        Some(Command::Instructions(arguments)) => instructions::run(&arguments),
         Some(Command::Mutants(mutants)) => mutants::run(&mutants),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Show(trace)) => trace::show(&trace),

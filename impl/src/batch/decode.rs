@@ -4,10 +4,10 @@ use truelog_env::{File, IoError};
 
 use super::frames::{Frames, RawFrame, check_frames};
 use super::{BATCH_HEADER, BatchHeader, CHECKED_FROM, KIND_TABLE, Site};
-use crate::codec::{Get, as_u64, checksum};
+use crate::codec::{Get, checksum};
 use crate::error::Reason;
-use crate::home::read_full_at;
 use crate::lsn::{Seq, StreamId};
+use crate::read_buf::ReadBuf;
 
 /// A whole, valid batch. Borrows the bytes it was decoded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,12 @@ impl<'a> Batch<'a> {
         let batch = Self { header, payload: &whole[BATCH_HEADER..] };
         check_frames(batch.payload, header.base, header.next())?;
         Ok(batch)
+    }
+
+    /// A batch that was decoded from the beginning of `bytes` before, and need not be checked again.
+    pub(crate) fn again(header: BatchHeader, bytes: &'a [u8]) -> Option<Self> {
+        let len = usize::try_from(header.len).ok()?;
+        Some(Self { header, payload: bytes.get(BATCH_HEADER..)?.get(..len)? })
     }
 
     /// Its records, in order.
@@ -73,29 +79,51 @@ pub(crate) fn read_batch<'a>(
     site: &Site,
     block: u32,
     capacity: u64,
-    buf: &'a mut Vec<u8>,
+    buf: &'a mut ReadBuf,
 ) -> Result<Result<Batch<'a>, Reason>, IoError> {
+    match read_head(file, site, block, capacity, buf)? {
+        Ok(header) => read_rest(file, &header, buf),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// Reads the first block of the batch at `site`, with its header. Nothing but the whole batch proves that the header is
+/// right: until then it is a hint.
+///
+/// # Errors
+/// As [`read_batch`].
+pub(crate) fn read_head(
+    file: &dyn File,
+    site: &Site,
+    block: u32,
+    capacity: u64,
+    buf: &mut ReadBuf,
+) -> Result<Result<BatchHeader, Reason>, IoError> {
     let Some(room) = capacity.checked_sub(site.offset) else { return Ok(Err(Reason::Short)) };
     let first = usize::try_from(room.min(u64::from(block))).unwrap_or(usize::MAX);
-    buf.clear();
-    buf.resize(first, 0);
-    let got = read_full_at(file, buf, site.offset)?;
-    buf.truncate(got);
+    buf.read(file, first, site.offset)?;
     let header = match BatchHeader::decode(buf, site) {
         Ok(header) => header,
         Err(reason) => return Ok(Err(reason)),
     };
-    if header.padded_len(block) > room {
-        return Ok(Err(Reason::Field("len")));
-    }
+    // What is read behind this is bounded by the segment's capacity, which the caller has from the manifest or the file.
+    Ok(if header.padded_len(block) > room { Err(Reason::Field("len")) } else { Ok(header) })
+}
+
+/// Reads the rest of the batch whose first block [`read_head`] has just read into `buf`, and checks all of it.
+///
+/// # Errors
+/// As [`read_batch`].
+pub(crate) fn read_rest<'a>(
+    file: &dyn File,
+    header: &BatchHeader,
+    buf: &'a mut ReadBuf,
+) -> Result<Result<Batch<'a>, Reason>, IoError> {
     let Ok(whole) = usize::try_from(header.len).map(|len| len.saturating_add(BATCH_HEADER)) else {
         return Ok(Err(Reason::Field("len")));
     };
     if whole > buf.len() {
-        // Bounded by the segment's capacity, which the caller has from the manifest or from the file.
-        buf.resize(whole, 0);
-        let more = read_full_at(file, &mut buf[got..], site.offset.saturating_add(as_u64(got)))?;
-        buf.truncate(got + more);
+        buf.read_on(file, whole, header.site.offset)?;
     }
-    Ok(Batch::decode(buf, site))
+    Ok(Batch::decode(buf, &header.site))
 }

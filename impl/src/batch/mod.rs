@@ -6,8 +6,8 @@ mod frames;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::read_batch;
 pub use decode::{Batch, StreamTable};
+pub(crate) use decode::{read_batch, read_head, read_rest};
 pub(crate) use encode::{BatchBuilder, Seal};
 pub use frames::{Frame, Frames};
 pub(crate) use frames::{check_frames, put_frame};

@@ -5,7 +5,7 @@ use truelog_env::{File, IoKind, OpenMode};
 use super::record::{self, Content, ManifestRecord, RecordSite};
 use super::state::{Edit, ManifestState};
 use crate::block::FORMAT_VERSION;
-use crate::codec::{as_u64, round_up};
+use crate::codec::{as_u64, is_zero, round_up};
 use crate::error::{Error, Failure, Reason, Result};
 use crate::event::Event;
 use crate::home::{Home, read_full_at, write_all_at};
@@ -279,6 +279,6 @@ fn judge(bytes: &[u8], home: &Home, before: &ManifestRecord, offset: u64) -> Man
         }
         at += u64::from(home.block);
     }
-    let untouched = rest_of(bytes, offset).is_none_or(|rest| rest.iter().all(|byte| *byte == 0));
+    let untouched = rest_of(bytes, offset).is_none_or(is_zero);
     if untouched { ManifestVerdict::Whole } else { ManifestVerdict::Torn { offset } }
 }

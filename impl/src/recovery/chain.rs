@@ -7,6 +7,7 @@ use crate::error::{Reason, Result};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::manifest::ManifestState;
+use crate::read_buf::ReadBuf;
 use crate::recovery::judge::{Break, Hole, Seen, holes};
 use crate::recovery::probe::Probe;
 use crate::walk::Ground;
@@ -92,7 +93,7 @@ impl<'a> Way<'a> {
         };
         let probe = &below[at];
         let (mut end, mut next) = (probe.ground.start(), first.base);
-        for item in probe.walk(home, probe.ground.start(), probe.ground.capacity, &mut Vec::new())? {
+        for item in probe.walk(home, probe.ground.start(), probe.ground.capacity, &mut ReadBuf::default())? {
             match item {
                 Seen::Batch(ground, header) if header.base == next && header.next() <= self.upper => {
                     (end, next) = (header.end(ground.block), header.next());
@@ -112,7 +113,7 @@ impl<'a> Way<'a> {
         let (ground, offset) = (probe.ground, probe.ground.start());
         let reason = if probe.file.is_some() { Reason::Vouched } else { Reason::Missing };
         self.broken = self.broken.or(Some(Break { ground, offset, bytes_end: offset, reason }));
-        for item in probe.walk(home, offset, end, &mut Vec::new())? {
+        for item in probe.walk(home, offset, end, &mut ReadBuf::default())? {
             if let Seen::Batch(ground, header) = item
                 && header.base < self.upper
             {

@@ -18,6 +18,7 @@ use crate::manifest::{ManifestState, SegmentEntry};
 use crate::names::Name;
 use crate::options::Options;
 use crate::os;
+use crate::read_buf::ReadBuf;
 use crate::recovery::judge::Seen;
 use crate::recovery::probe::Probe;
 use crate::recovery::repair::{checkpoint, remove_left_over};
@@ -146,7 +147,7 @@ fn part_with(found: &mut Survey, gone: &[DriveNo]) {
 /// them without a valid batch.
 fn unreadable(home: &Home, found: &Survey) -> Result<Vec<SegmentNo>> {
     let mut numbers = Vec::new();
-    let mut buf = Vec::new();
+    let mut buf = ReadBuf::default();
     for probe in found.probes.iter().filter(|probe| probe.file.is_some()) {
         let seen = match (probe.named, probe.broken) {
             (true, None) => continue,

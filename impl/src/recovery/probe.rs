@@ -9,6 +9,7 @@ use crate::identity::damaged;
 use crate::lsn::SegmentNo;
 use crate::manifest::{ManifestState, SegmentEntry};
 use crate::names::Name;
+use crate::read_buf::ReadBuf;
 use crate::recovery::judge::{Break, Seen};
 use crate::segment::read_header;
 use crate::walk::{Ground, find_valid};
@@ -51,7 +52,7 @@ impl Probe {
     }
 
     /// Looks for a valid batch anywhere in it.
-    pub(crate) fn scan(&mut self, home: &Home, buf: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn scan(&mut self, home: &Home, buf: &mut ReadBuf) -> Result<()> {
         if let (Some(file), None) = (&self.file, self.first) {
             let ground = &self.ground;
             let behind = find_valid(&**file, ground, ground.start(), ground.capacity, buf);
@@ -61,7 +62,7 @@ impl Probe {
     }
 
     /// Walks over the batches from `from` up to `upto`.
-    pub(crate) fn walk(&self, home: &Home, from: u64, upto: u64, buf: &mut Vec<u8>) -> Result<Vec<Seen>> {
+    pub(crate) fn walk(&self, home: &Home, from: u64, upto: u64, buf: &mut ReadBuf) -> Result<Vec<Seen>> {
         let Some(file) = &self.file else { return Ok(Vec::new()) };
         let failed = |source| Error::io(self.path(home), source);
         let ground = self.ground;
@@ -110,7 +111,7 @@ pub(crate) fn segments(home: &Home, state: &ManifestState, names: &[Name]) -> Re
     }
     probes.sort_by_key(Probe::number);
     // Above the last segment that begins well, a segment may have lost its beginning.
-    let mut buf = Vec::new();
+    let mut buf = ReadBuf::default();
     for probe in probes.iter_mut().rev() {
         if probe.first.is_some() {
             break;
@@ -179,7 +180,7 @@ fn unnamed(home: &Home, number: SegmentNo) -> Result<Option<Probe>> {
     let file = Some(file);
     let mut probe = Probe { entry, ground, named: false, file, first: None, any: None, opaque, broken: None };
     probe.read_first(home)?;
-    probe.scan(home, &mut Vec::new())?;
+    probe.scan(home, &mut ReadBuf::default())?;
     Ok(Some(probe))
 }
 
@@ -187,7 +188,7 @@ impl Probe {
     fn read_first(&mut self, home: &Home) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let ground = &self.ground;
-        let mut buf = Vec::new();
+        let mut buf = ReadBuf::default();
         let found =
             read_batch(&**file, &ground.site(ground.start()), ground.block, ground.capacity, &mut buf)
                 .map_err(|source| Error::io(self.path(home), source))?;

@@ -23,6 +23,7 @@ use crate::lsn::Lsn;
 use crate::manifest::{ManifestFile, ManifestState};
 use crate::names::Name;
 use crate::options::Options;
+use crate::read_buf::ReadBuf;
 use crate::recovery::Recovered;
 use crate::recovery::survey::{self, Survey};
 use crate::sync::{Arc, Mutex};
@@ -231,7 +232,7 @@ impl Fresh<'_> {
         batch.begin(front.next());
         let needed = front.capacity_for(len);
         batch.push_table(survey.streams.iter().map(|(stream, next)| (*stream, *next)));
-        let mut buf = Vec::new();
+        let mut buf = ReadBuf::default();
         for place in &survey.tail {
             let mut pushed = Ok(());
             survey::read(home, &survey.probes, place, &mut buf, |records| {

@@ -11,6 +11,7 @@ use crate::lsn::{Lsn, LsnRange, SegmentNo, Seq, StreamId};
 use crate::manifest::{ManifestRead, ManifestState, ManifestVerdict, read_manifest};
 use crate::names::Name;
 use crate::options::Options;
+use crate::read_buf::ReadBuf;
 use crate::recovery::chain::{self, Chain};
 use crate::recovery::judge::{Hole, Judgement, Seen, judge};
 use crate::recovery::probe::{self, Probe};
@@ -157,7 +158,7 @@ fn manifest_damage(home: &Home, read: &ManifestRead) -> Vec<Damage> {
 /// Walks over the last segment with records, and over those above it that have lost their beginning.
 fn look_at_end(home: &Home, chain: &Chain, probes: &[Probe]) -> Result<Vec<Seen>> {
     let mut seen = Vec::new();
-    let mut buf = Vec::new();
+    let mut buf = ReadBuf::default();
     for probe in probes {
         let is_base = chain.base.is_some_and(|base| base == probe.number());
         let above = chain.base.is_none_or(|base| probe.number() > base) && probe.any.is_some();
@@ -316,7 +317,7 @@ fn streams(
     probes: &[Probe],
 ) -> Result<BTreeMap<StreamId, Seq>> {
     let mut streams = BTreeMap::new();
-    let mut buf = Vec::new();
+    let mut buf = ReadBuf::default();
     if let Some(first) = chain.first.filter(|first| kept.first() != Some(first)) {
         // Its records do not count, but its table speaks of what was before them.
         read(home, probes, &first, &mut buf, |batch| {
@@ -339,7 +340,7 @@ pub(crate) fn read(
     home: &Home,
     probes: &[Probe],
     (ground, header): &(Ground, BatchHeader),
-    buf: &mut Vec<u8>,
+    buf: &mut ReadBuf,
     look: impl FnOnce(&Batch<'_>),
 ) -> Result<()> {
     let path = home.path(Name::Segment(ground.segment));
