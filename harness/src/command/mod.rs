@@ -48,9 +48,11 @@ const EXAMPLES: &str = "Examples:
   cargo verify show corpus/acked-is-durable/ack-on-write.trace
   cargo verify shrink long.trace > short.trace
   cargo verify explore recovery --port 3000
+  cargo verify corpus --check
   cargo verify mutants --only ack-before-sync
   cargo verify campaign --minutes 20 --jobs 2 --out campaign
   cargo verify merge shard-a shard-b
+  cargo verify mutants --canaries --jobs 2
   cargo verify fpre004 --json > fpre004.json";
 
 #[derive(Debug, Subcommand)]
@@ -60,7 +62,7 @@ enum Command {
     /// Builds each mutant of corpus/mutants and demands that it is killed for the invariant it declares.
     Mutants(mutants::Arguments),
     /// Makes the traces and pages of corpus/ that follow from the specification's switches.
-    Corpus,
+    Corpus(corpus::Arguments),
     /// Runs cases of every kind without end: swarm runs, schedules, fuzz targets. Each is kept; a killed campaign goes on.
     Campaign(campaign::Campaign),
     /// Puts the shards of a campaign together, and writes their summary.
@@ -103,7 +105,7 @@ pub fn main() -> ExitCode {
         Some(Command::Campaign(campaign)) => campaign::run(&campaign, arguments.plan.seed()),
         Some(Command::Merge(merge)) => campaign::run_merge(&merge),
         Some(Command::Case(case)) => case::run(&case),
-        Some(Command::Corpus) => corpus::run(),
+        Some(Command::Corpus(arguments)) => corpus::run(&arguments),
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
         Some(Command::Mutants(mutants)) => mutants::run(&mutants),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
