@@ -11,6 +11,7 @@ pub mod fabric;
 pub mod fpre004;
 pub mod fuzzing;
 pub mod kernels;
+pub mod knobs;
 pub mod oracle;
 pub mod order;
 pub mod page;

@@ -39,14 +39,14 @@ pub(super) fn first_life(scope: &Scope, sequence: &Sequence) -> String {
 /// A run as text gives it.
 #[derive(Debug, Clone)]
 pub struct Case {
-    scope: &'static Scope,
-    sequence: Sequence,
-    crashes: Vec<(usize, Crash)>,
+    pub(super) scope: &'static Scope,
+    pub(super) sequence: Sequence,
+    pub(super) crashes: Vec<(usize, Crash)>,
 }
 
 /// What a crash keeps.
 #[derive(Debug, Clone)]
-enum Crash {
+pub(super) enum Crash {
     Here,
     Process,
     Power(Vec<Unit>),
