@@ -4,19 +4,23 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::knobs::Knob;
+
 /// A check that must kill it, and the invariants that the check must name, no more and no fewer; `harness` stands for a
 /// promise of the harness itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kill {
     pub(super) check: String,
     pub(super) invariants: Vec<String>,
+    /// What the check must do without.
+    pub(super) without: Option<Knob>,
 }
 
 impl Kill {
     fn new(check: &str, invariants: &str) -> Self {
         let mut invariants: Vec<String> = invariants.split(", ").map(str::to_owned).collect();
         invariants.sort();
-        Self { check: check.to_owned(), invariants }
+        Self { check: check.to_owned(), invariants, without: None }
     }
 }
 
@@ -68,9 +72,9 @@ fn header(text: &str, patch: PathBuf) -> io::Result<Declared> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use truelog_spec::switches::Switch;
-    use truelog_spec::{Invariant, Status, prefetch};
+    use truelog_spec::Invariant;
 
+    use super::super::matrix;
     use super::*;
     use crate::command::CHECKS;
 
@@ -99,30 +103,18 @@ mod tests {
         }
     }
 
-    /// What must fall for each invariant: mutants of the engine, and switches of the two models. By declaration each has
-    /// one invariant, and a run holds every mutant, a test every switch, to just that one. So no two columns are equal
-    /// as long as none is empty; that a check could not name the one for the other is shown by the runs alone.
+    /// By declaration each mutant and each switch has one invariant, and a run holds every mutant, a test every switch, to
+    /// just that one. So no two columns are equal as long as none is empty; that a check could not name the one for the
+    /// other is shown by the runs alone.
     #[test]
     fn every_invariant_has_a_column_of_its_own() {
-        let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut add = |invariant: String, what: String| {
-            assert!(columns.entry(invariant).or_default().insert(what));
-        };
-        for mutant in all() {
+        let mutants = all();
+        let fallen = mutants.iter().map(|mutant| {
             let [invariant] = &mutant.kill.invariants[..] else { panic!("{}: one invariant", mutant.slug) };
-            add(invariant.clone(), format!("mutant {}", mutant.slug));
-        }
-        for switch in Switch::ALL {
-            add(switch.invariant().to_string(), format!("switch {switch}"));
-        }
-        for switch in prefetch::Switch::ALL {
-            add(switch.invariant().to_string(), format!("prefetch switch {switch}"));
-        }
-        for invariant in Invariant::ALL.iter().filter(|one| one.status() == Status::Checked) {
-            assert!(columns.contains_key(invariant.as_str()), "nothing falls for {invariant}");
-        }
-        let unlike: BTreeSet<&BTreeSet<String>> = columns.values().collect();
-        assert_eq!(unlike.len(), columns.len(), "two columns are equal");
+            (mutant.slug.as_str(), invariant.as_str())
+        });
+        let faults = matrix::faults(&matrix::columns(fallen));
+        assert!(faults.is_empty(), "{faults:?}");
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //!
 //! A canary is a mutant that shows that a check can fail at all. Each check has one; a header says of which.
 
+mod campaign;
 mod declared;
+mod matrix;
 mod workshop;
 
 use std::fmt;
@@ -17,11 +19,12 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use serde::Serialize;
 
 use super::out;
+use crate::knobs::Knob;
 use declared::{Declared, Kill, declared};
 use workshop::Workshop;
 
@@ -32,8 +35,20 @@ pub(super) struct Arguments {
     #[arg(long, value_delimiter = ',', value_name = "SLUG")]
     only: Vec<String>,
     /// Each check against its canary, instead of each mutant against its check.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["knobs", "campaign"])]
     canaries: bool,
+    /// Each mutant against its check without one thing that the harness can do, for each of these: what lives needs it.
+    #[arg(long, conflicts_with = "campaign")]
+    knobs: bool,
+    /// Draw mutants by the seed, and see whether a campaign finds them that is not told what they are.
+    #[arg(long)]
+    campaign: bool,
+    /// How many mutants are drawn for campaigns.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "campaign")]
+    count: usize,
+    /// How long each campaign may take, in minutes; parts of one are allowed.
+    #[arg(long, value_name = "M", default_value_t = 5.0, requires = "campaign")]
+    minutes: f64,
     /// How many mutants are checked at once, while the next one is built.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
@@ -82,14 +97,24 @@ struct Row {
     origin: String,
     check: String,
     invariant: String,
+    /// What the check had to do without.
+    #[serde(serialize_with = "name_of")]
+    without: Option<Knob>,
     end: End,
     seconds: f64,
+}
+
+fn name_of<S: serde::Serializer>(knob: &Option<Knob>, serializer: S) -> Result<S::Ok, S::Error> {
+    knob.map(Knob::name).serialize(serializer)
 }
 
 /// Runs the mutants; fails unless each is killed as declared.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let rows = match matrix(&root, arguments) {
+    if arguments.campaign {
+        return campaign::run(&root, arguments);
+    }
+    let rows = match rows(&root, arguments) {
         Ok(rows) => rows,
         Err(error) => {
             eprintln!("cargo verify mutants: {error}");
@@ -100,20 +125,52 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         eprintln!("cargo verify mutants: no such mutant in corpus/mutants");
         return ExitCode::from(2);
     }
-    let end = ExitCode::from(u8::from(rows.iter().any(|row| row.end != End::Killed)));
-    if arguments.json { out::json(&rows, end) } else { out::print(render(&rows), end) }
+    let (says, wrong) = conclude(&rows, arguments);
+    let end = ExitCode::from(u8::from(!wrong.is_empty()));
+    let end = if arguments.json { out::json(&rows, end) } else { out::print(says, end) };
+    wrong.iter().for_each(|one| eprintln!("WRONG: {one}"));
+    end
+}
+
+/// What a run comes to, and what is wrong with that. Of a part of the mutants the whole cannot be said.
+fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
+    let whole = arguments.only.is_empty();
+    if arguments.knobs {
+        let needs = matrix::needs(rows);
+        let idle = needs.iter().filter(|(_, living)| whole && living.is_empty());
+        let broke =
+            rows.iter().filter(|row| !matches!(row.end, End::Killed | End::Survived | End::Misnamed { .. }));
+        let mut wrong: Vec<String> = broke.map(|row| format!("{}: {}", row.mutant, row.end)).collect();
+        wrong.extend(idle.map(|(knob, _)| format!("no mutant needs `{}`", knob.name())));
+        return (format!("{}\n{}", render(rows), matrix::show_needs(&needs)), wrong);
+    }
+    let lives = rows.iter().filter(|row| row.end != End::Killed);
+    let mut wrong: Vec<String> =
+        lives.map(|row| format!("{}: {}: {}", row.mutant, row.check, row.end)).collect();
+    if !whole || arguments.canaries {
+        return (render(rows), wrong);
+    }
+    let columns = matrix::of_rows(rows);
+    wrong.extend(matrix::faults(&columns));
+    (format!("{}\n{}", render(rows), matrix::show(&columns)), wrong)
 }
 
 /// A patch, and the checks that it is held against.
 type Trial = (Declared, Vec<Kill>);
 
-fn matrix(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
+fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
     let mutants = declared(&root.join("corpus/mutants"))?;
     let trials: Vec<Trial> = mutants
         .into_iter()
         .filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.slug))
         .map(|mutant| {
-            let kills = if arguments.canaries { mutant.canaries.clone() } else { vec![mutant.kill.clone()] };
+            let kills = if arguments.canaries {
+                mutant.canaries.clone()
+            } else if arguments.knobs {
+                without(&mutant.kill)
+            } else {
+                vec![mutant.kill.clone()]
+            };
             (mutant, kills)
         })
         .filter(|(_, kills)| !kills.is_empty())
@@ -140,6 +197,12 @@ fn matrix(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
     Ok(rows.into_iter().flat_map(|(_, rows)| rows).collect())
 }
 
+/// The check of a mutant, once for each knob that it can do without.
+fn without(kill: &Kill) -> Vec<Kill> {
+    let knobs = Knob::value_variants().iter().filter(|knob| knob.is_of(&kill.check));
+    knobs.map(|knob| Kill { without: Some(*knob), ..kill.clone() }).collect()
+}
+
 /// Builds a mutant while nobody else builds, and checks it beside others.
 fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: u64) -> io::Result<Vec<Row>> {
     let slug = &mutant.slug;
@@ -156,12 +219,14 @@ fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: 
             Err(end) => end.clone(),
         };
         let seconds = began.elapsed().as_secs_f64();
-        eprintln!("{slug}: {}: {end} in {seconds:.0} s", kill.check);
+        let without = kill.without.map_or_else(String::new, |knob| format!(" without {}", knob.name()));
+        eprintln!("{slug}: {}{without}: {end} in {seconds:.0} s", kill.check);
         rows.push(Row {
             mutant: slug.clone(),
             origin: mutant.origin.clone(),
             check: kill.check.clone(),
             invariant: kill.invariants.join(", "),
+            without: kill.without,
             end,
             seconds,
         });
@@ -184,10 +249,11 @@ fn render(rows: &[Row]) -> String {
         "seconds",
     ]);
     for row in rows {
+        let without = row.without.map_or_else(String::new, |knob| format!(" without {}", knob.name()));
         table.add_row([
             row.mutant.clone(),
             row.origin.clone(),
-            row.check.clone(),
+            format!("{}{without}", row.check),
             row.invariant.clone(),
             row.end.to_string(),
             format!("{:.0}", row.seconds),
@@ -213,6 +279,8 @@ fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> End {
     named.sort();
     named.dedup();
     match named.as_slice() {
+        // Whose surroundings failed has seen nothing; whoever left something out may have.
+        [] if !matches!(code, Some(0 | 3)) => End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) },
         [] => End::Survived,
         all if *all == kill.invariants[..] => End::Killed,
         _ => End::Misnamed { named },
@@ -230,7 +298,7 @@ mod tests {
     use super::*;
 
     fn kill() -> Kill {
-        Kill { check: "crash".into(), invariants: vec!["acked-is-durable".into()] }
+        Kill { check: "crash".into(), invariants: vec!["acked-is-durable".into()], without: None }
     }
 
     #[test]
@@ -244,5 +312,6 @@ mod tests {
         );
         assert_eq!(judge(&kill(), Some(0), br#"[{"findings":[]}]"#, b""), End::Survived);
         assert!(matches!(judge(&kill(), Some(101), b"", b"boom"), End::Broke { .. }));
+        assert!(matches!(judge(&kill(), Some(4), br#"[{"findings":[]}]"#, b"no strace"), End::Broke { .. }));
     }
 }

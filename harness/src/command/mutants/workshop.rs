@@ -13,6 +13,7 @@ use super::{End, tail};
 #[derive(Debug)]
 pub(super) struct Workshop {
     root: PathBuf,
+    base: PathBuf,
     copy: PathBuf,
     target: PathBuf,
 }
@@ -32,9 +33,15 @@ impl Workshop {
         fs::create_dir_all(base.join("mutants/target"))?;
         Ok(Self {
             root: root.canonicalize()?,
+            base: base.join("mutants").canonicalize()?,
             copy: copy.canonicalize()?,
             target: base.join("mutants/target").canonicalize()?,
         })
+    }
+
+    /// Where what is made of mutants is kept.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// Applies the patch to a fresh copy and builds that; or says why not.
@@ -51,7 +58,7 @@ impl Workshop {
         }
         let built = self.cargo(&["build", "--quiet", "--package", "truelog-harness", "--bin", "verify"])?;
         if !built.status.success() {
-            return Ok(Err(End::DoesNotBuild { says: tail(&built.stderr) }));
+            return Ok(Err(End::DoesNotBuild { says: first_error(&built.stderr) }));
         }
         let program = self.target.join(format!("verify-{}", mutant.slug));
         fs::copy(self.target.join("debug/verify"), &program)?;
@@ -77,6 +84,12 @@ impl Workshop {
             .env("CARGO_TARGET_DIR", &self.target)
             .output()
     }
+}
+
+/// The first error that cargo tells, or else its last line.
+fn first_error(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    text.lines().find(|line| line.starts_with("error")).map_or_else(|| tail(stderr), str::to_owned)
 }
 
 /// Makes `to` hold just what of `names` is in `from`, touching only what differs, so that builds stay incremental. What
@@ -111,12 +124,19 @@ fn prune(dir: &Path, wanted: &BTreeSet<PathBuf>) -> io::Result<()> {
 }
 
 impl Built {
+    /// The verifier.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Runs one check of the mutant, and says how that ended.
     pub(super) fn check(&self, kill: &Kill, seed: u64) -> io::Result<End> {
-        let checked = Command::new(&self.program)
-            .args(["--json", "--only", &kill.check, "--seed", &seed.to_string()])
-            .current_dir(&self.copy)
-            .output()?;
+        let mut command = Command::new(&self.program);
+        command.args(["--json", "--only", &kill.check, "--seed", &seed.to_string()]);
+        if let Some(knob) = kill.without {
+            command.args(["--without", &knob.name()]);
+        }
+        let checked = command.current_dir(&self.copy).output()?;
         Ok(super::judge(kill, checked.status.code(), &checked.stdout, &checked.stderr))
     }
 }
