@@ -12,6 +12,7 @@ pub mod fpre004;
 pub mod fuzzing;
 pub mod instructions;
 pub mod kernels;
+pub mod knobs;
 pub mod oracle;
 pub mod order;
 pub mod page;

@@ -8,6 +8,7 @@ mod damage;
 mod doubt;
 mod explore;
 mod fabric;
+mod fuzz;
 mod house;
 mod litmus;
 mod process;

@@ -224,3 +224,10 @@ fn a_run_is_written_for_other_tools() {
         "what cannot be written is an error"
     );
 }
+
+#[test]
+fn the_corpus_is_looked_at_and_not_written() {
+    let looked = verify(&["corpus", "--check"]);
+    assert_eq!(code(&looked), Some(0), "{}", text(&looked.stdout));
+    assert!(text(&looked.stdout).starts_with("every trace"));
+}

@@ -5,8 +5,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use truelog_spec::Invariant;
+
 use super::journal::Found;
-use crate::explore;
+use crate::explore::{self, Swarm};
 use crate::fuzzing::{TARGETS, Target};
 use crate::report::Report;
 use crate::schedules::{self, SCENES, Scene, Strategy};
@@ -15,7 +17,9 @@ use crate::subject::Plain;
 /// Schedules of a case.
 const SCHEDULES: u64 = 3;
 /// Inputs of a case of a fuzz target.
-const INPUTS: u64 = 2_000;
+const INPUTS: u64 = 500;
+/// How often bytes of an input are left out, to see whether they matter.
+const SHRINKS: usize = 200;
 /// The longest input, in bytes, that is made from nothing.
 const LONGEST: usize = 600;
 
@@ -42,18 +46,18 @@ impl fmt::Debug for Arm {
 
 /// Every kind of case there is.
 pub(super) fn all() -> Vec<Arm> {
-    let mut arms = vec![
-        arm("run".to_owned(), |seed| {
+    let mut arms = vec![arm("canary".to_owned(), |seed| {
+        let mut report = Report::new("schedules", "");
+        schedules::canaries(seed, &mut report);
+        told(report, Vec::new())
+    })];
+    arms.extend(Swarm::ALL.map(|swarm| {
+        arm(swarm.name().to_owned(), move |seed| {
             let mut report = Report::new("random", "");
-            let reached = explore::one_random::<Plain>(seed, &mut report);
+            let reached = explore::one_random::<Plain>(swarm, seed, &mut report);
             told(report, reached)
-        }),
-        arm("canary".to_owned(), |seed| {
-            let mut report = Report::new("schedules", "");
-            schedules::canaries(seed, &mut report);
-            told(report, Vec::new())
-        }),
-    ];
+        })
+    }));
     for scene in SCENES.iter().filter(|scene| !scene.tiny) {
         for strategy in [Strategy::Random, Strategy::Pct(3)] {
             arms.push(arm(format!("{} {strategy}", scene.name), move |seed| {
@@ -61,7 +65,7 @@ pub(super) fn all() -> Vec<Arm> {
             }));
         }
     }
-    arms.extend(TARGETS.iter().map(|target| arm(format!("fuzz {}", target.0), |seed| fuzz(target, seed))));
+    arms.extend(TARGETS.iter().map(|target| arm(format!("fuzz {}", target.name), |seed| fuzz(target, seed))));
     arms
 }
 
@@ -95,22 +99,57 @@ fn schedule(scene: &'static Scene, strategy: &Strategy, seed: u64) -> Ran {
 }
 
 /// Arbitrary bytes, and seeds with some bytes changed. A target panics only when a promise is broken.
-fn fuzz((name, target): &'static Target, seed: u64) -> Ran {
-    let seeds = seeds(name);
+fn fuzz(target: &'static Target, seed: u64) -> Ran {
+    let seeds = seeds(target.name);
     let mut dice = Dice::new(seed);
     let mut ran = Ran::default();
     for _ in 0..INPUTS {
         let input = dice.input(&seeds);
-        if catch_unwind(AssertUnwindSafe(|| target(&input))).is_err() {
-            let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
-            let says = format!("the target {name} panics on {hex}");
-            let replay = format!("cargo fuzz run {name} FILE, with these bytes in FILE");
-            ran.found = Some(Found { invariant: "damage-is-loud".to_owned(), says, replay, again: 0 });
+        if let Some(says) = panics(target, &input) {
+            ran.found = Some(shrunk(target, input, says));
             break;
         }
         *ran.counts.entry("fuzz inputs".to_owned()).or_default() += 1;
     }
     ran
+}
+
+/// What a target says of an input when a promise is broken.
+fn panics(target: &Target, input: &[u8]) -> Option<String> {
+    let payload = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).err()?;
+    let text = payload.downcast_ref::<String>().cloned();
+    Some(text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
+}
+
+/// The invariant that a text names first; damage that is not told, if it names none.
+fn invariant(says: &str) -> Invariant {
+    let words = says.split(|char: char| char != '-' && !char.is_ascii_lowercase());
+    words.filter_map(|word| word.parse().ok()).next().unwrap_or(Invariant::DamageIsLoud)
+}
+
+/// The input without the bytes that the same broken promise does not need.
+fn shrunk(target: &Target, mut input: Vec<u8>, mut says: String) -> Found {
+    let broken = invariant(&says);
+    let (mut at, mut tries) = (0, SHRINKS);
+    while at < input.len() && tries > 0 {
+        let mut fewer = input.clone();
+        fewer.remove(at);
+        tries -= 1;
+        match panics(target, &fewer).filter(|says| invariant(says) == broken) {
+            Some(same) => (input, says) = (fewer, same),
+            None => at += 1,
+        }
+    }
+    let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
+    let told = says.lines().find(|line| line.starts_with("VIOLATED")).or_else(|| says.lines().next());
+    let case = says.lines().find(|line| line.starts_with("cargo verify case"));
+    let again = format!("cargo fuzz run {} FILE, with these bytes in FILE", target.name);
+    Found {
+        invariant: broken.to_string(),
+        says: format!("the target {}: {}\non {hex}", target.name, told.unwrap_or_default()),
+        replay: case.map_or(again, str::to_owned),
+        again: 0,
+    }
 }
 
 /// The checked-in inputs of a target; none where the program has left its tree.
@@ -154,5 +193,25 @@ impl Dice {
             }
         }
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minds_a_seven(data: &[u8]) {
+        assert!(!data.contains(&7), "read-never-stale: a seven");
+    }
+
+    #[test]
+    fn an_input_that_breaks_a_promise_is_made_small_and_names_the_promise() {
+        let target = Target { name: "seven", run: minds_a_seven, tells: |_| String::new() };
+        let input = vec![1, 2, 7, 4, 7];
+        let says = panics(&target, &input).expect("it minds");
+        let found = shrunk(&target, input, says);
+        assert_eq!(found.invariant, "read-never-stale");
+        assert!(found.says.ends_with("on 07"), "{}", found.says);
+        assert_eq!(invariant("no name at all"), Invariant::DamageIsLoud);
     }
 }

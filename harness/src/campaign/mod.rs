@@ -7,6 +7,7 @@
 mod arms;
 pub mod journal;
 pub mod page;
+mod propose;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use arms::{Arm, Ran};
 use journal::{Journal, Line, Totals};
+pub use propose::{Proposal, Unproposed, case_of, found, proposals, propose, steps};
 
 /// Which part of which campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +47,17 @@ impl Shard {
     }
 }
 
-/// Runs cases of a shard until time ends, and keeps each in `out`. `told` hears how far it is after each.
+/// Runs cases of a shard until time ends, and keeps each in `out`. `told` hears how far it is after each, and says whether
+/// to go on. What is found and can be told as a trace is proposed there, too.
 ///
 /// # Errors
 /// The directory cannot be read or written, or holds another campaign.
-pub fn run(shard: Shard, out: &Path, time: Duration, told: &mut dyn FnMut(&Totals)) -> io::Result<Totals> {
+pub fn run(
+    shard: Shard,
+    out: &Path,
+    time: Duration,
+    told: &mut dyn FnMut(&Totals) -> bool,
+) -> io::Result<Totals> {
     let until = Instant::now() + time;
     let arms = arms::all();
     let mut journal = Journal::open(shard, out)?;
@@ -62,9 +70,19 @@ pub fn run(shard: Shard, out: &Path, time: Duration, told: &mut dyn FnMut(&Total
             journal::Begun::Again => died(shard, index, &arm.name),
             journal::Begun::First => attempt(shard, index, arm, &totals),
         };
+        let known = totals.findings.len();
         totals.add(&line);
+        let case = line.found.as_ref().and_then(|found| case_of(&found.replay)).map(str::to_owned);
         journal.end(line)?;
-        told(&totals);
+        if let Some(case) = case.filter(|_| totals.findings.len() > known) {
+            match found(&case, out) {
+                Ok(proposal) => eprintln!("proposed: {}", proposal.path.display()),
+                Err(why) => eprintln!("not proposed: {case}: {why}"),
+            }
+        }
+        if !told(&totals) {
+            break;
+        }
     }
     Ok(totals)
 }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::out;
 use crate::campaign::journal::{Totals, merge};
-use crate::campaign::{Shard, page, run as run_shard};
+use crate::campaign::{Shard, page, proposals, run as run_shard};
 
 /// How often a campaign says how far it is.
 const EVERY: Duration = Duration::from_secs(10);
@@ -51,6 +51,9 @@ pub(super) struct Campaign {
     /// Where the cases are kept. A campaign that finds cases there goes on behind them.
     #[arg(long, value_name = "DIR", default_value = "target/campaign")]
     out: PathBuf,
+    /// End with the first finding that could be told as a trace.
+    #[arg(long)]
+    until_found: bool,
     /// The seed. Without it the directory's own is taken, or one is drawn.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -122,6 +125,8 @@ fn campaign(arguments: &Campaign, drawn: u64) -> io::Result<Totals> {
                     page::line(totals, began.elapsed().as_secs_f64())
                 );
             }
+            // Whichever process has found it: all of them write to the same place.
+            !arguments.until_found || proposals(&arguments.out).is_ok_and(|proposed| proposed.is_empty())
         })?;
     }
     let totals = Totals::of(&merge(std::slice::from_ref(&arguments.out))?);
@@ -157,6 +162,9 @@ fn spread(arguments: &Campaign, seed: u64) -> io::Result<()> {
         let mut command = Command::new(&program);
         command.arg("campaign").arg("--minutes").arg(arguments.minutes.to_string());
         command.arg("--shard").arg(format!("{shard}/{of}")).arg("--seed").arg(seed.to_string());
+        if arguments.until_found {
+            command.arg("--until-found");
+        }
         command.arg("--out").arg(&arguments.out).stdout(std::process::Stdio::null());
         children.push(command.spawn()?);
     }

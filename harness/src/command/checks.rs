@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{conform, mechanism, real};
+use crate::knobs::Knob;
 use crate::progress::Progress;
 use crate::report::Report;
 
@@ -23,6 +24,9 @@ pub struct Plan {
     /// How long each check that can use time may take, in seconds. Pinned scopes ignore it.
     #[arg(long, value_name = "S", default_value_t = 8)]
     pub seconds: u64,
+    /// Leave out one thing that the harness can do to the engine: the run is incomplete, and shows what it is needed for.
+    #[arg(long, value_name = "KNOB", value_enum, hide_possible_values = true)]
+    pub without: Option<Knob>,
     /// Print the reports as JSON on standard output, with all that the table says.
     #[arg(long)]
     pub json: bool,
@@ -157,7 +161,10 @@ pub const CHECKS: &[Check] = &[
 
 pub(super) fn run(check: &Check, plan: &Plan) -> Report {
     let progress = Progress::begin(check.name);
-    let report = (check.run)(plan, &progress);
+    let mut report = (check.run)(plan, &progress);
+    if let Some(knob) = plan.without {
+        report.incomplete(format!("the knob `{}` is turned off", knob.name()));
+    }
     let report = report.finish(progress.end());
     eprintln!("{}: {} in {:.1} s", check.name, report.verdict.word(), report.seconds);
     report

@@ -12,6 +12,7 @@ mod kernel;
 mod mechanism;
 mod mutants;
 mod out;
+mod promote;
 mod real;
 mod replay;
 mod schedule;
@@ -49,9 +50,13 @@ const EXAMPLES: &str = "Examples:
   cargo verify show corpus/acked-is-durable/ack-on-write.trace
   cargo verify shrink long.trace > short.trace
   cargo verify explore recovery --port 3000
+  cargo verify corpus --check
   cargo verify mutants --only ack-before-sync
   cargo verify campaign --minutes 20 --jobs 2 --out campaign
   cargo verify merge shard-a shard-b
+  cargo verify mutants --canaries --jobs 2
+  cargo verify mutants --campaign --seed 7 --count 3 --minutes 5
+  cargo verify promote 'random: append append @ 17 power none' --slug what-went-wrong
   cargo verify fpre004 --json > fpre004.json";
 
 #[derive(Debug, Subcommand)]
@@ -61,11 +66,13 @@ enum Command {
     /// Builds each mutant of corpus/mutants and demands that it is killed for the invariant it declares.
     Mutants(mutants::Arguments),
     /// Makes the traces and pages of corpus/ that follow from the specification's switches.
-    Corpus,
+    Corpus(corpus::Arguments),
     /// Runs cases of every kind without end: swarm runs, schedules, fuzz targets. Each is kept; a killed campaign goes on.
     Campaign(campaign::Campaign),
     /// Puts the shards of a campaign together, and writes their summary.
     Merge(campaign::Merge),
+    /// Makes a trace and a page of what a case shows, for the corpus.
+    Promote(promote::Arguments),
     /// Runs one case again, as a finding of the checks `crash`, `faults`, `random` and `roles` prints it.
     Case(case::Arguments),
     /// The incident FPRE004 in virtual time, on three designs of the prefetch buffer: all its figures.
@@ -108,8 +115,9 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Campaign(campaign)) => campaign::run(&campaign, arguments.plan.seed()),
         Some(Command::Merge(merge)) => campaign::run_merge(&merge),
+        Some(Command::Promote(arguments)) => promote::run(&arguments),
         Some(Command::Case(case)) => case::run(&case),
-        Some(Command::Corpus) => corpus::run(),
+        Some(Command::Corpus(arguments)) => corpus::run(&arguments),
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
         Some(Command::HotPath(path)) => instructions::hot_path(&path),
         Some(Command::Instructions(arguments)) => instructions::run(&arguments),
@@ -135,6 +143,9 @@ fn run(plan: &Plan) -> ExitCode {
         }
     };
     eprintln!("seed {} commit {}", plan.seed(), checks::commit());
+    if let Some(knob) = plan.without {
+        knob.turn_off();
+    }
     let reports: Vec<Report> = chosen.iter().map(|check| checks::run(check, plan)).collect();
     let worst = reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Incomplete);
     let end = ExitCode::from(worst.exit_code());

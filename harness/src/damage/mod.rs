@@ -15,7 +15,7 @@ use truelog_spec::contract::Record;
 use truelog_spec::step::{Durability, Write};
 
 pub use accept::{Losses, losses};
-pub use judge::{Ending, judge};
+pub use judge::{Ending, Heard, judge};
 pub use ways::{Case, cases};
 
 use crate::command::Plan;
@@ -143,6 +143,17 @@ fn open<S: Archived>(image: &Image) -> Ending {
     driver.deaf();
     driver.client(&ClientStep::Open);
     Ending::of(&driver.deeds(), driver.refusal())
+}
+
+/// Opens an image twice, the second time as the first open leaves it, and says how each ended.
+#[must_use]
+pub fn opened_twice<S: Archived>(image: &Image) -> (Ending, Ending) {
+    let mut driver = Driver::<S>::new(SimFs::from_image(image), Setup::TINY);
+    driver.deaf();
+    driver.client(&ClientStep::Open);
+    let first = Ending::of(&driver.deeds(), driver.refusal());
+    let left = driver.disk().snapshot().process_crash();
+    (first, open::<S>(&left))
 }
 
 /// Damages one story's log in every way, and judges each.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::fabric::{Damage, Image};
+use crate::knobs::Knob;
 
 /// A damaged disk.
 #[derive(Debug)]
@@ -38,13 +39,16 @@ pub fn cases(image: &Image, older: &Image, dir: &Path, sector: u32) -> Vec<Case>
         }
         ways.push((format!("{name} rolled back"), Damage::RollBack { older: older.clone(), from: 0 }));
         for (says, damage) in ways {
-            // What changes nothing is no damage.
-            if let Ok(image) = image.damage(&path, &damage) {
-                cases.push(Case { says, image });
-            }
+            cases.extend(case(image, &path, says, &damage));
         }
     }
     cases
+}
+
+/// What changes nothing is no damage.
+fn case(image: &Image, path: &Path, says: String, damage: &Damage) -> Option<Case> {
+    let image = image.damage(path, damage).ok()?;
+    Knob::of_damage(damage).is_on().then_some(Case { says, image })
 }
 
 /// Damage that loses something: each sector of each file zeroed, each file removed; and each sector of a segment
@@ -69,8 +73,7 @@ fn zeroed(image: &Image, dir: &Path, sector: u32) -> Vec<Case> {
         let offsets = (0..image.len_of(&path).unwrap_or(0)).step_by(sector as usize);
         let zero = |at| (format!("{name} {at} zeroed"), Damage::Zero { offset: at, len: sector.into() });
         for (says, damage) in offsets.map(zero).chain([(format!("{name} removed"), Damage::Remove)]) {
-            // What changes nothing is no damage.
-            cases.extend(image.damage(&path, &damage).ok().map(|image| Case { says, image }));
+            cases.extend(case(image, &path, says, &damage));
         }
     }
     cases

@@ -8,13 +8,18 @@ use truelog_spec::step::Durability;
 use super::{At, Deed, Driver};
 use crate::fabric::SimFs;
 use crate::oracle::{Batch, Reading};
+use crate::order::Seen;
 use crate::subject::{Ack, Archived, Claimed, Sent, Watch};
 
 impl<S: Archived> Driver<S> {
     /// Holds every claim of the engine's events against the disk, and makes each a moment to crash at.
     pub(super) fn watch(&self) -> Watch {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
+        let journal = self.journal.clone();
         Arc::new(move |claimed: Claimed| {
+            if let Some(journal) = &journal {
+                journal.push(Seen::Claim(claimed.durability, claimed.last));
+            }
             let power = claimed.durability == Durability::PowerLoss;
             if power {
                 synced.fetch_max(claimed.last, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use truelog_env::Op;
 use truelog_spec::contract::{Record, RecoveredState};
-use truelog_spec::step::CrashKind;
+use truelog_spec::step::{CrashKind, EngineStep};
 use truelog_spec::{ClientStep, Outcome};
 
 use super::Moment;
@@ -42,6 +42,8 @@ pub enum Deed {
     Crash(CrashKind),
     /// The disk has left out a sync that it was told to leave out.
     LeftOut,
+    /// The engine has taken a step, if the driver was asked to tell.
+    Step(EngineStep),
     /// A moment at which a crash may come.
     Moment(Arc<Moment>),
 }

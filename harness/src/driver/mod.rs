@@ -4,6 +4,7 @@ mod claims;
 mod deed;
 mod duty;
 mod moment;
+mod steps;
 mod units;
 mod world;
 
@@ -25,6 +26,7 @@ pub(crate) use world::carry_out;
 
 use crate::fabric::{SimFs, drive_dir};
 use crate::oracle::{Ended, Reading};
+use crate::order::{Journal, Seen};
 use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
 use duty::Duties;
 
@@ -44,6 +46,8 @@ pub struct Driver<S: Archived> {
     duties: Duties,
     /// A call has failed in this life or in one before: a drive may be out by right.
     struck: bool,
+    /// Where the engine's steps are written down, if they are.
+    journal: Option<Journal>,
 }
 
 impl<S: Archived> Driver<S> {
@@ -64,6 +68,7 @@ impl<S: Archived> Driver<S> {
             refusal: None,
             duties: Duties::default(),
             struck: false,
+            journal: None,
         };
         driver.disk.set_logging(false);
         driver.listen();
@@ -146,6 +151,7 @@ impl<S: Archived> Driver<S> {
         match step {
             ClientStep::Create => {
                 let log = S::create(&self.place)?;
+                self.saw(Seen::Ready(1, false));
                 log.watch(self.watch());
                 self.begin_life(log);
                 Ok(Outcome::Done)
@@ -170,7 +176,11 @@ impl<S: Archived> Driver<S> {
                 let weakest = acks.iter().map(|ack| ack.durability).min().unwrap_or(Durability::PowerLoss);
                 self.acked(&[], &acks, weakest)
             }
-            ClientStep::Trim { before } => Ok(Outcome::Trimmed(self.log()?.trim(*before)?)),
+            ClientStep::Trim { before } => {
+                let trimmed = self.log()?.trim(*before)?;
+                self.saw(Seen::Trimmed(trimmed));
+                Ok(Outcome::Trimmed(trimmed))
+            }
             ClientStep::Tick => {
                 let log = self.log()?;
                 log.step()?;
@@ -248,6 +258,7 @@ impl<S: Archived> Driver<S> {
         match recover::<S>(&self.place, self.watch()) {
             (Some(log), Ended::Opened { state, unread }) => {
                 self.synced.store(state.next - 1, Ordering::Relaxed);
+                self.saw(Seen::Ready(state.next, state.read_only));
                 self.begin_life(log);
                 let found = Found {
                     records: state.records.len() as u64,
@@ -304,6 +315,9 @@ impl<S: Archived> Driver<S> {
     /// Receipts are out: each must say what was sent, and point to what is there.
     fn acked(&self, sent: &[Sent], acks: &[Ack], durability: Durability) -> Result<Outcome, Refusal> {
         self.found_acks(sent, acks, durability);
+        if let Some(journal) = &self.journal {
+            crate::order::runs::acked(journal, acks);
+        }
         let first = acks.first().ok_or_else(|| malformed("no receipt"))?.lsn;
         let lsns = Lsns::new(first, first + acks.len() as u64 - 1).ok_or_else(|| malformed("no receipt"))?;
         if acks.iter().zip(lsns.iter()).any(|(ack, lsn)| ack.lsn != lsn) {

@@ -9,6 +9,7 @@ use super::{At, Deed, Diary, Driver};
 use crate::fabric::{
     Call, Choice, Coverage, Edge, Hook, Image, LOG_DIR, SimFs, Snapshot, drive_dir, drive_name, drive_number,
 };
+use crate::knobs;
 use crate::oracle::Files;
 use crate::subject::Archived;
 
@@ -36,7 +37,12 @@ impl Moment {
     pub fn powers(&self, limit: usize) -> &Powers {
         self.powers.get_or_init(|| {
             let mut images = self.snapshot.images(limit, 0);
-            let list = images.by_ref().map(|crash| (crash.image, crash.choice)).collect();
+            let list = images.by_ref().filter_map(|crash| {
+                let Some(_) = knobs::off() else { return Some((crash.image, crash.choice)) };
+                let kept = knobs::kept(&self.snapshot, &self.snapshot.kept(&crash.choice))?;
+                Some((self.snapshot.image(&kept).ok()?, crash.choice))
+            });
+            let list = list.collect();
             Powers { images: list, coverage: images.coverage() }
         })
     }

@@ -14,6 +14,7 @@ use super::{Deed, Driver, Units};
 use crate::fabric::{
     self, Call, Damage, DriveFile, Image, LOG_DIR, Plan, Reads, Role, SimFs, Snapshot, Unit, drive_dir,
 };
+use crate::order::Seen;
 use crate::subject::Archived;
 
 /// Why the world cannot do what a step says.
@@ -39,7 +40,9 @@ impl<S: Archived> Driver<S> {
     /// # Errors
     /// When the step cannot happen here.
     pub fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
-        if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
+        let done = carry_out(step, &self.units, &self.disk, self.log.is_some())?;
+        self.saw(Seen::World(step.clone()));
+        if let Some((kind, image)) = done {
             self.crash(kind, image);
             if matches!(step, WorldStep::Damage { kind: DamageKind::Copied, .. }) {
                 self.diary.note(Deed::Copied);
@@ -52,10 +55,11 @@ impl<S: Archived> Driver<S> {
     fn crash(&mut self, kind: CrashKind, image: Image) {
         self.struck |= !self.disk.faults().fired().is_empty();
         self.diary.note(Deed::Crash(kind));
-        self.end();
+        self.unseen(Self::end);
         self.disk = SimFs::from_image(&image);
         self.disk.set_logging(false);
         self.place.env = self.disk.env();
+        self.tap();
         self.listen();
     }
 }

@@ -148,7 +148,7 @@ impl Situation {
     }
 
     /// Just created, and these letters behind it.
-    fn behind(letters: &[Letter]) -> Self {
+    pub(super) fn behind(letters: &[Letter]) -> Self {
         let mut situation = Self::created();
         for letter in letters {
             // A scope's own prefix is possible.

@@ -3,12 +3,14 @@
 //! After the scope come the letters of the first life. Each `@` is a crash: the number of the moment in that
 //! life, and what the crash keeps; `here` means that the moment itself is what to look at.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use arbitrary::Unstructured;
 use truelog_spec::contract::Contract;
 use truelog_spec::step::CrashKind;
 
+use super::alphabet::Situation;
 use super::recovery::Recovery;
 use super::walk::follow;
 use super::{Letter, Scope, Sequence};
@@ -16,6 +18,11 @@ use crate::driver::{Deed, Moment};
 use crate::fabric::{Image, Unit};
 use crate::oracle;
 use crate::subject::Archived;
+
+/// The most letters of a chosen case.
+const LETTERS: usize = 8;
+/// The last moment at which a chosen case ends a second life.
+const AGAIN: usize = 40;
 
 /// The text of a first life.
 pub(super) fn first_life(scope: &Scope, sequence: &Sequence) -> String {
@@ -32,14 +39,14 @@ pub(super) fn first_life(scope: &Scope, sequence: &Sequence) -> String {
 /// A run as text gives it.
 #[derive(Debug, Clone)]
 pub struct Case {
-    scope: &'static Scope,
-    sequence: Sequence,
-    crashes: Vec<(usize, Crash)>,
+    pub(super) scope: &'static Scope,
+    pub(super) sequence: Sequence,
+    pub(super) crashes: Vec<(usize, Crash)>,
 }
 
 /// What a crash keeps.
 #[derive(Debug, Clone)]
-enum Crash {
+pub(super) enum Crash {
     Here,
     Process,
     Power(Vec<Unit>),
@@ -98,7 +105,77 @@ fn crash(text: &str) -> Option<(usize, Crash)> {
     Some((number, crash))
 }
 
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&first_life(self.scope, &self.sequence))?;
+        for (number, crash) in &self.crashes {
+            match crash {
+                Crash::Here => write!(f, " @ {number} here")?,
+                Crash::Process => write!(f, " @ {number} process")?,
+                Crash::Power(units) if units.is_empty() => write!(f, " @ {number} power none")?,
+                Crash::Power(units) => {
+                    let units: Vec<String> = units.iter().map(ToString::to_string).collect();
+                    write!(f, " @ {number} power {}", units.join(","))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Case {
+    /// A case all of whose choices come from bytes: the letters, the moment of a crash, what it keeps, and a moment in the
+    /// life behind it. Nothing where the bytes are too few.
+    #[must_use]
+    pub fn chosen<S: Archived>(bytes: &[u8]) -> Option<Self> {
+        let mut input = Unstructured::new(bytes);
+        let scope = Scope::named(Scope::RANDOM.name)?;
+        let (mut situation, mut letters) = (Situation::created(), Vec::new());
+        for _ in 0..input.int_in_range(1..=LETTERS).ok()? {
+            let possible: Vec<Letter> = Letter::USUAL
+                .iter()
+                .copied()
+                .filter(|letter| situation.clone().take(*letter).is_some())
+                .collect();
+            let letter = *input.choose(&possible).ok()?;
+            situation.take(letter);
+            letters.push(letter);
+        }
+        let sequence = Sequence { letters, fault: None };
+        let deeds = sequence.run::<S>(scope).deeds;
+        let moments: Vec<&Arc<Moment>> = deeds
+            .iter()
+            .filter_map(|deed| match deed {
+                Deed::Moment(moment) => Some(moment),
+                _ => None,
+            })
+            .collect();
+        let number = input.choose_index(moments.len()).ok()?;
+        let crash = if input.ratio(1, 4).ok()? {
+            Crash::Process
+        } else {
+            let pending = moments[number].snapshot.pending();
+            let keep = |_: &Unit| input.arbitrary().unwrap_or(false);
+            Crash::Power(pending.into_iter().filter(keep).collect())
+        };
+        let mut crashes = vec![(number, crash)];
+        if let (false, Ok(again)) = (input.is_empty(), input.int_in_range(0..=AGAIN)) {
+            crashes.push((again, if again % 2 == 0 { Crash::Power(Vec::new()) } else { Crash::Process }));
+        }
+        Some(Self { scope, sequence, crashes })
+    }
+
+    /// Moves the last crash to an earlier moment; false if there is none.
+    pub fn earlier(&mut self) -> bool {
+        match self.crashes.last_mut() {
+            Some((number, _)) if *number > 0 => {
+                *number /= 2;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Runs it, and says what happened, line by line; the last line is the verdict.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use truelog_env::{IoKind, Op};
 
 use crate::fabric::{Call, Fault, Plan, Reads, Role};
+use crate::knobs::Knob;
 
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,7 +63,7 @@ impl Kind {
             (Op::Write, Role::OnDrive(..)) => &[Self::Lost, Self::Flipped],
             _ => &[],
         };
-        Self::told(call.op).iter().chain(lies).copied()
+        Self::told(call.op).iter().chain(lies).copied().filter(|kind| Knob::of_fault(*kind).is_on())
     }
 
     /// Whether the call succeeds, and the disk has not done what it says.

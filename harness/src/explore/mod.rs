@@ -11,6 +11,7 @@ mod recovery;
 mod roles;
 mod run;
 mod scope;
+mod told;
 mod walk;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -25,10 +26,11 @@ pub use check::{check, check_archive, explore};
 pub use counts::Counts;
 pub use fault::{Kind, Struck};
 pub use faults::{check as check_faults, strike};
-pub use random::{check as check_random, draw, one as one_random};
+pub use random::{Swarm, check as check_random, draw, one as one_random};
 pub use roles::{check as check_roles, duties};
 pub use run::Sequence;
 pub use scope::{LIMIT, Scope};
+pub use told::Untold;
 
 use crate::driver::Duty;
 use crate::fabric::{Image, SimFs};

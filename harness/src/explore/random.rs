@@ -10,7 +10,7 @@ use proptest_state_machine::ReferenceStateMachine;
 
 use super::alphabet::Situation;
 use super::check::{THREADS, conclude};
-use super::{Explorer, Finding, Letter, Scope, Sequence, spell};
+use super::{Explorer, Finding, Kind, Letter, Scope, Sequence, Struck, spell};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -18,10 +18,60 @@ use crate::subject::{Archived, Plain};
 
 /// The most letters of a run.
 const LONGEST: usize = 40;
+/// The same with an archive, of which a letter is a lot of work.
+const LONGEST_ARCHIVE: usize = 10;
 
 /// What generates runs: the situation says which letters are possible, the weights how likely each is.
 #[derive(Debug, Clone, Copy)]
-struct Machine;
+struct Machine<const ARCHIVE: bool>;
+
+/// What a campaign draws a run from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swarm {
+    /// The log alone.
+    Log,
+    /// The log, and a call of the last step that goes wrong.
+    LogStruck,
+    /// A log with an archive on two drives.
+    Archive,
+    /// The same, and a call of the last step that goes wrong.
+    ArchiveStruck,
+}
+
+impl Swarm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Log, Self::LogStruck, Self::Archive, Self::ArchiveStruck];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "run",
+            Self::LogStruck => "run struck",
+            Self::Archive => "archive",
+            Self::ArchiveStruck => "archive struck",
+        }
+    }
+
+    const fn scope(self) -> &'static Scope {
+        match self {
+            Self::Log | Self::LogStruck => scope::<false>(),
+            Self::Archive | Self::ArchiveStruck => scope::<true>(),
+        }
+    }
+
+    const fn strikes(self) -> bool {
+        matches!(self, Self::LogStruck | Self::ArchiveStruck)
+    }
+}
+
+const fn scope<const ARCHIVE: bool>() -> &'static Scope {
+    if ARCHIVE { &Scope::RANDOM_ARCHIVE } else { &Scope::RANDOM }
+}
+
+const fn longest<const ARCHIVE: bool>() -> usize {
+    if ARCHIVE { LONGEST_ARCHIVE } else { LONGEST }
+}
 
 /// The state of the generator.
 #[derive(Debug, Clone)]
@@ -31,22 +81,23 @@ struct Model {
     weights: Vec<u32>,
 }
 
-impl ReferenceStateMachine for Machine {
+impl<const ARCHIVE: bool> ReferenceStateMachine for Machine<ARCHIVE> {
     type State = Model;
     type Transition = Letter;
 
     fn init_state() -> BoxedStrategy<Model> {
         let weight = prop::sample::select(vec![0, 1, 1, 8]);
-        prop::collection::vec(weight, Letter::USUAL.len())
-            .prop_map(|weights| Model { situation: Situation::created(), weights })
+        let scope = scope::<ARCHIVE>();
+        prop::collection::vec(weight, scope.alphabet.len())
+            .prop_map(|weights| Model { situation: Situation::behind(scope.prefix), weights })
             .boxed()
     }
 
     fn transitions(model: &Model) -> BoxedStrategy<Letter> {
         let possible = |letter: &Letter| model.situation.clone().take(*letter).is_some();
         let weighted = |floor: u32| -> Vec<(u32, BoxedStrategy<Letter>)> {
-            let letters =
-                Letter::USUAL.iter().copied().zip(&model.weights).filter(|(letter, _)| possible(letter));
+            let alphabet = scope::<ARCHIVE>().alphabet.iter().copied();
+            let letters = alphabet.zip(&model.weights).filter(|(letter, _)| possible(letter));
             let letters = letters.map(|(letter, weight)| ((*weight).max(floor), Just(letter).boxed()));
             letters.filter(|(weight, _)| *weight > 0).collect()
         };
@@ -83,18 +134,12 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
     let until = Instant::now() + time;
     let shared = Mutex::new(report);
     let work = |thread: u64| {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&thread.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let mut runner =
-            TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-        let strategy = Machine::sequential_strategy(1..LONGEST);
+        let mut runner = runner(seed, thread);
         while Instant::now() < until && super::lock(&shared).findings.is_empty() {
             // The strategy rejects nothing, so it always gives a run.
-            let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
+            let Some(letters) = letters::<false>(&mut runner) else { continue };
             let explorer = Explorer::new(&Scope::RANDOM);
-            let found = judge::<S>(&explorer, tree.current().1);
+            let found = judge::<S>(&explorer, Sequence { letters, fault: None });
             progress.advance(1);
             let report = &mut *super::lock(&shared);
             conclude(&explorer, report, found);
@@ -108,47 +153,94 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
     });
 }
 
-/// Draws and judges the one run that follows from `seed`. Returns what it went through: the parts that syncs played, and
-/// which letter followed which.
-pub fn one<S: Archived>(seed: u64, report: &mut Report) -> Vec<String> {
+fn runner(seed: u64, thread: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&thread.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-    let Ok(tree) = Machine::sequential_strategy(1..LONGEST).new_tree(&mut runner) else { return Vec::new() };
-    let letters = tree.current().1;
-    let explorer = Explorer::new(&Scope::RANDOM);
-    let found = judge::<S>(&explorer, letters.clone());
+    TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng)
+}
+
+fn letters<const ARCHIVE: bool>(runner: &mut TestRunner) -> Option<Vec<Letter>> {
+    let strategy = Machine::<ARCHIVE>::sequential_strategy(1..longest::<ARCHIVE>());
+    strategy.new_tree(runner).ok().map(|tree| tree.current().1)
+}
+
+/// Draws and judges the one run of a swarm that follows from `seed`. Returns what it went through: the parts that syncs
+/// played, and which letter followed which.
+pub fn one<S: Archived>(swarm: Swarm, seed: u64, report: &mut Report) -> Vec<String> {
+    let mut runner = runner(seed, 0);
+    let drawn = match swarm {
+        Swarm::Log | Swarm::LogStruck => letters::<false>(&mut runner),
+        Swarm::Archive | Swarm::ArchiveStruck => letters::<true>(&mut runner),
+    };
+    let Some(letters) = drawn else { return Vec::new() };
+    let mut sequence = Sequence { letters, fault: None };
+    let explorer = Explorer::new(swarm.scope());
+    if swarm.strikes() {
+        sequence.letters.truncate(strikeable(&sequence.letters));
+        sequence.fault = struck::<S>(&sequence, swarm.scope(), &mut runner);
+    }
+    let pairs = sequence.letters.windows(2).map(|pair| format!("{} then {}", pair[0], pair[1]));
+    let mut reached: Vec<String> = pairs.collect();
+    if let (Some(struck), Some(last)) = (sequence.fault, sequence.letters.last()) {
+        reached.push(format!("{last} struck by {}", struck.kind));
+    }
+    let found = judge::<S>(&explorer, sequence);
     conclude(&explorer, report, found);
-    let parts = explorer.duties().into_iter().map(|duty| format!("sync {duty}"));
-    let pairs = letters.windows(2).map(|pair| format!("{} then {}", pair[0], pair[1]));
-    parts.chain(pairs).collect()
+    report.count("faults fired", explorer.counts().faults.get());
+    reached.extend(explorer.duties().into_iter().map(|duty| format!("sync {duty}")));
+    reached
 }
 
-/// Runs the letters; what is found, is shrunk.
-fn judge<S: Archived>(explorer: &Explorer<'_>, letters: Vec<Letter>) -> Option<Finding> {
-    explorer.run_whole::<S>(&sequence(letters.clone()));
-    explorer.finding().map(|found| shrink::<S>(letters, found))
+/// How many letters there are up to the last one of whose calls each may go wrong.
+fn strikeable(letters: &[Letter]) -> usize {
+    letters.iter().rposition(|letter| Scope::struck(*letter)).map_or(0, |at| at + 1)
 }
 
-fn sequence(letters: Vec<Letter>) -> Sequence {
-    Sequence { letters, fault: None }
+/// A call of the last step, and what goes wrong with it.
+fn struck<S: Archived>(sequence: &Sequence, scope: &Scope, runner: &mut TestRunner) -> Option<Struck> {
+    let calls = sequence.calls::<S>(scope);
+    let ways: Vec<Struck> = calls
+        .iter()
+        .enumerate()
+        .flat_map(|(at, call)| Kind::of(call).map(move |kind| Struck { call: at, kind }))
+        .collect();
+    if ways.is_empty() {
+        return None;
+    }
+    let drawn = runner.rng().next_u64() % ways.len() as u64;
+    ways.get(usize::try_from(drawn).ok()?).copied()
+}
+
+/// Runs a sequence; what is found, is shrunk.
+fn judge<S: Archived>(explorer: &Explorer<'_>, sequence: Sequence) -> Option<Finding> {
+    run::<S>(explorer, &sequence);
+    explorer.finding().map(|found| shrink::<S>(explorer.scope, sequence, found))
+}
+
+/// Of a run with a fault only what comes of its last letter is judged: what went before is a run without one.
+fn run<S: Archived>(explorer: &Explorer<'_>, sequence: &Sequence) {
+    match sequence.fault {
+        Some(_) => drop(explorer.sequence::<S>(0, sequence)),
+        None => explorer.run_whole::<S>(sequence),
+    }
 }
 
 /// A run that breaks the same invariant, and from which no letter can be left out.
-fn shrink<S: Archived>(mut letters: Vec<Letter>, mut best: Finding) -> Finding {
+fn shrink<S: Archived>(scope: &Scope, mut sequence: Sequence, mut best: Finding) -> Finding {
     let until = Instant::now() + Duration::from_secs(20);
     let mut at = 0;
-    while at < letters.len() && Instant::now() < until {
-        let mut fewer = letters.clone();
-        fewer.remove(at);
-        let explorer = Explorer::new(&Scope::RANDOM);
-        let possible = spell(&fewer).len() == fewer.len();
-        if possible {
-            explorer.run_whole::<S>(&sequence(fewer.clone()));
+    while at < sequence.letters.len() && Instant::now() < until {
+        let mut fewer = sequence.clone();
+        fewer.letters.remove(at);
+        let explorer = Explorer::new(scope);
+        let whole = [scope.prefix, &fewer.letters].concat();
+        if spell(&whole).len() == whole.len() {
+            run::<S>(&explorer, &fewer);
         }
         match explorer.finding().filter(|found| found.violation.invariant == best.violation.invariant) {
-            Some(found) => (letters, best, at) = (fewer, found, 0),
+            Some(found) => (sequence, best, at) = (fewer, found, 0),
             None => at += 1,
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct Ran {
 
 impl Sequence {
     /// All steps, the create included, and how many of them come before the last letter.
-    fn steps(&self, scope: &Scope) -> (Vec<Step>, usize) {
+    pub(super) fn steps(&self, scope: &Scope) -> (Vec<Step>, usize) {
         let mut steps = vec![ClientStep::Create.into()];
         let mut before = 0;
         for letter in spell(&[scope.prefix, self.letters.as_slice()].concat()) {

@@ -220,6 +220,35 @@ impl Scope {
     /// What random runs are judged by: few images of each crash point, but many crash points.
     pub const RANDOM: Self = Self { limit: 8, ..scope("random", Letter::USUAL, 0, 1) };
 
+    /// The same for a log with an archive. A manifest that is rebuilt may have trims undone: it is not among the letters.
+    pub const RANDOM_ARCHIVE: Self = Self {
+        limit: 8,
+        ..archive(
+            "random-archive",
+            &[Letter::AddDrives],
+            &[
+                Letter::Append,
+                Letter::AppendLarge,
+                Letter::Batch,
+                Letter::TrimMost,
+                Letter::TrimAll,
+                Letter::Compact,
+                Letter::Work,
+                Letter::Scrub,
+                Letter::Die,
+                Letter::Blackout,
+            ],
+            0,
+            1,
+        )
+    };
+
+    /// Whether each call of a letter may go wrong, and what comes of it is known to be judged right.
+    pub(super) fn struck(letter: Letter) -> bool {
+        let archived = [Letter::AddDrives, Letter::Compact, Letter::Scrub, Letter::TrimAll];
+        FAULTED.iter().chain(&archived).any(|one| *one == letter)
+    }
+
     /// The scopes in which syncs are left out.
     pub const ROLES: &'static [Self] = &[
         Self {
@@ -303,7 +332,7 @@ impl Scope {
             .chain(Self::FAULTS)
             .chain(Self::ROLES)
             .chain(Self::ARCHIVE)
-            .chain(std::slice::from_ref(&Self::RANDOM));
+            .chain(&[Self::RANDOM, Self::RANDOM_ARCHIVE]);
         all.into_iter().find(|scope| scope.name == name)
     }
 

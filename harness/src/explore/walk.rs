@@ -11,6 +11,7 @@ use super::recovery::Recovery;
 use super::{Explorer, Finding, Scope, Sequence, lock};
 use crate::driver::{Deed, Moment};
 use crate::fabric::{Choice, Image};
+use crate::knobs::Knob;
 use crate::subject::Archived;
 
 /// How a moment was reached: the lives before it, and where each ended.
@@ -100,6 +101,9 @@ impl Explorer<'_> {
         for (image, choice) in &powers.images {
             let text = || format!("@ {number} power {}", keep(moment, choice));
             self.image::<S>(start, image, &crashed, path, &text);
+        }
+        if !Knob::Process.is_on() {
+            return;
         }
         let crashed = Crashed::new(contract, CrashKind::Process);
         let image = moment.snapshot.process_crash();
@@ -213,7 +217,7 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
             *call = None;
             contract.crash(*kind);
         }
-        Deed::LeftOut | Deed::Moment(_) => {}
+        Deed::LeftOut | Deed::Step(_) | Deed::Moment(_) => {}
     }
     Ok(())
 }

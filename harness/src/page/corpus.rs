@@ -61,6 +61,14 @@ pub enum CorpusError {
     /// A trace that is kept cannot be read.
     #[error("{0}: {1}")]
     Unreadable(&'static str, String),
+    /// A folder cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file cannot be written.
     #[error("{path}: {source}")]
     Write {
@@ -129,13 +137,46 @@ pub fn entries(root: &Path) -> Result<Vec<Entry>, CorpusError> {
 /// The first entry that cannot be made; nothing is written then. Or the first file that cannot be written.
 pub fn write(root: &Path) -> Result<usize, CorpusError> {
     let made = entries(root)?;
-    for one in &made {
-        let path = root.join(&one.path);
-        put(&path, &one.trace)?;
-        put(&path.with_extension("md"), &one.page)?;
+    for (path, text) in files(&made) {
+        put(&root.join(path), &text)?;
     }
-    put(&root.join(INDEX), &index(&made))?;
     Ok(made.len())
+}
+
+/// The files of all entries, with what must stand in them.
+fn files(entries: &[Entry]) -> Vec<(PathBuf, String)> {
+    let of = |one: &Entry| {
+        [(one.path.clone(), one.trace.clone()), (one.path.with_extension("md"), one.page.clone())]
+    };
+    let mut files: Vec<_> = entries.iter().flat_map(of).collect();
+    files.push((PathBuf::from(INDEX), index(entries)));
+    files
+}
+
+/// The files of the corpus under `root` that are not what makes them, each with what is wrong.
+///
+/// # Errors
+/// The first entry that cannot be made, or a folder that cannot be read.
+pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
+    let made = files(&entries(root)?);
+    let mut stale = Vec::new();
+    for (path, text) in &made {
+        match fs::read_to_string(root.join(path)) {
+            Ok(kept) if kept == *text => {}
+            Ok(_) => stale.push(format!("{} is not what makes it", path.display())),
+            Err(error) => stale.push(format!("{}: {error}", path.display())),
+        }
+    }
+    let corpus = root.join("corpus");
+    let found = crate::replay::traces(&corpus)
+        .map_err(|source| CorpusError::Read { path: corpus.clone(), source })?;
+    for path in found {
+        let path = path.strip_prefix(root).unwrap_or(&path);
+        if !made.iter().any(|(known, _)| known == path) {
+            stale.push(format!("{}: nothing makes it, and it is not kept", path.display()));
+        }
+    }
+    Ok(stale)
 }
 
 /// The corpus's own page: what is there, by invariant.
@@ -175,25 +216,37 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
     }
 
-    const AGAIN: &str = "make it again: cargo verify corpus";
-
     #[test]
     fn the_corpus_is_what_makes_it_and_nothing_else() {
-        let all = entries(&root()).unwrap_or_else(|error| panic!("{error}"));
-        for made in &all {
-            let path = root().join(&made.path);
-            for (path, text) in [(path.clone(), &made.trace), (path.with_extension("md"), &made.page)] {
-                let kept = fs::read_to_string(&path).unwrap_or_default();
-                assert!(kept == *text, "{} is not what makes it; {AGAIN}", path.display());
-            }
+        let stale = stale(&root()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(stale.is_empty(), "make it again: cargo verify corpus\n{}", stale.join("\n"));
+    }
+
+    #[test]
+    fn what_is_stale_is_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for one in KEPT {
+            let text = fs::read_to_string(root().join(one.path)).expect("a trace");
+            put(&dir.path().join(one.path), &text).expect("a file");
         }
-        let found = crate::replay::traces(&crate::replay::corpus()).unwrap_or_default();
-        assert_eq!(
-            found.len(),
-            all.len(),
-            "a trace is in the corpus that nothing makes, and that is not kept"
-        );
-        let kept = fs::read_to_string(root().join(INDEX)).unwrap_or_default();
-        assert!(kept == index(&all), "{INDEX} is stale; {AGAIN}");
+        write(dir.path()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(stale(dir.path()).unwrap_or_else(|error| panic!("{error}")), Vec::<String>::new());
+
+        let of = |name: &str| dir.path().join("corpus/acked-is-durable").join(name);
+        let page = fs::read_to_string(of("ack-on-write.md")).expect("a page");
+        fs::write(of("ack-on-write.md"), page.replace("acknowledged", "answered")).expect("a file");
+        fs::remove_file(of("two-commits-in-flight.md")).expect("a file");
+        fs::copy(of("ack-on-write.trace"), of("copied.trace")).expect("a file");
+        fs::write(dir.path().join(INDEX), "").expect("a file");
+        let stale = stale(dir.path()).unwrap_or_else(|error| panic!("{error}"));
+        for name in [
+            "ack-on-write.md is not",
+            "two-commits-in-flight.md: ",
+            "copied.trace: nothing",
+            "README.md is not",
+        ] {
+            assert!(stale.iter().any(|one| one.contains(name)), "{name}: {stale:?}");
+        }
+        assert_eq!(stale.len(), 4, "{stale:?}");
     }
 }

@@ -16,7 +16,7 @@ mod logging;
 mod open;
 mod output;
 mod rebuild;
-mod receipt_line;
+pub mod receipt_line;
 mod receipts;
 mod stat;
 mod verify;

@@ -41,7 +41,7 @@ pub(crate) fn write(receipt: &Receipt, text: &mut Vec<u8>) -> serde_json::Result
 
 /// What one line of a receipts file is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Parsed {
+pub enum Parsed {
     /// A receipt.
     Whole(Claim),
     /// The beginning of a receipt that was never printed whole, and behind it, on the same line, a whole one.
@@ -56,7 +56,8 @@ pub(crate) enum Parsed {
 
 /// Reads one line, without its newline. An append that was killed may have printed half a line; the next one
 /// that writes to the same file goes on behind it.
-pub(crate) fn parse(line: &[u8]) -> Parsed {
+#[must_use]
+pub fn parse(line: &[u8]) -> Parsed {
     /// How every receipt begins.
     const START: &[u8] = b"{\"log\":\"";
     let line = line.trim_ascii();

@@ -1,0 +1,137 @@
+//! What the runs come to: what falls for each invariant, and what each knob of the harness is needed for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
+use truelog_spec::switches::Switch;
+use truelog_spec::{Invariant, Status, prefetch};
+
+use super::{End, Row};
+use crate::knobs::Knob;
+
+/// What falls for each invariant: mutants, and switches of the two models.
+pub(super) type Columns = BTreeMap<String, BTreeSet<String>>;
+
+/// The columns: `fallen` are mutants, each with an invariant that it fell for.
+pub(super) fn columns<'a>(fallen: impl Iterator<Item = (&'a str, &'a str)>) -> Columns {
+    let mut columns: Columns = BTreeMap::new();
+    let mut add = |invariant: &str, what: String| {
+        columns.entry(invariant.to_owned()).or_default().insert(what);
+    };
+    for (mutant, invariant) in fallen {
+        add(invariant, mutant.to_owned());
+    }
+    for switch in Switch::ALL {
+        add(switch.invariant().as_str(), format!("switch {switch}"));
+    }
+    for switch in prefetch::Switch::ALL {
+        add(switch.invariant().as_str(), format!("switch {switch} of the prefetch"));
+    }
+    columns
+}
+
+/// The columns of what was killed as declared.
+pub(super) fn of_rows(rows: &[Row]) -> Columns {
+    let killed = rows.iter().filter(|row| row.end == End::Killed && row.without.is_none());
+    columns(killed.map(|row| (row.mutant.as_str(), row.invariant.as_str())))
+}
+
+/// What is wrong with the columns: an invariant that is checked and for which nothing falls, two for which the same does.
+pub(super) fn faults(columns: &Columns) -> Vec<String> {
+    let checked = Invariant::ALL.iter().filter(|one| one.status() == Status::Checked);
+    let empty = checked.filter(|one| !columns.contains_key(one.as_str()));
+    let mut faults: Vec<String> = empty.map(|one| format!("nothing falls for {one}")).collect();
+    for (one, falls) in columns {
+        let same = columns.iter().find(|(other, also)| *other > one && *also == falls);
+        faults.extend(same.map(|(other, _)| format!("the same falls for {one} and for {other}")));
+    }
+    faults
+}
+
+/// The columns as a table. Switches are counted; cargo test holds each to its own invariant.
+pub(super) fn show(columns: &Columns) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_header(["invariant", "mutants that fall", "switches"]);
+    for invariant in Invariant::ALL {
+        let falls = columns.get(invariant.as_str());
+        let (switches, mutants): (Vec<&String>, Vec<&String>) =
+            falls.into_iter().flatten().partition(|what| what.starts_with("switch "));
+        let mutants = match (invariant.status(), mutants.is_empty()) {
+            (Status::Unchecked, _) => "UNCHECKED".to_owned(),
+            (Status::Checked, true) => "no mutant".to_owned(),
+            (Status::Checked, false) => {
+                mutants.iter().map(|mutant| mutant.as_str()).collect::<Vec<_>>().join("\n")
+            }
+        };
+        table.add_row([invariant.to_string(), mutants, switches.len().to_string()]);
+    }
+    table.to_string()
+}
+
+/// For each knob that was turned off: the mutants that live then.
+pub(super) fn needs(rows: &[Row]) -> BTreeMap<Knob, BTreeSet<&str>> {
+    let mut needs: BTreeMap<Knob, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        let Some(knob) = row.without else { continue };
+        let living = needs.entry(knob).or_default();
+        if row.end == End::Survived {
+            living.insert(&row.mutant);
+        }
+    }
+    needs
+}
+
+/// The knobs and what lives without them, as a table.
+pub(super) fn show_needs(needs: &BTreeMap<Knob, BTreeSet<&str>>) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_header(["turned off", "mutants that live then"]);
+    for knob in Knob::value_variants() {
+        let living = match needs.get(knob) {
+            None => "not tried".to_owned(),
+            Some(living) if living.is_empty() => "none".to_owned(),
+            Some(living) => living.iter().copied().collect::<Vec<_>>().join("\n"),
+        };
+        table.add_row([knob.name(), living]);
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(mutant: &str, invariant: &str, end: End, without: Option<Knob>) -> Row {
+        let (mutant, invariant) = (mutant.to_owned(), invariant.to_owned());
+        Row { mutant, origin: String::new(), check: String::new(), invariant, without, end, seconds: 0.0 }
+    }
+
+    #[test]
+    fn two_equal_columns_and_an_empty_one_are_told() {
+        let rows = [row("a", "append-resolves", End::Survived, None)];
+        let mut columns = of_rows(&rows);
+        assert!(
+            columns.values().flatten().all(|what| what.starts_with("switch ")),
+            "what lives fell for nothing"
+        );
+        assert!(faults(&columns).is_empty(), "{:?}", faults(&columns));
+        let falls = columns.remove("append-resolves").expect("a column");
+        columns.insert("books-balance".to_owned(), falls.clone());
+        assert_eq!(faults(&columns), ["nothing falls for append-resolves"]);
+        columns.insert("append-resolves".to_owned(), falls);
+        assert_eq!(faults(&columns), ["the same falls for append-resolves and for books-balance"]);
+    }
+
+    #[test]
+    fn a_knob_is_needed_by_the_mutants_that_live_without_it() {
+        let rows = [
+            row("a", "", End::Survived, Some(Knob::Names)),
+            row("b", "", End::Killed, Some(Knob::Names)),
+            row("b", "", End::Killed, Some(Knob::Sizes)),
+            row("c", "", End::Survived, None),
+        ];
+        let needs = needs(&rows);
+        assert_eq!(needs[&Knob::Names], BTreeSet::from(["a"]));
+        assert!(needs[&Knob::Sizes].is_empty() && !needs.contains_key(&Knob::Power));
+    }
+}

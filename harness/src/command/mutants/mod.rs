@@ -1,0 +1,326 @@
+//! `cargo verify mutants`: the harness proves that it can see.
+//!
+//! A mutant is a patch in corpus/mutants that puts a real bug into the engine. Its header declares, before
+//! any run, which check must kill it and which invariant that check must name. Each patch is applied to a
+//! copy of the tree, built, and checked there. Surviving, dying for another invariant, no longer applying and
+//! not building are four different errors.
+//!
+//! A canary is a mutant that shows that a check can fail at all. Each check has one; a header says of which.
+
+mod campaign;
+mod declared;
+mod matrix;
+mod workshop;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
+use serde::Serialize;
+
+use super::out;
+use crate::knobs::Knob;
+use crate::order::MECHANISM;
+use declared::{Declared, Kill, declared};
+use workshop::Workshop;
+
+/// What to build and kill.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only these mutants (comma-separated slugs).
+    #[arg(long, value_delimiter = ',', value_name = "SLUG")]
+    only: Vec<String>,
+    /// Each check against its canary, instead of each mutant against its check.
+    #[arg(long, conflicts_with_all = ["knobs", "campaign"])]
+    canaries: bool,
+    /// Each mutant against its check without one thing that the harness can do, for each of these: what lives needs it.
+    #[arg(long, conflicts_with = "campaign")]
+    knobs: bool,
+    /// Draw mutants by the seed, and see whether a campaign finds them that is not told what they are.
+    #[arg(long)]
+    campaign: bool,
+    /// How many mutants are drawn for campaigns.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "campaign")]
+    count: usize,
+    /// How long each campaign may take, in minutes; parts of one are allowed.
+    #[arg(long, value_name = "M", default_value_t = 5.0, requires = "campaign")]
+    minutes: f64,
+    /// How many mutants are checked at once, while the next one is built.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: u8,
+    /// The seed that the checks are given.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the table as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a mutant ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "end")]
+enum End {
+    /// Killed by the check, for the invariant, that it declares.
+    Killed,
+    /// The check found nothing.
+    Survived,
+    /// The check found something else.
+    Misnamed { named: Vec<String> },
+    /// The patch no longer fits the tree.
+    NoLongerApplies { says: String },
+    /// The patched tree does not compile.
+    DoesNotBuild { says: String },
+    /// The check did not run to its end.
+    Broke { says: String },
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Killed => f.write_str("killed"),
+            Self::Survived => f.write_str("SURVIVED"),
+            Self::Misnamed { named } => write!(f, "KILLED FOR ANOTHER INVARIANT: {}", named.join(", ")),
+            Self::NoLongerApplies { says } => write!(f, "NO LONGER APPLIES: {says}"),
+            Self::DoesNotBuild { says } => write!(f, "DOES NOT BUILD: {says}"),
+            Self::Broke { says } => write!(f, "BROKE: {says}"),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    mutant: String,
+    origin: String,
+    check: String,
+    invariant: String,
+    /// What the check had to do without.
+    #[serde(serialize_with = "name_of")]
+    without: Option<Knob>,
+    end: End,
+    seconds: f64,
+}
+
+fn name_of<S: serde::Serializer>(knob: &Option<Knob>, serializer: S) -> Result<S::Ok, S::Error> {
+    knob.map(Knob::name).serialize(serializer)
+}
+
+/// Runs the mutants; fails unless each is killed as declared.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    if arguments.campaign {
+        return campaign::run(&root, arguments);
+    }
+    let rows = match rows(&root, arguments) {
+        Ok(rows) => rows,
+        Err(error) => {
+            eprintln!("cargo verify mutants: {error}");
+            return ExitCode::from(4);
+        }
+    };
+    if rows.is_empty() {
+        eprintln!("cargo verify mutants: no such mutant in corpus/mutants");
+        return ExitCode::from(2);
+    }
+    let (says, wrong) = conclude(&rows, arguments);
+    let end = ExitCode::from(u8::from(!wrong.is_empty()));
+    let end = if arguments.json { out::json(&rows, end) } else { out::print(says, end) };
+    wrong.iter().for_each(|one| eprintln!("WRONG: {one}"));
+    end
+}
+
+/// What a run comes to, and what is wrong with that. Of a part of the mutants the whole cannot be said.
+fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
+    let whole = arguments.only.is_empty();
+    if arguments.knobs {
+        let needs = matrix::needs(rows);
+        let idle = needs.iter().filter(|(_, living)| whole && living.is_empty());
+        let broke =
+            rows.iter().filter(|row| !matches!(row.end, End::Killed | End::Survived | End::Misnamed { .. }));
+        let mut wrong: Vec<String> = broke.map(|row| format!("{}: {}", row.mutant, row.end)).collect();
+        wrong.extend(idle.map(|(knob, _)| format!("no mutant needs `{}`", knob.name())));
+        return (format!("{}\n{}", render(rows), matrix::show_needs(&needs)), wrong);
+    }
+    let lives = rows.iter().filter(|row| row.end != End::Killed);
+    let mut wrong: Vec<String> =
+        lives.map(|row| format!("{}: {}: {}", row.mutant, row.check, row.end)).collect();
+    if !whole || arguments.canaries {
+        return (render(rows), wrong);
+    }
+    let columns = matrix::of_rows(rows);
+    wrong.extend(matrix::faults(&columns));
+    (format!("{}\n{}", render(rows), matrix::show(&columns)), wrong)
+}
+
+/// A patch, and the checks that it is held against.
+type Trial = (Declared, Vec<Kill>);
+
+fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
+    let mutants = declared(&root.join("corpus/mutants"))?;
+    let trials: Vec<Trial> = mutants
+        .into_iter()
+        .filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.slug))
+        .map(|mutant| {
+            let kills = if arguments.canaries {
+                mutant.canaries.clone()
+            } else if arguments.knobs {
+                without(&mutant.kill)
+            } else {
+                vec![mutant.kill.clone()]
+            };
+            (mutant, kills)
+        })
+        .filter(|(_, kills)| !kills.is_empty())
+        .collect();
+    let workshop = Mutex::new(Workshop::new(root)?);
+    let (next, rows) = (Mutex::new(trials.iter().enumerate()), Mutex::new(Vec::new()));
+    let work = || -> io::Result<()> {
+        while let Some((index, (mutant, kills))) = lock(&next).next() {
+            let done = attempt(&workshop, mutant, kills, arguments.seed)?;
+            lock(&rows).push((index, done));
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..arguments.jobs).map(|_| scope.spawn(work)).collect();
+        let ended = work();
+        others.into_iter().fold(ended, |ended, other| {
+            let broke = |_| Err(io::Error::other("a mutant's thread did not come to its end"));
+            ended.and(other.join().unwrap_or_else(broke))
+        })
+    })?;
+    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rows.sort_by_key(|(index, _)| *index);
+    Ok(rows.into_iter().flat_map(|(_, rows)| rows).collect())
+}
+
+/// The check of a mutant, once for each knob that it can do without.
+fn without(kill: &Kill) -> Vec<Kill> {
+    let knobs = Knob::value_variants().iter().filter(|knob| knob.is_of(&kill.check));
+    knobs.map(|knob| Kill { without: Some(*knob), ..kill.clone() }).collect()
+}
+
+/// Builds a mutant while nobody else builds, and checks it beside others.
+fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: u64) -> io::Result<Vec<Row>> {
+    let slug = &mutant.slug;
+    let built = {
+        let workshop = lock(workshop);
+        eprintln!("{slug}: building");
+        workshop.build(mutant)?
+    };
+    let mut rows = Vec::new();
+    for kill in kills {
+        let began = Instant::now();
+        let end = match &built {
+            Ok(built) => built.check(kill, seed)?,
+            Err(end) => end.clone(),
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        let without = kill.without.map_or_else(String::new, |knob| format!(" without {}", knob.name()));
+        eprintln!("{slug}: {}{without}: {end} in {seconds:.0} s", kill.check);
+        rows.push(Row {
+            mutant: slug.clone(),
+            origin: mutant.origin.clone(),
+            check: kill.check.clone(),
+            invariant: kill.invariants.join(", "),
+            without: kill.without,
+            end,
+            seconds,
+        });
+    }
+    Ok(rows)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn render(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_header([
+        "mutant",
+        "origin",
+        "check",
+        "invariant",
+        "end",
+        "seconds",
+    ]);
+    for row in rows {
+        let without = row.without.map_or_else(String::new, |knob| format!(" without {}", knob.name()));
+        table.add_row([
+            row.mutant.clone(),
+            row.origin.clone(),
+            format!("{}{without}", row.check),
+            row.invariant.clone(),
+            row.end.to_string(),
+            format!("{:.0}", row.seconds),
+        ]);
+    }
+    let killed = rows.iter().filter(|row| row.end == End::Killed).count();
+    format!("{table}\nkilled as declared: {killed} of {}", rows.len())
+}
+
+/// What a check's report says of the mutant.
+fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> End {
+    let Ok(reports) = serde_json::from_slice::<serde_json::Value>(stdout) else {
+        return End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) };
+    };
+    let mut named: Vec<String> = reports
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|report| report["findings"].as_array())
+        .flatten()
+        .filter_map(|finding| finding["invariant"].as_str().map(str::to_owned))
+        .collect();
+    named.sort();
+    named.dedup();
+    // Beside a broken promise, a run that only leaves the mechanism says nothing more; alone it names no promise.
+    if named.iter().any(|name| name != MECHANISM) {
+        named.retain(|name| name != MECHANISM);
+    }
+    match named.as_slice() {
+        // Whose surroundings failed has seen nothing; whoever left something out may have.
+        [] if !matches!(code, Some(0 | 3)) => End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) },
+        [] => End::Survived,
+        all if *all == kill.invariants[..] => End::Killed,
+        _ => End::Misnamed { named },
+    }
+}
+
+/// The last line that says something.
+fn tail(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kill() -> Kill {
+        Kill { check: "crash".into(), invariants: vec!["acked-is-durable".into()], without: None }
+    }
+
+    #[test]
+    fn a_mutant_is_killed_only_for_the_invariant_it_declares() {
+        let killed = br#"[{"findings":[{"invariant":"acked-is-durable"}]}]"#;
+        assert_eq!(judge(&kill(), Some(1), killed, b""), End::Killed);
+        let other = br#"[{"findings":[{"invariant":"nothing-invented"}]}]"#;
+        assert_eq!(
+            judge(&kill(), Some(1), other, b""),
+            End::Misnamed { named: vec!["nothing-invented".into()] }
+        );
+        let both = br#"[{"findings":[{"invariant":"acked-is-durable"},{"invariant":"mechanism"}]}]"#;
+        assert_eq!(judge(&kill(), Some(1), both, b""), End::Killed);
+        let off = br#"[{"findings":[{"invariant":"mechanism"}]}]"#;
+        assert_eq!(judge(&kill(), Some(1), off, b""), End::Misnamed { named: vec!["mechanism".into()] });
+        assert_eq!(judge(&kill(), Some(0), br#"[{"findings":[]}]"#, b""), End::Survived);
+        assert!(matches!(judge(&kill(), Some(101), b"", b"boom"), End::Broke { .. }));
+        assert!(matches!(judge(&kill(), Some(4), br#"[{"findings":[]}]"#, b"no strace"), End::Broke { .. }));
+    }
+}

@@ -1,0 +1,183 @@
+//! Where mutants are built: a copy of the tree, in which one follows the other, sharing what does not change.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::declared::{Declared, Kill};
+use super::{End, tail};
+
+/// The copy, and what is built from it.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    root: PathBuf,
+    base: PathBuf,
+    copy: PathBuf,
+    target: PathBuf,
+}
+
+/// A mutant's verifier, beside the next one's.
+#[derive(Debug)]
+pub(super) struct Built {
+    program: PathBuf,
+    copy: PathBuf,
+}
+
+impl Workshop {
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let copy = base.join("mutants/tree");
+        fs::create_dir_all(&copy)?;
+        fs::create_dir_all(base.join("mutants/target"))?;
+        Ok(Self {
+            root: root.canonicalize()?,
+            base: base.join("mutants").canonicalize()?,
+            copy: copy.canonicalize()?,
+            target: base.join("mutants/target").canonicalize()?,
+        })
+    }
+
+    /// Where what is made of mutants is kept.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Applies the patch to a fresh copy and builds that; or says why not.
+    pub(super) fn build(&self, mutant: &Declared) -> io::Result<Result<Built, End>> {
+        self.refresh()?;
+        let applied = Command::new("git")
+            .args(["apply", "--unsafe-paths", "--whitespace=nowarn"])
+            .arg(format!("--directory={}", self.copy.display()))
+            .arg(&mutant.patch)
+            .current_dir("/")
+            .output()?;
+        if !applied.status.success() {
+            return Ok(Err(End::NoLongerApplies { says: tail(&applied.stderr) }));
+        }
+        let built = self.cargo(&["build", "--quiet", "--package", "truelog-harness", "--bin", "verify"])?;
+        if !built.status.success() {
+            return Ok(Err(End::DoesNotBuild { says: first_error(&built.stderr) }));
+        }
+        let program = self.target.join(format!("verify-{}", mutant.slug));
+        fs::copy(self.target.join("debug/verify"), &program)?;
+        Ok(Ok(Built { program, copy: self.copy.clone() }))
+    }
+
+    fn refresh(&self) -> io::Result<()> {
+        let listed = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(&self.root)
+            .output()?;
+        if !listed.status.success() {
+            return Err(io::Error::other("git does not list the tree; mutants need a git checkout"));
+        }
+        let names = String::from_utf8_lossy(&listed.stdout);
+        mirror(&self.root, &self.copy, names.split('\0').filter(|name| !name.is_empty()))
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> io::Result<Output> {
+        Command::new(env!("CARGO"))
+            .args(arguments)
+            .current_dir(&self.copy)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .output()
+    }
+}
+
+/// The first error that cargo tells, or else its last line.
+fn first_error(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    text.lines().find(|line| line.starts_with("error")).map_or_else(|| tail(stderr), str::to_owned)
+}
+
+/// Makes `to` hold just what of `names` is in `from`, touching only what differs, so that builds stay incremental. What
+/// has gone from the tree must go from the copy: two files of one module do not build.
+fn mirror<'a>(from: &Path, to: &Path, names: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let mut wanted = BTreeSet::new();
+    for name in names {
+        // What git knows, and is not there, was removed.
+        let Ok(bytes) = fs::read(from.join(name)) else { continue };
+        let path = to.join(name);
+        if !fs::read(&path).is_ok_and(|found| found == bytes) {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(&path, bytes)?;
+        }
+        wanted.insert(path);
+    }
+    prune(to, &wanted)
+}
+
+fn prune(dir: &Path, wanted: &BTreeSet<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            prune(&entry.path(), wanted)?;
+        } else if !wanted.contains(&entry.path()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+impl Built {
+    /// The verifier.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs one check of the mutant, and says how that ended.
+    pub(super) fn check(&self, kill: &Kill, seed: u64) -> io::Result<End> {
+        let mut command = Command::new(&self.program);
+        command.args(["--json", "--only", &kill.check, "--seed", &seed.to_string()]);
+        if let Some(knob) = kill.without {
+            command.args(["--without", &knob.name()]);
+        }
+        let checked = command.current_dir(&self.copy).output()?;
+        Ok(super::judge(kill, checked.status.code(), &checked.stdout, &checked.stderr))
+    }
+}
+
+impl Drop for Built {
+    fn drop(&mut self) {
+        // A verifier that stays is overwritten by the next run.
+        let _ = fs::remove_file(&self.program);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module that had become a folder kept its old file in the copy, and no mutant did build any more.
+    #[test]
+    fn what_has_gone_from_the_tree_goes_from_the_copy() {
+        let (from, to) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let put = |name: &str, text: &str| {
+            let path = from.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        };
+        let copied = |names: &[&str]| {
+            mirror(from.path(), to.path(), names.iter().copied()).expect("a copy");
+            let there = |name: &&str| to.path().join(name).exists();
+            ["a.rs", "a/mod.rs", "b.rs"].into_iter().filter(there).collect::<Vec<_>>()
+        };
+        put("a.rs", "one");
+        put("b.rs", "two");
+        assert_eq!(copied(&["a.rs", "b.rs"]), ["a.rs", "b.rs"]);
+        let kept = fs::metadata(to.path().join("b.rs")).and_then(|data| data.modified()).expect("a time");
+        put("a/mod.rs", "three");
+        fs::remove_file(from.path().join("a.rs")).expect("a file");
+        assert_eq!(copied(&["a.rs", "a/mod.rs", "b.rs"]), ["a/mod.rs", "b.rs"]);
+        let now = fs::metadata(to.path().join("b.rs")).and_then(|data| data.modified()).expect("a time");
+        assert_eq!(kept, now, "what is the same is not touched");
+        fs::write(to.path().join("b.rs"), "patched").expect("a file");
+        copied(&["a/mod.rs", "b.rs"]);
+        assert_eq!(fs::read_to_string(to.path().join("b.rs")).expect("a file"), "two");
+    }
+}
