@@ -8,7 +8,7 @@ use truelog::{Error, Inspection, RunEntry};
 
 use crate::archive::Run;
 use crate::args::Place;
-use crate::drives::Drive;
+use crate::drives::{Drive, Orphan};
 use crate::failure::Failure;
 use crate::open;
 use crate::output;
@@ -31,6 +31,8 @@ struct Shown {
     runs: Vec<Run>,
     /// The drives of the archive.
     drives: Vec<Drive>,
+    /// The files on drives that are no part of the log.
+    orphans: Vec<Orphan>,
     /// Records in the archive of which no copy can be reached.
     unavailable: Vec<(u64, u64)>,
     options: Stored,
@@ -77,6 +79,9 @@ pub(crate) fn run(args: &Place, json: bool, out: &mut dyn Write) -> Result<(), F
         }
         for drive in shown.drives.iter().filter(|drive| !drive.serves()) {
             output::line(out, &format!("NOT SERVING  {}", drive.text()))?;
+        }
+        for orphan in &shown.orphans {
+            output::line(out, &orphan.text())?;
         }
         for (first, last) in &shown.unavailable {
             output::line(
@@ -128,6 +133,7 @@ fn gather(args: &Place, view: &Inspection) -> Shown {
         runs: view.runs().iter().map(Run::new).collect(),
         unavailable: unreached(view).map(|run| (run.lsns.first.get(), run.lsns.last.get())).collect(),
         drives: view.drives().iter().map(|state| Drive::new(state, view.runs())).collect(),
+        orphans: view.orphans().iter().map(Orphan::new).collect(),
         options: Stored {
             block_size: options.block_size,
             segment_size: options.segment_size,

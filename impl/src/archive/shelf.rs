@@ -5,7 +5,7 @@ use super::entry::{DriveEntry, DriveStatus, Evidence};
 use super::set::DriveSet;
 use crate::home::Home;
 use crate::lsn::DriveNo;
-use crate::manifest::Edition;
+use crate::manifest::{ArchiveState, Edition};
 
 /// A drive, and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Looks at all drives that the manifest names.
-    pub(crate) fn open(log: &Home, drives: &[DriveEntry], generation: u64) -> Self {
-        Self { slots: drives.iter().map(|entry| Slot::new(entry, look(log, entry, generation))).collect() }
+    pub(crate) fn open(log: &Home, archive: &ArchiveState) -> Self {
+        let looked = archive.drives.iter().map(|entry| Slot::new(entry, look(log, entry, archive)));
+        Self { slots: looked.collect() }
     }
 
     /// The drives, ascending.
@@ -123,22 +124,26 @@ impl Shelf {
     }
 
     /// What the manifest says of a drive from now on.
-    pub(crate) fn set(&mut self, entry: &DriveEntry, home: Option<Home>) {
-        match self.slot_mut(entry.number) {
-            Some(slot) => {
-                slot.state.entry = entry.clone();
-                slot.state.suspect = None;
-                if home.is_some() {
-                    (slot.home, slot.state.out) = (home, None);
-                }
-            }
-            None => {
-                let read_only = home.as_ref().is_some_and(|home| home.volume.read_only);
-                self.slots
-                    .push(Slot::new(entry, Look { home, out: None, read_only, edition: Edition::default() }));
-                self.slots.sort_by_key(|slot| slot.state.entry.number);
-            }
+    pub(crate) fn set(&mut self, entry: &DriveEntry) {
+        if let Some(slot) = self.slot_mut(entry.number) {
+            slot.state.entry = entry.clone();
+            slot.state.suspect = None;
         }
+    }
+
+    /// Nothing is wrong with a drive any more.
+    pub(crate) fn readmit(&mut self, entry: &DriveEntry) {
+        self.set(entry);
+        if let Some(slot) = self.slot_mut(entry.number).filter(|slot| slot.home.is_some()) {
+            slot.state.out = None;
+        }
+    }
+
+    /// A drive was added, or is elsewhere now.
+    pub(crate) fn place(&mut self, entry: &DriveEntry, look: Look) {
+        self.remove(entry.number);
+        self.slots.push(Slot::new(entry, look));
+        self.slots.sort_by_key(|slot| slot.state.entry.number);
     }
 
     /// A drive is forgotten.
