@@ -226,11 +226,12 @@ impl RunIndex {
 /// How many bytes of the log go into a run of at most `room` bytes, if nothing of them can be compressed: each block of
 /// `target` bytes has a header, padding and a row of the index.
 pub(crate) fn fits_into(room: u64, target: u32, block: u32) -> u64 {
-    let blocks = (room / u64::from(target.max(1))).saturating_add(1);
     let each = as_u64(BLOCK_HEADER + INDEX_ROW) + u64::from(block);
-    // The run's header, and the index: its own header and padding.
-    let rest = as_u64(BLOCK_HEADER) + 2 * u64::from(block);
-    room.saturating_sub(blocks.saturating_mul(each)).saturating_sub(rest)
+    // The run's header, the index's own header and padding, and a last block that is not full.
+    let rest = as_u64(BLOCK_HEADER) + 2 * u64::from(block) + each;
+    let target = u64::from(target);
+    let fits = u128::from(room.saturating_sub(rest)) * u128::from(target) / u128::from(target + each);
+    u64::try_from(fits).unwrap_or(u64::MAX)
 }
 
 /// A run that is being made: what is to be written, and where.

@@ -139,10 +139,13 @@ impl Shelf {
         }
     }
 
-    /// A drive was added, or is elsewhere now.
+    /// A drive was added, or is elsewhere now. One that has failed has failed, wherever it is.
     pub(crate) fn place(&mut self, entry: &DriveEntry, look: Look) {
+        let suspect = self.slot(entry.number).and_then(|slot| slot.state.suspect);
         self.remove(entry.number);
-        self.slots.push(Slot::new(entry, look));
+        let mut slot = Slot::new(entry, look);
+        slot.state.suspect = suspect;
+        self.slots.push(slot);
         self.slots.sort_by_key(|slot| slot.state.entry.number);
     }
 
