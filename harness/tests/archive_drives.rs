@@ -355,6 +355,26 @@ fn a_damaged_copy_of_the_manifest_is_called_so_and_a_scrub_mends_it() {
     check(&log, 1);
 }
 
+/// No drive serves then, and none is to blame: what they have is read all the same, or no scrub could begin.
+#[test]
+fn when_no_copy_of_the_manifest_is_any_good_the_runs_still_are() {
+    let sim = sim();
+    archived(&sim);
+    let mut image = sim.snapshot().process_crash();
+    for number in [1, 2] {
+        let damage = Damage::Flip { bit: 8 * 40 };
+        image = image.damage(&drive(number).join("MANIFEST"), &damage).expect("damage");
+    }
+    let sim = SimFs::from_image(&image);
+    let (log, recovered) = open(&sim);
+    assert_eq!(outs(&recovered.drives).len(), 2);
+    check(&log, 1);
+    let report = log.scrub(None, true).expect("a report");
+    assert_eq!((report.readmitted.len(), report.lost.len()), (2, 0), "{report:?}");
+    log.close().expect("closed");
+    assert_eq!(open(&sim).1.drives, []);
+}
+
 #[test]
 fn a_drive_that_has_failed_is_not_let_in_again_by_an_add() {
     let sim = sim();

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use truelog::{Error, Inspection, RunEntry};
+use truelog::{DriveOut, DriveState, Error, Inspection, RunEntry};
 
 use crate::archive::Run;
 use crate::args::Place;
@@ -109,8 +109,8 @@ pub(crate) fn run(args: &Place, json: bool, out: &mut dyn Write) -> Result<(), F
 /// The runs of which no copy can be reached.
 fn unreached(view: &Inspection) -> impl Iterator<Item = &RunEntry> {
     let drives = view.drives();
-    let reached: Vec<_> =
-        drives.iter().filter(|drive| drive.out.is_none()).map(|drive| drive.entry.number).collect();
+    let is_read = |drive: &&DriveState| drive.out.is_none_or(DriveOut::is_mended_by_scrub);
+    let reached: Vec<_> = drives.iter().filter(is_read).map(|drive| drive.entry.number).collect();
     view.runs().iter().filter(move |run| !reached.iter().any(|drive| run.copies.contains(*drive)))
 }
 

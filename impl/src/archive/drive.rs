@@ -124,8 +124,10 @@ pub enum DriveOut {
 }
 
 impl DriveOut {
-    /// Whether a scrub puts the drive in order: it is this log's, and only its copy of the manifest is no good.
-    pub(crate) const fn is_mended_by_scrub(self) -> bool {
+    /// Whether a scrub puts the drive in order: it is this log's, and only its copy of the manifest is no good. Until then
+    /// it is read where no other drive has a copy.
+    #[must_use]
+    pub const fn is_mended_by_scrub(self) -> bool {
         matches!(self, Self::Stale { .. } | Self::CopyDamaged(_))
     }
 }

@@ -77,13 +77,15 @@ impl Shelf {
         slot.home.clone().filter(|_| slot.state.out.is_none())
     }
 
-    /// The drives of a set that can be read, the best first: those that serve, then those that failed elsewhere. What
-    /// every read returns is checked, so that a drive that failed may still be asked when no other copy is left.
+    /// The drives of a set that can be read, the best first: those that serve, then those that failed elsewhere, then
+    /// those whose copy of the manifest is no good. What every read returns is checked, so that such a drive may still be
+    /// asked when no other copy is left.
     pub(crate) fn readable(&self, set: DriveSet) -> Vec<(DriveNo, Home, bool)> {
         let mut found: Vec<_> = self
             .slots
             .iter()
-            .filter(|slot| set.contains(slot.state.entry.number) && slot.state.out.is_none())
+            .filter(|slot| set.contains(slot.state.entry.number))
+            .filter(|slot| slot.state.out.is_none_or(DriveOut::is_mended_by_scrub))
             .filter_map(|slot| {
                 let home = slot.home.clone()?;
                 Some((slot.rank(), slot.state.entry.number, home, slot.state.serves()))
@@ -91,6 +93,14 @@ impl Shelf {
             .collect();
         found.sort_by_key(|(rank, number, ..)| (*rank, *number));
         found.into_iter().map(|(_, number, home, serves)| (number, home, serves)).collect()
+    }
+
+    /// Where the drives of a set are from which a run may go that is replaced: they are of this log's history.
+    pub(crate) fn removable(&self, set: DriveSet) -> Vec<Home> {
+        let fit = self.slots.iter().filter(|slot| slot.state.out.is_none());
+        fit.filter(|slot| set.contains(slot.state.entry.number))
+            .filter_map(|slot| slot.home.clone())
+            .collect()
     }
 
     /// The drives that serve and can be written to, with their homes and capacities.
@@ -170,10 +180,11 @@ impl Slot {
     }
 
     const fn rank(&self) -> u8 {
-        match (self.state.serves(), self.state.entry.is_healthy()) {
-            (true, _) => 0,
-            (false, true) => 1,
-            (false, false) => 2,
+        match (self.state.serves(), self.state.entry.is_healthy(), self.state.out.is_none()) {
+            (true, ..) => 0,
+            (false, true, true) => 1,
+            (false, false, true) => 2,
+            (false, _, false) => 3,
         }
     }
 }
