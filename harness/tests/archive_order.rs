@@ -21,19 +21,8 @@ fn life(deeds: &'static [Deed]) -> Vec<Seen> {
 }
 
 fn archived() -> Vec<Seen> {
-    use Deed::{AddDrive, Append, Close, Compact, Create};
-    life(&[
-        Create,
-        AddDrive(1),
-        AddDrive(2),
-        Append(200),
-        Append(200),
-        Append(200),
-        Compact,
-        Append(200),
-        Compact,
-        Close,
-    ])
+    use Deed::{Append, Close, Compact, Create, Seal};
+    life(&[Create, Seal(3), Compact, Append(200), Compact, Close])
 }
 
 /// The run without these calls.
@@ -102,20 +91,8 @@ fn what_a_run_replaces_is_removed_once_all_drives_know_and_nobody_reads_it() {
 
 #[test]
 fn a_reader_that_stands_still_keeps_what_it_reads() {
-    use Deed::{AddDrive, Append, Close, Compact, Create, Hold, Release};
-    let life = life(&[
-        Create,
-        AddDrive(1),
-        AddDrive(2),
-        Append(200),
-        Append(200),
-        Append(200),
-        Hold,
-        Compact,
-        Release,
-        Compact,
-        Close,
-    ]);
+    use Deed::{Close, Compact, Create, Hold, Release, Seal};
+    let life = life(&[Create, Seal(3), Hold, Compact, Release, Compact, Close]);
     let is_release = |seen: &Seen| matches!(seen, Seen::Client(ClientStep::Release { .. }));
     let removed = nth(&life, 0, |call| call.op == Op::Unlink && matches!(call.role, Role::Segment(_)));
     let released = life.iter().position(is_release).expect("it is let go");

@@ -1,5 +1,6 @@
 //! One binary for every test of the harness.
 
+mod archive_drives;
 mod archive_order;
 mod background;
 mod concurrency;
@@ -8,6 +9,7 @@ mod damage;
 mod doubt;
 mod explore;
 mod fabric;
+mod fabric_lies;
 mod fuzz;
 mod house;
 mod litmus;

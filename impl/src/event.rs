@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use crate::archive::drive::DriveOut;
 use crate::archive::entry::Evidence;
+use crate::archive::orphans::Orphan;
 use crate::archive::set::DriveSet;
 use crate::error::Error;
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
@@ -168,6 +169,8 @@ pub enum Event {
         /// The drive.
         drive: DriveNo,
     },
+    /// A file on a drive that the manifest does not name there was not removed, since something may hang on it.
+    OrphanKept(Orphan),
     /// A run could not be made or copied. Nothing else changed; it is tried again later.
     ArchiveDelayed {
         /// Why.
@@ -317,6 +320,10 @@ fn trace_archive(event: &Event) {
         }
         Event::DriveQuarantined { drive, evidence } => {
             tracing::error!(drive = drive.get(), %evidence, "drive is quarantined");
+        }
+        Event::OrphanKept(Orphan { drive, name, bytes, kept }) => {
+            let why = kept.map(|kept| kept.to_string());
+            tracing::warn!(drive = drive.get(), %name, bytes, why, "orphan kept");
         }
         Event::DriveRemoved { drive } => tracing::warn!(drive = drive.get(), "drive removed"),
         Event::ArchiveDelayed { error } => tracing::warn!(code = error.code(), %error, "archive delayed"),

@@ -346,10 +346,12 @@ put together from drives, so nothing was changed.",
     },
     Row {
         code: "TL-032",
-        next: "Give the directories of this log's own drives, each with the file DRIVE in it.",
+        next: "Give the directories of this log's own drives, each with the file DRIVE in it; if the log was rolled back, see docs/OPERATING.md.",
         long: "\
-A rebuild was given a directory that is no drive, or a drive of another log or of another copy of this log. The \
-message says which. Nothing was changed.",
+A rebuild or an add was given a directory that is no drive, or a drive of another log or of another copy of this log, \
+or a drive that knows of another history of this log: its copy of the manifest is newer than the log's, or is not one \
+that this log has written. Were it added, runs would be removed from it that are the last copies of what a rollback \
+has cut off. The message says which. Nothing was changed.",
     },
     Row {
         code: "TL-033",

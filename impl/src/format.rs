@@ -16,8 +16,8 @@ pub use crate::block::FORMAT_VERSION;
 
 pub use crate::identity::{IDENTITY_MAGIC, Identity, damaged};
 pub use crate::manifest::{
-    ArchiveState, Content, Edit, MANIFEST_MAGIC, ManifestRecord, ManifestState, RECORD_HEADER, RecordSite,
-    SegmentEntry,
+    ArchiveState, Content, Edit, MANIFEST_MAGIC, ManifestRecord, ManifestState, Publication, RECORD_HEADER,
+    RecordSite, SegmentEntry,
 };
 pub use crate::segment::{SEGMENT_MAGIC, SegmentHeader};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use truelog_env::{Env, IoKind, OpenMode};
+use truelog_env::{DirLock, Env, IoKind, OpenMode};
 
 use crate::block;
 use crate::codec::Put;
@@ -106,6 +106,19 @@ pub(crate) fn read_identity(env: &Env, dir: &Path) -> Result<Identity> {
     let mut bytes = vec![0; block::MOST];
     let got = read_full_at(&*file, &mut bytes, 0).map_err(|source| Error::io(&path, source))?;
     Identity::decode(&bytes[..got]).map_err(|reason| damaged(path, 0, reason))
+}
+
+/// Takes the lock of the log in `dir`, an absolute path, and reads whose home that is. It may have been moved there.
+///
+/// # Errors
+/// As [`read_identity`], and [`Error::Locked`].
+pub(crate) fn enter(env: &Env, dir: &Path) -> Result<(Box<dyn DirLock>, Identity, Home)> {
+    home::stat_dir(env, dir)?;
+    let lock = home::lock(env, dir)?;
+    let identity = read_identity(env, dir)?;
+    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
+    let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
+    Ok((lock, identity, home))
 }
 
 /// The error for a file that is not what it should be: [`Error::Version`] or [`Error::CorruptFile`].

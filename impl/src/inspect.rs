@@ -4,6 +4,7 @@ use std::path::Path;
 
 use truelog_env::Env;
 
+use crate::archive::orphans::{self, Orphan, Owned};
 use crate::archive::run::RunEntry;
 use crate::archive::shelf::DriveState;
 use crate::archive::{Archive, opening};
@@ -137,6 +138,14 @@ impl Inspection {
     #[must_use]
     pub fn drives(&self) -> Vec<DriveState> {
         self.archive.shelf().lock().states()
+    }
+
+    /// The files on drives that are no part of the log. What a writer beside has in the making is among them.
+    #[must_use]
+    pub fn orphans(&self) -> Vec<Orphan> {
+        let owned =
+            Owned { runs: &self.runs, losses: &self.losses, first: self.edition.trimmed, next: self.next };
+        orphans::list(&self.archive.shelf().lock(), &owned)
     }
 
     /// What is damaged, as far as an open would see it: the sealed segments were not read.

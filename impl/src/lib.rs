@@ -66,6 +66,7 @@ mod sync;
 pub use archive::drive::DriveOut;
 pub use archive::entry::{DriveEntry, DriveFault, DriveId, DriveStatus, Evidence};
 pub use archive::keeper::ArchiveProgress;
+pub use archive::orphans::{Kept, Orphan};
 pub use archive::prefetch::PrefetchStat;
 pub use archive::run::RunEntry;
 pub use archive::scrub::{BadCopy, ScrubReport};

@@ -19,7 +19,7 @@ use crate::event::{Event, Observer};
 use crate::front::Waits;
 use crate::group_commit::{GroupCommit, Marks};
 use crate::home::{self, Home};
-use crate::identity::read_identity;
+use crate::identity::enter;
 use crate::lsn::{DriveNo, Lsn, Seq, StreamId};
 use crate::options::Options;
 use crate::os;
@@ -99,12 +99,8 @@ impl Log {
         observers: &[StdArc<dyn Observer>],
     ) -> Result<(Self, Recovered)> {
         options.validate()?;
-        home::stat_dir(env, dir)?;
-        let lock = home::lock(env, dir)?;
-        let identity = read_identity(env, dir)?;
+        let (lock, identity, home) = enter(env, dir)?;
         identity.check_place(env, dir)?;
-        let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-        let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
         for observer in observers {
             home.events.add(StdArc::clone(observer));
         }

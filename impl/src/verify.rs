@@ -5,6 +5,7 @@ use std::path::Path;
 
 use truelog_env::{Env, OpenMode};
 
+use crate::archive::orphans::Orphan;
 use crate::archive::run::RunEntry;
 use crate::archive::scrub::BadCopy;
 use crate::batch::{Batch, BatchHeader, read_batch};
@@ -81,6 +82,8 @@ pub struct Report {
     pub unreachable: Vec<(DriveNo, RunNo)>,
     /// The copies that are damaged, each at its first bad block. Records of which another copy is whole are no damage.
     pub bad_copies: Vec<BadCopy>,
+    /// The files on drives that are no part of the log. None of them is damage.
+    pub orphans: Vec<Orphan>,
     /// Everything that is damaged, sealed segments included. Empty: the log holds.
     pub damage: Vec<Damage>,
 }
@@ -99,6 +102,7 @@ impl Report {
             copies: 0,
             unreachable: Vec::new(),
             bad_copies: Vec::new(),
+            orphans: Vec::new(),
             damage: Vec::new(),
         }
     }
@@ -128,6 +132,7 @@ pub fn verify_dir_in(env: &Env, dir: &Path) -> Result<Report> {
         inspection = inspect_in(env, dir)?;
         (report.first, report.next) = (inspection.first(), inspection.next());
     }
+    report.orphans = inspection.orphans();
     Ok(report)
 }
 

@@ -1,7 +1,8 @@
 //! Gate D on the archive: one copy of anything is damaged, or all copies of a block.
 //!
 //! With one good copy left nothing is missed: every read is byte for byte what was appended, appends go on, the damage
-//! is told, and a scrub repairs it. Without one the records are named, and everything else is served.
+//! is told, and a scrub repairs it. So it is where each copy of a run is bad, and each in another block. Without a good
+//! copy the records are named, and everything else is served.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use truelog_spec::{ClientStep, Invariant};
 
 use super::{Case, Left, SECTOR, cases};
 use crate::driver::files;
-use crate::fabric::{Image, LOG_DIR, SimFs, drive_dir};
+use crate::fabric::{Damage, Image, LOG_DIR, SimFs, drive_dir};
 use crate::oracle::Reading;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -36,7 +37,7 @@ pub(super) fn story() -> Vec<ClientStep> {
     steps
 }
 
-/// Damages each copy on its own, then all copies of each piece of a run.
+/// Damages each copy on its own, then all copies of each piece of a run, then each copy in another piece.
 pub(super) fn explore<S: Archived>(left: &Left, report: &mut Report, progress: &Progress) {
     for drive in DRIVES {
         let dir = drive_dir(Path::new(LOG_DIR), drive);
@@ -54,6 +55,19 @@ pub(super) fn explore<S: Archived>(left: &Left, report: &mut Report, progress: &
         report.count("blocks damaged in all copies", 1);
         let found = no_copy::<S>(left, &case.image);
         if !tell(report, found, || format!("all drives, {}", case.says)) {
+            return;
+        }
+    }
+    let apart = apart(left);
+    if apart.is_empty() {
+        let says = "story archived: no run can be damaged in two places".to_owned();
+        report.find(Invariant::QuarantineLosesNothing.as_str(), says, "cargo verify --only damage");
+    }
+    for case in apart {
+        progress.advance(1);
+        report.count("copies damaged in different blocks", 1);
+        let found = no_block::<S>(left, &case.image);
+        if !tell(report, found, || case.says.clone()) {
             return;
         }
     }
@@ -81,6 +95,34 @@ fn all_copies(left: &Left) -> Vec<Case> {
         both.filter(move |both| both.says == one.says)
     })
     .collect()
+}
+
+/// Both copies of a run are damaged, and no block of it in both.
+fn apart(left: &Left) -> Vec<Case> {
+    let [first, second] = DRIVES.map(|drive| drive_dir(Path::new(LOG_DIR), drive));
+    let mut cases = Vec::new();
+    for name in left.image.names(&first).unwrap_or_default().iter().filter(|name| name.starts_with("run-")) {
+        let blocks = || (0..left.image.len_of(&first.join(name)).unwrap_or(0)).step_by(2 * SECTOR as usize);
+        let zero = |image: &Image, dir: &Path, offset| {
+            image.damage(&dir.join(name), &Damage::Zero { offset, len: SECTOR.into() }).ok()
+        };
+        for (one, other) in blocks().flat_map(|one| blocks().map(move |other| (one, other))) {
+            let image = zero(&left.image, &first, one).and_then(|image| zero(&image, &second, other));
+            let Some(image) = image.filter(|image| one != other && is_all_there(left, image)) else {
+                continue;
+            };
+            let says = format!("drive-1, {name} {one} zeroed; drive-2, {name} {other} zeroed");
+            cases.push(Case { says, image });
+        }
+    }
+    cases
+}
+
+/// Whether some drive has each block that there should be.
+fn is_all_there(left: &Left, image: &Image) -> bool {
+    let reading = Reading::of(&files(image));
+    let there: BTreeMap<u64, &Record> = reading.records().map(|record| (record.lsn, record)).collect();
+    indexed(&reading) && left.truth.iter().all(|record| there.contains_key(&record.lsn))
 }
 
 /// A log that is open, and what is known of it.
@@ -212,6 +254,30 @@ fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Viol
     each_named(&open.log, left, &reading)?;
     open.append()?;
     Ok(word)
+}
+
+/// No copy is whole, and each block is whole in one of them.
+fn no_block<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Violation> {
+    let disk = SimFs::from_image(image);
+    let mut open = Open::<S>::of(&disk)?;
+    all_read(&open.log, &left.truth)?;
+    open.append()?;
+    open.settle()?;
+    for _ in 0..3 {
+        let found = open.log.scrub(true).map_err(|why| lost("a scrub fails", &why))?;
+        if !found.lost.is_empty() {
+            return Err(broken("a scrub calls lost what one of the copies has"));
+        }
+        open.settle()?;
+    }
+    all_read(&open.log, &left.truth)?;
+    let after = Reading::of(&files(&disk.snapshot().process_crash()));
+    let serves = open.log.drives().iter().all(|drive| drive.serves);
+    if serves && DRIVES.iter().all(|drive| intact(&after, *drive)) {
+        Ok("repaired by each other")
+    } else {
+        Err(broken("the copies do not repair each other in three scrubs"))
+    }
 }
 
 /// Every record is read as it was, or its loss is named; none that is whole on a drive is withheld.

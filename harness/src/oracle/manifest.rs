@@ -123,16 +123,19 @@ impl Manifest {
         if u32_at(payload, 4)? & 2 != 0 { self.archive(archive) } else { archive.is_empty().then_some(()) }
     }
 
-    /// What is said of the archive: a fixed part of 32 bytes, then the drives, then 72 bytes a run.
+    /// What is said of the archive: a fixed part of 40 bytes, then the drives, then 72 bytes a run, then 16 bytes a
+    /// publication.
     fn archive(&mut self, bytes: &[u8]) -> Option<()> {
         self.generation = u64_at(bytes, 0)?;
         let (drives, runs) = (u64_at(bytes, 16)?, u64_at(bytes, 24)? as usize);
-        let mut rest = bytes.get(32..)?;
+        let publications = u64_at(bytes, 32)? as usize;
+        let mut rest = bytes.get(40..)?;
         for _ in 0..drives {
             rest = self.drive(rest)?;
         }
-        let runs = (rest.len() == runs.checked_mul(RUN_ROW)?).then(|| rest.chunks_exact(RUN_ROW))?;
-        self.runs = runs.filter_map(Run::read).map(|run| (run.number, run)).collect();
+        let (runs, history) = rest.split_at_checked(runs.checked_mul(RUN_ROW)?)?;
+        (history.len() == publications.checked_mul(16)?).then_some(())?;
+        self.runs = runs.chunks_exact(RUN_ROW).filter_map(Run::read).map(|run| (run.number, run)).collect();
         Some(())
     }
 

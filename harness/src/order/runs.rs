@@ -34,6 +34,8 @@ pub enum Deed {
     Tick(u64),
     /// A drive is added.
     AddDrive(u64),
+    /// Two drives are added, and so many records appended, each of which fills most of a segment.
+    Seal(u32),
     /// All that is sealed is archived.
     Compact,
     /// So many steps of the archive's work are done.
@@ -136,6 +138,7 @@ impl Stage {
                 self.log.as_ref().map_or(Ok(()), |log| log.step())?;
             }
             Deed::Close => self.log.take().and_then(Arc::into_inner).map_or(Ok(()), Subject::close)?,
+            Deed::Seal(records) => self.seal(records)?,
             Deed::AddDrive(_)
             | Deed::Compact
             | Deed::Archive(_)
@@ -180,6 +183,12 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    fn seal(&mut self, records: u32) -> Result<(), Refusal> {
+        self.archive(Deed::AddDrive(1))?;
+        self.archive(Deed::AddDrive(2))?;
+        (0..records).try_for_each(|_| self.append(1, 200, Durability::PowerLoss))
     }
 
     /// What is done with drives.

@@ -78,6 +78,42 @@ impl Drive {
     }
 }
 
+/// A file on a drive that is no part of the log, as `--json` shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Orphan {
+    drive: u64,
+    orphan: String,
+    bytes: u64,
+    /// Why the next open leaves it where it is; not there where the next open removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
+}
+
+impl Orphan {
+    /// An orphan as the log lists it.
+    pub(crate) fn new(orphan: &truelog::Orphan) -> Self {
+        let truelog::Orphan { drive, name, bytes, kept } = orphan;
+        let kept = kept.map(|kept| kept.to_string());
+        Self { drive: drive.get(), orphan: name.to_string(), bytes: *bytes, kept }
+    }
+
+    /// As one line of text.
+    pub(crate) fn text(&self) -> String {
+        let Self { drive, orphan, bytes, kept } = self;
+        let end =
+            kept.as_ref().map_or("the next open removes it".to_owned(), |why| format!("kept, since {why}"));
+        format!("ORPHAN  {orphan} on drive {drive}, {bytes} bytes: {end}")
+    }
+
+    /// Prints it.
+    ///
+    /// # Errors
+    /// Standard output fails.
+    pub(crate) fn tell(&self, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        if json { output::json(out, self) } else { output::line(out, &self.text()) }
+    }
+}
+
 /// What `add` and `remove` did.
 #[derive(Serialize)]
 struct Changed {
@@ -113,6 +149,9 @@ fn status(dir: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
             output::line(out, &shown.text())?;
         }
     }
+    for orphan in view.orphans() {
+        Orphan::new(&orphan).tell(json, out)?;
+    }
     if drives.is_empty() && !json {
         output::line(out, "the log has no drives: nothing is archived")?;
     }
@@ -124,6 +163,8 @@ fn add(dir: &Path, args: &AddDrive, json: bool, out: &mut dyn Write) -> Result<(
     let place = truelog::os::resolve(&args.drive_dir).map_err(Failure::log(&args.drive_dir))?;
     let (log, _) = open::alone(dir)?;
     let entry = log.add_drive(&place, args.capacity).map_err(Failure::log(&args.drive_dir))?;
+    let out_of_service = log.drives().into_iter().find(|state| state.entry.number == entry.number);
+    let out_of_service = out_of_service.and_then(|state| state.out);
     log.close().map_err(Failure::log(dir))?;
     let path = entry.path.display().to_string();
     let drive = entry.number.get();
@@ -134,6 +175,9 @@ fn add(dir: &Path, args: &AddDrive, json: bool, out: &mut dyn Write) -> Result<(
     if !entry.is_healthy() {
         let text = format!("it is quarantined still: `truelog scrub {} --readmit`", dir.display());
         output::line(out, &text)?;
+    }
+    if let Some(why) = out_of_service {
+        output::line(out, &format!("it does not serve: {why}: `truelog scrub {} --readmit`", dir.display()))?;
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
-use truelog::{Error, Inspection, RunEntry};
+use truelog::{DriveOut, DriveState, Error, Inspection, RunEntry};
 
 use crate::archive::Run;
 use crate::args::Place;
-use crate::drives::Drive;
+use crate::drives::{Drive, Orphan};
 use crate::failure::Failure;
 use crate::open;
 use crate::output;
@@ -31,6 +31,8 @@ struct Shown {
     runs: Vec<Run>,
     /// The drives of the archive.
     drives: Vec<Drive>,
+    /// The files on drives that are no part of the log.
+    orphans: Vec<Orphan>,
     /// Records in the archive of which no copy can be reached.
     unavailable: Vec<(u64, u64)>,
     options: Stored,
@@ -78,6 +80,9 @@ pub(crate) fn run(args: &Place, json: bool, out: &mut dyn Write) -> Result<(), F
         for drive in shown.drives.iter().filter(|drive| !drive.serves()) {
             output::line(out, &format!("NOT SERVING  {}", drive.text()))?;
         }
+        for orphan in &shown.orphans {
+            output::line(out, &orphan.text())?;
+        }
         for (first, last) in &shown.unavailable {
             output::line(
                 out,
@@ -104,8 +109,8 @@ pub(crate) fn run(args: &Place, json: bool, out: &mut dyn Write) -> Result<(), F
 /// The runs of which no copy can be reached.
 fn unreached(view: &Inspection) -> impl Iterator<Item = &RunEntry> {
     let drives = view.drives();
-    let reached: Vec<_> =
-        drives.iter().filter(|drive| drive.out.is_none()).map(|drive| drive.entry.number).collect();
+    let is_read = |drive: &&DriveState| drive.out.is_none_or(DriveOut::is_mended_by_scrub);
+    let reached: Vec<_> = drives.iter().filter(is_read).map(|drive| drive.entry.number).collect();
     view.runs().iter().filter(move |run| !reached.iter().any(|drive| run.copies.contains(*drive)))
 }
 
@@ -128,6 +133,7 @@ fn gather(args: &Place, view: &Inspection) -> Shown {
         runs: view.runs().iter().map(Run::new).collect(),
         unavailable: unreached(view).map(|run| (run.lsns.first.get(), run.lsns.last.get())).collect(),
         drives: view.drives().iter().map(|state| Drive::new(state, view.runs())).collect(),
+        orphans: view.orphans().iter().map(Orphan::new).collect(),
         options: Stored {
             block_size: options.block_size,
             segment_size: options.segment_size,

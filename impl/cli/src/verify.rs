@@ -9,6 +9,7 @@ use truelog::{Damage, Error};
 
 use crate::archive;
 use crate::args::Verify;
+use crate::drives::Orphan;
 use crate::failure::Failure;
 use crate::open;
 use crate::output;
@@ -36,6 +37,8 @@ struct Summary {
     bad_copies: u64,
     /// Copies whose drive cannot be reached.
     unreachable: u64,
+    /// Files on drives that are no part of the log.
+    orphans: u64,
     damaged: u64,
     /// The first records of which no copy can be reached: nothing says that they are lost.
     #[serde(skip)]
@@ -104,6 +107,9 @@ fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Fai
     for (drive, run) in &report.unreachable {
         archive::tell_skipped(drive.get(), run.get(), json, out)?;
     }
+    for orphan in &report.orphans {
+        Orphan::new(orphan).tell(json, out)?;
+    }
     Ok(Summary {
         verdict: "holds",
         log: report.log.to_string(),
@@ -118,6 +124,7 @@ fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Fai
         copies: report.copies,
         bad_copies: report.bad_copies.len() as u64,
         unreachable: report.unreachable.len() as u64,
+        orphans: report.orphans.len() as u64,
         damaged: report.damage.iter().filter(|damage| !away(damage)).count() as u64,
         away: report.damage.iter().find(away).map(|damage| damage.error.clone()),
         lost: losses.iter().map(|loss| loss.len()).sum(),

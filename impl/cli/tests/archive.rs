@@ -209,6 +209,32 @@ fn a_drive_that_is_away_is_no_loss() {
 }
 
 #[test]
+fn files_on_drives_that_are_no_part_of_the_log_are_listed() {
+    let given = Given::archived();
+    fs::write(given.at("a").join("run-0000000098.tmp"), b"not finished").unwrap();
+    fs::write(given.at("b").join("run-0000000099"), b"no run").unwrap();
+    for what in ["drives", "stat", "verify"] {
+        let text = given.good(what, &[]);
+        let told: Vec<_> = text.lines().filter(|line| line.starts_with("ORPHAN")).collect();
+        assert_eq!(told.len(), 2, "{text}");
+        assert!(
+            told[0].contains("run-0000000098.tmp on drive 0, 12 bytes: the next open removes it"),
+            "{text}"
+        );
+        assert!(told[1].contains("run-0000000099 on drive 1, 6 bytes: kept, since"), "{text}");
+    }
+    let drives = given.json("drives", &["status"], 0, "");
+    assert_eq!((&drives[2]["orphan"], &drives[2]["bytes"]), (&"run-0000000098.tmp".into(), &12.into()));
+    assert!(drives[3]["kept"].is_string() && drives[2].get("kept").is_none(), "{drives:?}");
+    assert_eq!(given.json("stat", &[], 0, "")[0]["orphans"].as_array().map(Vec::len), Some(2));
+    assert_eq!(given.json("verify", &[], 0, "").pop().unwrap()["orphans"], 2);
+    given.good("compact", &[]);
+    assert!(
+        !given.at("a").join("run-0000000098.tmp").exists() && given.at("b").join("run-0000000099").exists()
+    );
+}
+
+#[test]
 fn a_drive_that_is_gone_for_good_is_given_up_when_told() {
     let given = Given::archived();
     given.json("accept-loss", &["--drive-gone", "0"], 2, "TL-035");

@@ -13,7 +13,7 @@ use crate::error::{Error, NotALog, Reason, Result};
 use crate::home::{self, Home, read_full_at, write_all_at};
 use crate::identity::damaged;
 use crate::lsn::DriveNo;
-use crate::manifest::{Edition, ManifestRead, read_manifest};
+use crate::manifest::{ArchiveState, Edition, ManifestRead, ManifestState, ManifestVerdict, read_manifest};
 use crate::names::Name;
 use crate::read_back::check_written;
 use crate::types::LogId;
@@ -106,9 +106,30 @@ pub enum DriveOut {
         /// The generation of the log's manifest.
         known: u64,
     },
+    /// Its copy of the manifest is not older than the log's own, and not one that this log has written: the log was
+    /// rolled back, and has gone on without the drive. Nothing is removed from it.
+    #[error(
+        "its manifest has generation {found} of another history: the log was rolled back, and went on without it"
+    )]
+    Diverged {
+        /// The generation of its copy.
+        found: u64,
+    },
+    /// Its copy of the manifest cannot be read, so that nothing says whether it is this log's.
+    #[error("its copy of the manifest is damaged: {0}")]
+    CopyDamaged(Reason),
     /// The file system refused to answer.
     #[error("{0}")]
     Io(IoError),
+}
+
+impl DriveOut {
+    /// Whether a scrub puts the drive in order: it is this log's, and only its copy of the manifest is no good. Until then
+    /// it is read where no other drive has a copy.
+    #[must_use]
+    pub const fn is_mended_by_scrub(self) -> bool {
+        matches!(self, Self::Stale { .. } | Self::CopyDamaged(_))
+    }
 }
 
 /// What a drive was found to be.
@@ -124,10 +145,16 @@ pub(crate) struct Look {
     pub(crate) edition: Edition,
 }
 
-/// Looks at a drive: whether it is there, is the one that is meant, is not older than it was, and knows of no newer
-/// archive than the log, whose generation is `known`. Writes nothing.
-pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
-    let out = |out| Look { home: None, out: Some(out), read_only: false, edition: Edition::default() };
+impl Look {
+    fn unreachable(why: DriveOut) -> Self {
+        Self { home: None, out: Some(why), read_only: false, edition: Edition::default() }
+    }
+}
+
+/// Looks at a drive: whether it is there, is the one that is meant, is not older than it was, and is of this log's
+/// history, which `archive` tells. Writes nothing.
+pub(crate) fn look(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Look {
+    let out = Look::unreachable;
     let identity = match read_identity(log, &entry.path) {
         Ok(identity) => identity,
         Err(why) => return out(why),
@@ -141,25 +168,62 @@ pub(crate) fn look(log: &Home, entry: &DriveEntry, known: u64) -> Look {
     if identity.epoch != log.epoch {
         return out(DriveOut::OtherEpoch);
     }
+    look_at_copy(log, entry, archive)
+}
+
+/// Looks at the manifest's copy on a drive whose identity is the one that is meant. What the log removes from a drive is
+/// what its own manifest does not name; so it must be the successor of the one that the drive was told of last.
+fn look_at_copy(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Look {
     let volume = match log.env.fs.volume(&entry.path) {
         Ok(volume) => volume,
-        Err(error) => return out(DriveOut::Io(error)),
+        Err(error) => return Look::unreachable(DriveOut::Io(error)),
     };
     let home = log.at(&entry.path, volume);
-    let edition = match read_manifest(&home) {
-        Ok(ManifestRead { state: Some(state), .. }) => state.edition(),
-        Err(Error::Io { source, .. }) => return out(DriveOut::Io(source)),
-        Ok(_) | Err(_) => Edition::default(),
-    };
-    let generation = edition.generation;
-    let out = if generation < entry.seen {
-        Some(DriveOut::Stale { found: generation, seen: entry.seen })
-    } else if generation > known {
-        Some(DriveOut::Ahead { found: generation, known })
-    } else {
-        None
+    let (edition, out) = match copy_of(&home) {
+        Ok(copy) => {
+            let copy = copy.as_ref();
+            let edition = copy.map_or_else(Edition::default, ManifestState::edition);
+            (edition, misfit(edition.generation, copy.map(|copy| &copy.archive), entry, archive))
+        }
+        Err(why @ DriveOut::Io(_)) => return Look::unreachable(why),
+        Err(why) => (Edition::default(), Some(why)),
     };
     Look { home: Some(home), out, read_only: volume.read_only, edition }
+}
+
+/// Why a copy of the manifest is not an older one of this log.
+fn misfit(
+    found: u64,
+    copy: Option<&ArchiveState>,
+    entry: &DriveEntry,
+    archive: &ArchiveState,
+) -> Option<DriveOut> {
+    let known = archive.generation;
+    if found < entry.seen {
+        Some(DriveOut::Stale { found, seen: entry.seen })
+    } else if found > known {
+        Some(DriveOut::Ahead { found, known })
+    } else if copy.is_some_and(|copy| !archive.descends_from(copy)) {
+        Some(DriveOut::Diverged { found })
+    } else {
+        None
+    }
+}
+
+/// The manifest's copy on a drive, if there is one.
+fn copy_of(home: &Home) -> std::result::Result<Option<ManifestState>, DriveOut> {
+    match read_manifest(home) {
+        Ok(ManifestRead { state: Some(state), .. }) => Ok(Some(state)),
+        Ok(ManifestRead { verdict: ManifestVerdict::Damaged { reason: Reason::Missing, .. }, .. }) => {
+            Ok(None)
+        }
+        Ok(ManifestRead { verdict: ManifestVerdict::Damaged { reason, .. }, .. }) => {
+            Err(DriveOut::CopyDamaged(reason))
+        }
+        Err(Error::Io { source, .. }) => Err(DriveOut::Io(source)),
+        Err(Error::Version { found, .. }) => Err(DriveOut::CopyDamaged(Reason::Newer(found))),
+        Ok(_) | Err(_) => Err(DriveOut::CopyDamaged(Reason::Short)),
+    }
 }
 
 pub(crate) fn read_identity(log: &Home, dir: &Path) -> std::result::Result<DriveIdentity, DriveOut> {
@@ -180,13 +244,20 @@ pub(crate) fn read_identity(log: &Home, dir: &Path) -> std::result::Result<Drive
 }
 
 /// Makes `dir`, an absolute path, a drive of the log: a missing directory, an empty one, one that an add left
-/// unfinished, or one that is a drive of this log already, or of another copy of it. Returns what the manifest is to say of it.
+/// unfinished, or one that is a drive of this log already, or of another copy of it. Returns what the manifest is to say
+/// of it, and how it was found: one whose own copy of the manifest is no good is known, and does not serve.
 ///
 /// # Errors
 /// [`Error::NotALog`] naming what else is there, [`Error::Exists`] for a drive of another log or for the log's own
-/// directory, [`Error::Locked`], [`Error::InDoubt`], [`Error::Unsafe`], [`Error::CorruptFile`], [`Error::Full`],
+/// directory, [`Error::BadDrive`] for one that knows of another history of this log, [`Error::Locked`], [`Error::InDoubt`], [`Error::Unsafe`], [`Error::CorruptFile`], [`Error::Full`],
 /// [`Error::Io`].
-pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Result<(DriveEntry, Home)> {
+pub(crate) fn make(
+    log: &Home,
+    dir: &Path,
+    number: DriveNo,
+    capacity: u64,
+    archive: &ArchiveState,
+) -> Result<(DriveEntry, Look)> {
     if log.dir.starts_with(dir) || dir.starts_with(&log.dir) {
         return Err(Error::Exists { dir: dir.into() });
     }
@@ -210,9 +281,17 @@ pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Re
     if names.contains(&Name::Drive) {
         return match read_identity(log, dir) {
             Ok(identity) if identity.log == log.log => {
+                let known = archive.drives.iter().find(|known| known.id == identity.drive).cloned();
+                let is_known = known.is_some();
+                let known = known.unwrap_or_else(|| entry(identity.drive));
+                let entry = DriveEntry { path: dir.into(), capacity, ..known };
+                let look = look_at_copy(log, &entry, archive);
+                if let Some(why) = look.out.filter(|why| !is_known || !why.is_mended_by_scrub()) {
+                    return Err(Error::BadDrive { dir: dir.into(), why });
+                }
                 // An earlier add may have failed just before its name was durable; and from now on it is this copy's.
                 publish(&home, &DriveIdentity { epoch: log.epoch, ..identity })?;
-                Ok((entry(identity.drive), home))
+                Ok((entry, look))
             }
             Ok(_) => Err(Error::Exists { dir: dir.into() }),
             Err(DriveOut::Damaged(reason)) => Err(damaged(home.path(Name::Drive), 0, reason)),
@@ -231,7 +310,8 @@ pub(crate) fn make(log: &Home, dir: &Path, number: DriveNo, capacity: u64) -> Re
     sync_dirs(env, &ancestors(env, dir, metadata.device)?)?;
     doubt.settle(env)?;
     publish(&home, &DriveIdentity { log: log.log, drive: id, epoch: log.epoch, block: log.block })?;
-    Ok((entry(id), home))
+    let read_only = volume.read_only;
+    Ok((entry(id), Look { home: Some(home), out: None, read_only, edition: Edition::default() }))
 }
 
 /// Publishes an identity: temporary file, sync, read back, rename, directory sync.

@@ -13,26 +13,26 @@ use crate::lsn::DriveNo;
 use crate::manifest::Edit;
 
 impl Engine {
-    /// Makes `dir` a drive of the log. One that is a drive of it already gets this path.
+    /// Makes `dir` a drive of the log. One that is a drive of it already gets this path, and serves if its own copy of the
+    /// manifest lets it.
     pub(crate) fn add_drive(&self, dir: &Path, capacity: u64) -> Result<DriveEntry> {
         self.check_writable()?;
         let _keeper = self.keeper.lock();
-        let drives = self.keep(|house| Ok(house.manifest().state().archive.drives.clone()))?;
-        let taken = |number: &DriveNo| drives.iter().any(|drive| drive.number == *number);
+        let archive = self.keep(|house| Ok(house.manifest().state().archive.clone()))?;
+        let taken = |number: &DriveNo| archive.drive(*number).is_some();
         let free = (0..MAX_DRIVES).map(DriveNo).find(|number| !taken(number));
         let number = free.ok_or(Error::BadOption {
             option: "drives",
             value: (MAX_DRIVES + 1).to_string(),
             why: "a log has at most 64 drives",
         })?;
-        let (made, home) = make(&self.home, dir, number, capacity)?;
-        let entry = match drives.into_iter().find(|drive| drive.id == made.id) {
-            Some(known) => DriveEntry { path: made.path, capacity, ..known },
-            None => made,
-        };
+        let (entry, look) = make(&self.home, dir, number, capacity, &archive)?;
         self.edit_drive(&entry)?;
-        self.archive.shelf().lock().set(&entry, Some(home));
-        self.home.emit(&Event::DriveServes { drive: entry.number });
+        self.home.emit(&match look.out {
+            Some(why) => Event::DriveOut { drive: entry.number, why },
+            None => Event::DriveServes { drive: entry.number },
+        });
+        self.archive.shelf().lock().place(&entry, look);
         Ok(entry)
     }
 
@@ -68,10 +68,7 @@ impl Engine {
     /// Lets a drive serve whose copies were all found whole.
     pub(crate) fn set_drive(&self, entry: &DriveEntry) -> Result<()> {
         self.edit_drive(entry)?;
-        let mut shelf = self.archive.shelf().lock();
-        let home = shelf.home(entry.number);
-        shelf.set(entry, home);
-        drop(shelf);
+        self.archive.shelf().lock().readmit(entry);
         self.home.emit(&Event::DriveServes { drive: entry.number });
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::entry::DriveStatus;
 use super::pace::Pace;
 use super::plan::{self, Limits};
 use super::reclaim::{Reclaim, Reclaimed, bound};
-use super::run::{RunEntry, RunHeader};
+use super::run::{RunEntry, RunHeader, fits_into};
 use super::scrub::{Scrub, ScrubReport, Scrubbed};
 use super::set::DriveSet;
 use crate::backoff::Backoff;
@@ -162,7 +162,7 @@ impl Keeper {
     fn quarantine(&self, engine: &Engine, progress: &mut ArchiveProgress) -> Turn {
         let Some(entry) = engine.archive.shelf().lock().first_suspect() else { return Ok(false) };
         engine.keep(|house| house.edit(&engine.home, &Edit::Drive(entry.clone()), engine.durable()))?;
-        engine.archive.shelf().lock().set(&entry, None);
+        engine.archive.shelf().lock().set(&entry);
         if let DriveStatus::Quarantined(evidence) = entry.status {
             engine.home.emit(&Event::DriveQuarantined { drive: entry.number, evidence });
         }
@@ -328,20 +328,24 @@ const fn is_fatal(error: &Error) -> bool {
     matches!(error, Error::Poisoned { .. } | Error::Closed | Error::ReadOnly { .. })
 }
 
-/// Begins the next run, if there is enough for one.
+/// Begins the next run, if there is enough for one: no longer than the drives that it goes to have room for.
 fn begin(engine: &Engine, eager: bool, but: &BTreeSet<RunNo>) -> std::result::Result<Option<Job>, Setback> {
     let options = &engine.options;
-    let least = if eager { 0 } else { options.segment_size };
-    let limits = Limits { most: options.run_bytes, least, eager };
+    let best = best(engine);
+    let most = match best.get(usize::from(options.copies) - 1) {
+        Some((fits, ..)) => options.run_bytes.min(*fits),
+        None => options.run_bytes,
+    };
+    let limits = Limits { most, least: if eager { 0 } else { options.segment_size }, eager };
     let bound = bound(engine);
     let found = engine.keep(|house| {
         let state = house.manifest().state();
         let planned = plan::next(&engine.catalog.lock(), state, bound, limits, but);
         let planned = planned.filter(|_| !state.archive.drives.is_empty());
-        Ok(planned.map(|planned| (planned, state.archive.generation + 1, state.archive.runs.clone())))
+        Ok(planned.map(|planned| (planned, state.archive.generation + 1)))
     })?;
-    let Some((planned, generation, runs)) = found else { return Ok(None) };
-    let drives = choose(engine, planned.bytes, &runs)?;
+    let Some((planned, generation)) = found else { return Ok(None) };
+    let drives = choose(best, planned.bytes, options.copies)?;
     let header = RunHeader {
         log: engine.home.log,
         run: engine.keep(|house| Ok(house.take_run()))?,
@@ -352,23 +356,28 @@ fn begin(engine: &Engine, eager: bool, but: &BTreeSet<RunNo>) -> std::result::Re
     Job::begin(engine, planned, header, drives).map(Some)
 }
 
-/// The drives that take a new run of about `bytes`: as many as there are copies, those with the most room first.
-fn choose(engine: &Engine, bytes: u64, runs: &[RunEntry]) -> Result<Vec<(DriveNo, Home)>> {
+/// The drives that a run may go to, each with how many bytes of the log it takes in one, the roomiest first.
+fn best(engine: &Engine) -> Vec<(u64, DriveNo, Home)> {
+    let runs = engine.catalog.lock().runs().to_vec();
     let writable = engine.archive.shelf().lock().writable();
-    let mut fit: Vec<(u64, DriveNo, Home)> = Vec::new();
-    for (entry, home) in writable {
-        let room = room(&entry, &home, runs);
-        if room > bytes {
-            fit.push((room, entry.number, home));
-        }
-    }
-    fit.sort_by_key(|(room, number, _)| (std::cmp::Reverse(*room), *number));
-    let copies = usize::from(engine.options.copies);
-    if fit.len() < copies {
+    let (target, block) = (engine.options.archive_block_bytes, engine.home.block);
+    let drives = writable
+        .into_iter()
+        .map(|(entry, home)| (fits_into(room(&entry, &home, &runs), target, block), entry.number, home));
+    let mut drives: Vec<_> = drives.collect();
+    drives.sort_by_key(|(fits, number, _)| (std::cmp::Reverse(*fits), *number));
+    drives
+}
+
+/// The best drives for a new run of `bytes` of the log: as many as there are copies.
+fn choose(best: Vec<(u64, DriveNo, Home)>, bytes: u64, copies: u16) -> Result<Vec<(DriveNo, Home)>> {
+    let fit = best.into_iter().take_while(|(fits, ..)| *fits >= bytes);
+    let fit: Vec<_> = fit.take(copies.into()).map(|(_, number, home)| (number, home)).collect();
+    if fit.len() < usize::from(copies) {
         let found = u32::try_from(fit.len()).unwrap_or(u32::MAX);
-        return Err(Error::TooFewDrives { found, copies: engine.options.copies.into() });
+        return Err(Error::TooFewDrives { found, copies: copies.into() });
     }
-    Ok(fit.into_iter().take(copies).map(|(_, number, home)| (number, home)).collect())
+    Ok(fit)
 }
 
 /// How many bytes of runs a drive can still take, as far as its capacity and its volume say.

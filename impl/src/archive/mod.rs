@@ -15,6 +15,7 @@ pub(crate) mod entry;
 mod fetch;
 pub(crate) mod keeper;
 pub(crate) mod opening;
+pub(crate) mod orphans;
 mod pace;
 mod plan;
 pub(crate) mod prefetch;

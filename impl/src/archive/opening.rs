@@ -4,6 +4,7 @@
 use truelog_env::IoKind;
 
 use super::entry::{DriveFault, Evidence};
+use super::orphans::{self, Owned};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -15,7 +16,7 @@ use crate::names::Name;
 
 /// Looks at the drives. Writes nothing.
 pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
-    let shelf = Shelf::open(home, &state.archive.drives, state.archive.generation);
+    let shelf = Shelf::open(home, &state.archive);
     for drive in shelf.states() {
         let number = drive.entry.number;
         if let Some(why) = drive.out {
@@ -29,7 +30,7 @@ pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
 
 /// Puts the drives in order, behind a manifest that is fresh and durable beside the log: each one that serves gets a
 /// copy of it, before anything is removed anywhere. A drive that fails is suspect from then on.
-pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn) -> Shelf {
+pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn, next: Lsn) -> Shelf {
     let state = house.manifest().state().clone();
     let mut shelf = look(home, &state);
     let writable: Vec<_> = shelf.writable().into_iter().map(|(entry, home)| (entry.number, home)).collect();
@@ -53,7 +54,15 @@ pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn) -> Shelf {
         }
     }
     for (drive, place) in &writable {
-        tidy(home, house, &state, &mut shelf, *drive, place);
+        let Ok(names) = names(place) else { continue };
+        for name in &names {
+            // No number of a run that is on a drive is used again.
+            if let Name::Run(number) | Name::RunTmp(number) = name {
+                house.runs_up_to(*number);
+            }
+        }
+        miss(home, &state, &mut shelf, *drive, &names);
+        tidy(&state, &shelf, next, (*drive, place), &names);
     }
     shelf
 }
@@ -65,24 +74,21 @@ fn refresh(place: &Home, state: &ManifestState, durable: Lsn) -> Result<()> {
     ManifestFile::copy_to(place, state.clone(), durable)
 }
 
-/// Removes the runs of a drive that the manifest does not name there, and misses those that it does.
-fn tidy(
-    home: &Home,
-    house: &mut House,
-    state: &ManifestState,
-    shelf: &mut Shelf,
-    drive: DriveNo,
-    place: &Home,
-) {
-    let named = |number: RunNo| state.archive.run(number).is_some_and(|run| run.copies.contains(drive));
-    let Ok(names) = names(place) else { return };
-    for name in &names {
-        if let Name::Run(number) | Name::RunTmp(number) = name {
-            house.runs_up_to(*number);
-        }
+/// Removes the runs of a drive that the manifest does not name there, and on which nothing hangs.
+fn tidy(state: &ManifestState, shelf: &Shelf, next: Lsn, (drive, place): (DriveNo, &Home), names: &[Name]) {
+    let owned = Owned { runs: &state.archive.runs, losses: &state.losses, first: state.trimmed, next };
+    let (kept, doomed): (Vec<_>, Vec<_>) = orphans::on_drive(place, names, drive, shelf, &owned)
+        .into_iter()
+        .partition(|orphan| orphan.kept.is_some());
+    for orphan in kept {
+        place.emit(&Event::OrphanKept(orphan));
     }
     // What cannot be removed is removed by the next open.
-    let _ = remove(place, |name| matches!(name, Name::Run(number) if !named(number)));
+    let _ = remove(place, |name| doomed.iter().any(|orphan| orphan.name == name));
+}
+
+/// Misses the runs that the manifest names on a drive, and that are not there.
+fn miss(home: &Home, state: &ManifestState, shelf: &mut Shelf, drive: DriveNo, names: &[Name]) {
     for run in state.archive.runs.iter().filter(|run| run.copies.contains(drive)) {
         if !names.contains(&Name::Run(run.number)) {
             let evidence = evidence(home, state, DriveFault::Missing, run.number);
@@ -93,7 +99,7 @@ fn tidy(
     }
 }
 
-fn names(place: &Home) -> Result<Vec<Name>> {
+pub(super) fn names(place: &Home) -> Result<Vec<Name>> {
     let names = place.env.fs.read_dir(&place.dir);
     let names = names.map_err(|source| Error::io(&place.dir, source))?;
     Ok(names.iter().filter_map(|name| Name::parse(name)).collect())

@@ -13,9 +13,10 @@ const MERGE: usize = 4;
 /// How much is worth a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// A run gets no longer than this, in bytes of what it is made of.
+    /// A run gets no longer than this, in bytes of what it is made of: it must find room on as many drives as there are
+    /// copies.
     pub(crate) most: u64,
-    /// Segments are left alone until they have so many bytes.
+    /// Segments are left alone until they have so many bytes, or more than a run takes.
     pub(crate) least: u64,
     /// Merge as few as two runs.
     pub(crate) eager: bool,
@@ -53,10 +54,12 @@ fn segments(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits
     let first = state.kept(state.segments_from());
     let sealed: Vec<_> =
         catalog.spans().iter().filter(|span| span.number() < top && span.lsns.last >= first).collect();
-    let (mut last, mut bytes) = (Lsn::NONE, 0_u64);
+    let (mut last, mut bytes, mut full) = (Lsn::NONE, 0_u64, false);
     for span in sealed {
         let len = span.end.saturating_sub(span.start);
-        if last != Lsn::NONE && bytes.saturating_add(len) > limits.most {
+        // One segment is planned even where it does not fit, so that somebody is told.
+        full = last != Lsn::NONE && bytes.saturating_add(len) > limits.most;
+        if full {
             break;
         }
         (last, bytes) = (span.lsns.last, bytes.saturating_add(len));
@@ -64,7 +67,7 @@ fn segments(catalog: &Catalog, state: &ManifestState, bound: Lsn, limits: Limits
     // A run has no gap: it ends where records were given up.
     let loss = state.losses.iter().filter(|loss| loss.first > first).map(|loss| loss.first.prev()).min();
     let last = loss.map_or(last, |before| last.min(before));
-    if last < first || bytes < limits.least {
+    if last < first || bytes < limits.least && !full {
         return None;
     }
     let floor = catalog.spans().iter().find(|span| span.lsns.last > last).map_or(top, |span| span.number());
@@ -152,6 +155,14 @@ mod tests {
         assert_eq!(next(&catalog(), &state(), Lsn::NONE, LIMITS), None);
         assert_eq!(next(&catalog(), &state(), Lsn(30), Limits { most: 1999, ..LIMITS }), planned(1, 10, 2));
         assert_eq!(next(&catalog(), &state(), Lsn(30), Limits { least: 2001, ..LIMITS }), None);
+        let small = Limits { most: 1500, least: 2000, ..LIMITS };
+        assert_eq!(next(&catalog(), &state(), Lsn(30), small), planned(1, 10, 2), "more does not fit");
+        let tiny = Limits { most: 10, ..LIMITS };
+        assert_eq!(
+            next(&catalog(), &state(), Lsn(30), tiny),
+            planned(1, 10, 2),
+            "it is told, not passed over"
+        );
     }
 
     #[test]

@@ -78,8 +78,8 @@ impl Reclaim {
             // A copy that was no good may have been followed by a good one.
             let named = engine.copies_of(run)?;
             let doomed = copies.iter().filter(|drive| !named.contains(*drive)).collect();
-            let homes = engine.archive.shelf().lock().readable(doomed);
-            for (_, home, _) in homes {
+            let homes = engine.archive.shelf().lock().removable(doomed);
+            for home in homes {
                 // A copy that stays is an orphan, which the next open removes: nothing hangs on it.
                 if home.unlink(Name::Run(run)).and_then(|()| home.sync_dir()).is_ok() {
                     engine.home.emit(&Event::Removed { name: Name::Run(run).to_string() });

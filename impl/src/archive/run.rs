@@ -1,6 +1,6 @@
 //! Runs: files of archive blocks, the same bytes on each drive that has a copy. A run never changes.
 
-use super::block::{ArchiveBlock, BlockSite, Kind, Packer, index_block};
+use super::block::{ArchiveBlock, BLOCK_HEADER, BlockSite, Kind, Packer, index_block};
 use super::set::DriveSet;
 use crate::block;
 use crate::codec::{Get, Put, as_u64};
@@ -223,6 +223,17 @@ impl RunIndex {
     }
 }
 
+/// How many bytes of the log go into a run of at most `room` bytes, if nothing of them can be compressed: each block of
+/// `target` bytes has a header, padding and a row of the index.
+pub(crate) fn fits_into(room: u64, target: u32, block: u32) -> u64 {
+    let each = as_u64(BLOCK_HEADER + INDEX_ROW) + u64::from(block);
+    // The run's header, the index's own header and padding, and a last block that is not full.
+    let rest = as_u64(BLOCK_HEADER) + 2 * u64::from(block) + each;
+    let target = u64::from(target);
+    let fits = u128::from(room.saturating_sub(rest)) * u128::from(target) / u128::from(target + each);
+    u64::try_from(fits).unwrap_or(u64::MAX)
+}
+
 /// A run that is being made: what is to be written, and where.
 #[derive(Debug)]
 pub(crate) struct RunBuilder {
@@ -369,6 +380,31 @@ mod tests {
         assert_eq!((found, index.rows().len()), (entry, 4));
         let first = ArchiveBlock::decode(&bytes[256..], &HEADER.site(0, 256)).expect("a block");
         assert!(RunIndex::unnamed(&first, &HEADER).is_err(), "a block of records is no index");
+    }
+
+    #[test]
+    fn what_fits_fits_although_nothing_of_it_can_be_compressed() {
+        for (room, target) in [(4000, 100), (4000, 1000), (10_000, 300), (100, 100)] {
+            let most = fits_into(room, target, 256);
+            let mut builder = RunBuilder::new(HEADER, Lsn(1));
+            let mut noise = 1_u64;
+            let mut payload = || {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                noise.to_le_bytes()[4..].to_vec()
+            };
+            let (mut taken, mut lsn) = (0, 1);
+            let frame = as_u64(crate::batch::FRAME_HEADER) + 4;
+            while taken + frame <= most {
+                assert!(builder.push(&Entry { payload: payload(), ..entry(lsn) }));
+                (taken, lsn) = (taken + frame, lsn + 1);
+                if builder.pending() >= usize::try_from(target).expect("small") {
+                    let _ = builder.seal();
+                }
+            }
+            let _ = builder.seal();
+            let len = builder.finish(DriveSet::EMPTY).0.len;
+            assert!(most == 0 || taken > 0 && len <= room, "{taken} bytes of the log take {len} of {room}");
+        }
     }
 
     #[test]

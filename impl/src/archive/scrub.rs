@@ -6,6 +6,7 @@ use super::drive::DriveOut;
 use super::entry::{DriveFault, DriveStatus};
 use super::reclaim::{Reclaim, copy_manifest_to};
 use super::run::RunEntry;
+use super::shelf::DriveState;
 use crate::archive::set::DriveSet;
 use crate::catalog::Damage;
 use crate::codec::as_u64;
@@ -125,13 +126,11 @@ impl Scrub {
     }
 
     fn open(&mut self, engine: &Engine, run: RunEntry, drive: DriveNo) {
-        // A drive that was rolled back can be put in order. One that is ahead of the log is not touched.
+        // A drive that was rolled back can be put in order. One that knows of another history is not touched.
         let shelf = engine.archive.shelf().lock();
-        let stale = shelf
-            .states()
-            .iter()
-            .any(|state| state.entry.number == drive && matches!(state.out, Some(DriveOut::Stale { .. })));
-        let home = if stale { shelf.home(drive) } else { shelf.reachable(drive) };
+        let mended = |state: &DriveState| state.out.is_some_and(DriveOut::is_mended_by_scrub);
+        let mended = shelf.states().iter().any(|state| state.entry.number == drive && mended(state));
+        let home = if mended { shelf.home(drive) } else { shelf.reachable(drive) };
         drop(shelf);
         match home.filter(|_| is_named(engine, &run)) {
             Some(home) => {
@@ -274,7 +273,7 @@ impl Scrub {
         for state in states {
             let number = state.entry.number;
             let home = engine.archive.shelf().lock().home(number);
-            let may = matches!(state.out, None | Some(DriveOut::Stale { .. }));
+            let may = state.out.is_none_or(DriveOut::is_mended_by_scrub);
             // A drive without any copy has nothing that could be wrong; that it takes writes is seen below.
             let clean = self.proved.contains(number) || !held.contains(number);
             if state.serves() || !may || wrong.contains(number) || !clean {

@@ -5,7 +5,7 @@ use super::entry::{DriveEntry, DriveStatus, Evidence};
 use super::set::DriveSet;
 use crate::home::Home;
 use crate::lsn::DriveNo;
-use crate::manifest::Edition;
+use crate::manifest::{ArchiveState, Edition};
 
 /// A drive, and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Looks at all drives that the manifest names.
-    pub(crate) fn open(log: &Home, drives: &[DriveEntry], generation: u64) -> Self {
-        Self { slots: drives.iter().map(|entry| Slot::new(entry, look(log, entry, generation))).collect() }
+    pub(crate) fn open(log: &Home, archive: &ArchiveState) -> Self {
+        let looked = archive.drives.iter().map(|entry| Slot::new(entry, look(log, entry, archive)));
+        Self { slots: looked.collect() }
     }
 
     /// The drives, ascending.
@@ -76,13 +77,15 @@ impl Shelf {
         slot.home.clone().filter(|_| slot.state.out.is_none())
     }
 
-    /// The drives of a set that can be read, the best first: those that serve, then those that failed elsewhere. What
-    /// every read returns is checked, so that a drive that failed may still be asked when no other copy is left.
+    /// The drives of a set that can be read, the best first: those that serve, then those that failed elsewhere, then
+    /// those whose copy of the manifest is no good. What every read returns is checked, so that such a drive may still be
+    /// asked when no other copy is left.
     pub(crate) fn readable(&self, set: DriveSet) -> Vec<(DriveNo, Home, bool)> {
         let mut found: Vec<_> = self
             .slots
             .iter()
-            .filter(|slot| set.contains(slot.state.entry.number) && slot.state.out.is_none())
+            .filter(|slot| set.contains(slot.state.entry.number))
+            .filter(|slot| slot.state.out.is_none_or(DriveOut::is_mended_by_scrub))
             .filter_map(|slot| {
                 let home = slot.home.clone()?;
                 Some((slot.rank(), slot.state.entry.number, home, slot.state.serves()))
@@ -90,6 +93,14 @@ impl Shelf {
             .collect();
         found.sort_by_key(|(rank, number, ..)| (*rank, *number));
         found.into_iter().map(|(_, number, home, serves)| (number, home, serves)).collect()
+    }
+
+    /// Where the drives of a set are from which a run may go that is replaced: they are of this log's history.
+    pub(crate) fn removable(&self, set: DriveSet) -> Vec<Home> {
+        let fit = self.slots.iter().filter(|slot| slot.state.out.is_none());
+        fit.filter(|slot| set.contains(slot.state.entry.number))
+            .filter_map(|slot| slot.home.clone())
+            .collect()
     }
 
     /// The drives that serve and can be written to, with their homes and capacities.
@@ -123,22 +134,29 @@ impl Shelf {
     }
 
     /// What the manifest says of a drive from now on.
-    pub(crate) fn set(&mut self, entry: &DriveEntry, home: Option<Home>) {
-        match self.slot_mut(entry.number) {
-            Some(slot) => {
-                slot.state.entry = entry.clone();
-                slot.state.suspect = None;
-                if home.is_some() {
-                    (slot.home, slot.state.out) = (home, None);
-                }
-            }
-            None => {
-                let read_only = home.as_ref().is_some_and(|home| home.volume.read_only);
-                self.slots
-                    .push(Slot::new(entry, Look { home, out: None, read_only, edition: Edition::default() }));
-                self.slots.sort_by_key(|slot| slot.state.entry.number);
-            }
+    pub(crate) fn set(&mut self, entry: &DriveEntry) {
+        if let Some(slot) = self.slot_mut(entry.number) {
+            slot.state.entry = entry.clone();
+            slot.state.suspect = None;
         }
+    }
+
+    /// Nothing is wrong with a drive any more.
+    pub(crate) fn readmit(&mut self, entry: &DriveEntry) {
+        self.set(entry);
+        if let Some(slot) = self.slot_mut(entry.number).filter(|slot| slot.home.is_some()) {
+            slot.state.out = None;
+        }
+    }
+
+    /// A drive was added, or is elsewhere now. One that has failed has failed, wherever it is.
+    pub(crate) fn place(&mut self, entry: &DriveEntry, look: Look) {
+        let suspect = self.slot(entry.number).and_then(|slot| slot.state.suspect);
+        self.remove(entry.number);
+        let mut slot = Slot::new(entry, look);
+        slot.state.suspect = suspect;
+        self.slots.push(slot);
+        self.slots.sort_by_key(|slot| slot.state.entry.number);
     }
 
     /// A drive is forgotten.
@@ -162,10 +180,11 @@ impl Slot {
     }
 
     const fn rank(&self) -> u8 {
-        match (self.state.serves(), self.state.entry.is_healthy()) {
-            (true, _) => 0,
-            (false, true) => 1,
-            (false, false) => 2,
+        match (self.state.serves(), self.state.entry.is_healthy(), self.state.out.is_none()) {
+            (true, ..) => 0,
+            (false, true, true) => 1,
+            (false, false, true) => 2,
+            (false, _, false) => 3,
         }
     }
 }

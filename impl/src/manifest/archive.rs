@@ -12,11 +12,13 @@ use crate::error::Reason;
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo};
 
 /// The length of the archive's fixed part, in bytes.
-const FIXED: usize = 32;
+const FIXED: usize = 40;
 /// The length of a run's row, in bytes.
 pub(super) const RUN_ROW: usize = 72;
 /// The length of a drive's row, its path not counted, in bytes.
 const DRIVE_ROW: usize = 80;
+/// The length of a publication's row, in bytes.
+const PUBLICATION_ROW: usize = 16;
 
 /// What a manifest says of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,18 @@ pub struct ArchiveState {
     pub drives: Vec<DriveEntry>,
     /// The runs, by ascending LSNs, without a gap above the trim point.
     pub runs: Vec<RunEntry>,
+    /// The last publications, ascending, back to the oldest that a drive's copy of the manifest may end with.
+    pub history: Vec<Publication>,
+}
+
+/// A generation, and the salt of the run that was published with it. The salt is random, so that a generation of another
+/// history of the log, one that a rollback has cut off, is not taken for this one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Publication {
+    /// The generation.
+    pub generation: u64,
+    /// The run's salt.
+    pub salt: u64,
 }
 
 /// How new a manifest is, as far as the archive and what was trimmed of it go.
@@ -42,7 +56,13 @@ pub(crate) struct Edition {
 
 impl Default for ArchiveState {
     fn default() -> Self {
-        Self { generation: 0, next_run: RunNo::FIRST, drives: Vec::new(), runs: Vec::new() }
+        Self {
+            generation: 0,
+            next_run: RunNo::FIRST,
+            drives: Vec::new(),
+            runs: Vec::new(),
+            history: Vec::new(),
+        }
     }
 }
 
@@ -63,6 +83,27 @@ impl ArchiveState {
     #[must_use]
     pub fn next(&self) -> Option<Lsn> {
         self.runs.last().map(|run| run.lsns.last.next())
+    }
+
+    /// Whether this archive once was as `copy` says: what that ends with was published here.
+    pub(crate) fn descends_from(&self, copy: &Self) -> bool {
+        copy.history.last().map_or(copy.generation == 0, |last| self.history.contains(last))
+    }
+
+    /// These were published, too, or may have been.
+    pub(crate) fn published(&mut self, publications: impl IntoIterator<Item = Publication>) {
+        self.history.extend(publications);
+        self.history.sort_by_key(|one| (one.generation, one.salt));
+        self.history.dedup();
+        self.generation =
+            self.history.last().map_or(self.generation, |last| self.generation.max(last.generation));
+    }
+
+    /// Forgets the publications that no drive's copy ends with any more.
+    pub(super) fn forget_history(&mut self) {
+        let oldest = self.drives.iter().map(|drive| drive.seen).min().unwrap_or(self.generation);
+        let last = self.history.last().copied();
+        self.history.retain(|one| one.generation >= oldest || Some(*one) == last);
     }
 
     fn numbers(&self) -> DriveSet {
@@ -128,6 +169,7 @@ impl ArchiveState {
         self.runs.insert(at, *entry);
         self.generation = entry.generation;
         self.next_run = entry.number.next();
+        self.history.push(Publication { generation: entry.generation, salt: entry.salt });
         Ok(())
     }
 
@@ -155,26 +197,33 @@ impl ArchiveState {
 
     pub(super) fn encoded_len(&self) -> usize {
         let drives: usize = self.drives.iter().map(drive_len).sum();
-        FIXED + drives + self.runs.len() * RUN_ROW
+        FIXED + drives + self.runs.len() * RUN_ROW + self.history.len() * PUBLICATION_ROW
     }
 
     pub(super) fn encode(&self, put: &mut Put<'_>) {
         put.u64(self.generation)
             .u64(self.next_run.0)
             .u64(self.drives.len() as u64)
-            .u64(self.runs.len() as u64);
+            .u64(self.runs.len() as u64)
+            .u64(self.history.len() as u64);
         self.drives.iter().for_each(|drive| put_drive(put, drive));
         self.runs.iter().for_each(|run| put_run(put, run));
+        for one in &self.history {
+            put.u64(one.generation).u64(one.salt);
+        }
     }
 
     pub(super) fn decode(get: &mut Get<'_>) -> Option<Self> {
         let (generation, next_run) = (get.u64()?, RunNo(get.u64()?));
-        let (drives, runs) = (get.u64()?, get.u64()?);
+        let (drives, runs, publications) = (get.u64()?, get.u64()?, get.u64()?);
         let drives: Option<Vec<_>> = (0..drives.min(MAX_DRIVES + 1)).map(|_| get_drive(get)).collect();
         // Rows are read one by one, so that a count that cannot be ends with the bytes.
-        let mut state = Self { generation, next_run, drives: drives?, runs: Vec::new() };
+        let mut state = Self { generation, next_run, drives: drives?, ..Self::default() };
         for _ in 0..runs {
             state.runs.push(get_run(get)?);
+        }
+        for _ in 0..publications {
+            state.history.push(Publication { generation: get.u64()?, salt: get.u64()? });
         }
         Some(state)
     }
@@ -186,6 +235,10 @@ impl ArchiveState {
             self.drives.iter().all(|drive| drive.number.0 < MAX_DRIVES && drive.path.is_absolute());
         if !ascending || !numbered {
             return Err(Reason::Field("drives"));
+        }
+        let dated = self.history.last().map_or(0, |last| last.generation) <= self.generation;
+        if !dated || !self.history.is_sorted_by_key(|one| one.generation) {
+            return Err(Reason::Field("history"));
         }
         let known = self.numbers();
         let can_be = |run: &RunEntry| {

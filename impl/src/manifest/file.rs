@@ -71,7 +71,8 @@ impl ManifestFile {
     }
 
     /// Writes the temporary file, durably. Also returns what it holds.
-    fn write_tmp(home: &Home, state: ManifestState, watermark: Lsn) -> Result<(Self, Vec<u8>)> {
+    fn write_tmp(home: &Home, mut state: ManifestState, watermark: Lsn) -> Result<(Self, Vec<u8>)> {
+        state.archive.forget_history();
         let path = home.path(Name::ManifestTmp);
         let failed = |source| Error::io(&path, source);
         let salt = home.random()?;

@@ -9,8 +9,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use archive::ArchiveState;
 pub(crate) use archive::Edition;
+pub use archive::{ArchiveState, Publication};
 pub(crate) use file::{ManifestFile, ManifestRead, ManifestVerdict, read_manifest};
 pub use record::{Content, MANIFEST_MAGIC, ManifestRecord, RECORD_HEADER, RecordSite};
 pub use state::{Edit, ManifestState, SegmentEntry};

@@ -9,7 +9,7 @@ use crate::doubt::Doubt;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::home::{self, Home};
-use crate::identity::{Identity, read_identity};
+use crate::identity::{Identity, enter};
 use crate::names::Name;
 use crate::os;
 use crate::recovery::repair::remove_left_over;
@@ -33,10 +33,7 @@ pub fn adopt(dir: impl AsRef<Path>) -> Result<()> {
 /// [`Error::Full`], [`Error::Io`].
 pub fn adopt_in(env: &Env, dir: &Path) -> Result<()> {
     let metadata = home::stat_dir(env, dir)?;
-    let _lock = home::lock(env, dir)?;
-    let old = read_identity(env, dir)?;
-    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, old.log, old.block, volume);
+    let (_lock, old, home) = enter(env, dir)?;
     let found = survey(&home)?;
     let names = names(&home)?;
     let doubt = Doubt::begin(env, dir, &names)?;
@@ -46,7 +43,8 @@ pub fn adopt_in(env: &Env, dir: &Path) -> Result<()> {
     }
     home.sync_dir()?;
     sync_dirs(env, &ancestors(env, dir, metadata.device)?)?;
-    let identity = Identity { epoch: home.random()?, dir_inode: metadata.inode, volume: volume.id, ..old };
+    let volume = home.volume.id;
+    let identity = Identity { epoch: home.random()?, dir_inode: metadata.inode, volume, ..old };
     remove_left_over(&home, &found, Name::IdentityTmp)?;
     identity.publish(&home)?;
     // Only now: an open that finds the name publishes the identity again.

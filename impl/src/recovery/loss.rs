@@ -11,8 +11,8 @@ use crate::catalog::Damage;
 use crate::codec::as_u64;
 use crate::error::{Error, Reason, Result};
 use crate::event::Event;
-use crate::home::{self, Home};
-use crate::identity::read_identity;
+use crate::home::Home;
+use crate::identity::enter;
 use crate::lsn::{DriveNo, Lsn, LsnRange, SegmentNo};
 use crate::manifest::{ManifestState, SegmentEntry};
 use crate::names::Name;
@@ -63,12 +63,8 @@ pub fn accept_loss(dir: impl AsRef<Path>, options: &LossOptions) -> Result<Vec<D
 /// [`Error::MayBeArchived`] when the manifest cannot be read and the oldest records are in no segment;
 /// [`Error::NoSuchDrive`] and [`Error::DriveServes`] for a drive that is said to be gone and is not.
 pub fn accept_loss_in(env: &Env, dir: &Path, options: &LossOptions) -> Result<Vec<Damage>> {
-    home::stat_dir(env, dir)?;
-    let _lock = home::lock(env, dir)?;
-    let identity = read_identity(env, dir)?;
+    let (_lock, identity, home) = enter(env, dir)?;
     identity.check_place(env, dir)?;
-    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
     let mut found = survey(&home)?;
     refuse_archived(&found, options)?;
     let away = away(&home, &found, &options.gone)?;

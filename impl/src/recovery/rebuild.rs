@@ -11,10 +11,10 @@ use crate::archive::run::RunEntry;
 use crate::archive::set::{DriveSet, MAX_DRIVES};
 use crate::catalog::Damage;
 use crate::error::{Error, Result};
-use crate::home::{self, Home};
-use crate::identity::read_identity;
+use crate::home::Home;
+use crate::identity::enter;
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
-use crate::manifest::{ManifestRead, ManifestState, ManifestVerdict, read_manifest};
+use crate::manifest::{ManifestRead, ManifestState, ManifestVerdict, Publication, read_manifest};
 use crate::names::Name;
 use crate::options::Options;
 use crate::os;
@@ -94,12 +94,8 @@ pub fn rebuild_manifest_in(
     drives: &[PathBuf],
     options: &RebuildOptions,
 ) -> Result<Rebuilt> {
-    home::stat_dir(env, dir)?;
-    let _lock = home::lock(env, dir)?;
-    let identity = read_identity(env, dir)?;
+    let (_lock, identity, home) = enter(env, dir)?;
     identity.check_place(env, dir)?;
-    let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
     let own = read_manifest(&home)?;
     if !matches!(own.verdict, ManifestVerdict::Damaged { .. }) {
         return Err(Error::ManifestReadable { path: home.path(Name::Manifest) });
@@ -176,7 +172,8 @@ struct Runs {
 }
 
 impl Runs {
-    /// Numbers the drives, and finds which runs they have. No number or generation that was seen is used again.
+    /// Numbers the drives, and finds which runs they have. No number or generation that was seen is used again; the
+    /// drives that are given are this log's, whatever happened to it.
     fn gather(state: &mut ManifestState, shelves: &[Shelved]) -> Result<Self> {
         let mut found = Self::default();
         let mut entries: BTreeMap<(RunNo, u64), (RunEntry, bool)> = BTreeMap::new();
@@ -184,7 +181,8 @@ impl Runs {
         let here: DriveSet = given.iter().map(|(number, _)| *number).collect();
         let archive = &mut state.archive;
         for (drive, shelved) in &given {
-            archive.generation = archive.generation.max(shelved.generation());
+            let told = shelved.manifest.iter().flat_map(|(state, _)| state.archive.history.iter().copied());
+            archive.published(told);
             for (run, copy) in &shelved.runs {
                 archive.next_run = archive.next_run.max(run.next());
                 let Copy { entry, bad_at } = copy;
@@ -196,7 +194,7 @@ impl Runs {
                 let known = known.filter(same);
                 // A run that no manifest names is what its index says, or nothing.
                 let Some(entry) = known.or(*entry) else { continue };
-                archive.generation = archive.generation.max(entry.generation);
+                archive.published([Publication { generation: entry.generation, salt: entry.salt }]);
                 // What the copy of the manifest says of drives that are not given cannot be looked at.
                 let elsewhere = known.map_or(DriveSet::EMPTY, |known| {
                     known.copies.iter().filter(|other| !here.contains(*other)).collect()

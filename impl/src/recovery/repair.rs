@@ -81,7 +81,8 @@ pub(crate) fn open_surveyed(
     let manifest = checkpoint(home, &survey, kept_state(&survey))?;
     let mut house = House::new(manifest, options);
     // Every drive learns what the manifest says before a segment goes that the archive has replaced.
-    let shelf = opening::settle(home, &mut house, survey.vouched.min(survey.next.prev()));
+    let durable = survey.vouched.min(survey.next.prev());
+    let shelf = opening::settle(home, &mut house, durable, survey.next);
     remove(home, &orphans)?;
     rebuild(home, options, survey, house, shelf)
 }

@@ -1,29 +1,43 @@
-//! What the two old designs share: two flags a block, kept by two layers that know little of each other.
+//! What the two old designs share: two flags a block, kept by two layers that know little of each other. They are
+//! atomic, as they must be between threads, so that what they cost can be measured; nothing hangs on that here.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 use crate::emulator::content::{Bytes, Meta};
 
 /// The state of one block.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Flags {
-    /// Kept by the backend: a rewrite was submitted, and not acknowledged yet.
-    pub(super) write_pending: bool,
-    /// Kept by the prefetcher: the buffer is filled.
-    pub(super) cache_ready: bool,
-    filling: bool,
+    write_pending: AtomicBool,
+    cache_ready: AtomicBool,
+    filling: AtomicBool,
     buffer: Bytes,
     meta: Meta,
 }
 
+impl Flags {
+    /// Kept by the backend: a rewrite was submitted, and not acknowledged yet.
+    pub(super) fn write_pending(&self) -> bool {
+        self.write_pending.load(Acquire)
+    }
+
+    /// Kept by the prefetcher: the buffer is filled.
+    pub(super) fn cache_ready(&self) -> bool {
+        self.cache_ready.load(Acquire)
+    }
+}
+
 /// All blocks.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct TwoFlags(Vec<Flags>);
 
 impl TwoFlags {
     pub(super) fn new(blocks: usize) -> Self {
         let flags = |block| Flags {
-            write_pending: false,
-            cache_ready: false,
-            filling: false,
+            write_pending: AtomicBool::new(false),
+            cache_ready: AtomicBool::new(false),
+            filling: AtomicBool::new(false),
             buffer: Bytes::default(),
             meta: Meta::of(block, 1, 0),
         };
@@ -45,39 +59,39 @@ impl TwoFlags {
     }
 
     pub(super) fn begin(&mut self, block: usize) -> bool {
-        let flags = &mut self.0[block];
-        let begins = !flags.cache_ready && !flags.filling;
-        flags.filling |= begins;
-        begins
+        let flags = &self.0[block];
+        !flags.cache_ready() && flags.filling.compare_exchange(false, true, AcqRel, Acquire).is_ok()
     }
 
     pub(super) fn end(&mut self, block: usize) {
-        self.0[block].filling = false;
+        self.0[block].filling.store(false, Release);
     }
 
     /// The prefetcher's layer: what it holds is ready. It does not know what the backend did meanwhile.
     pub(super) fn ready(&mut self, block: usize, bytes: &Bytes) {
         let flags = &mut self.0[block];
-        (flags.filling, flags.buffer, flags.cache_ready) = (false, *bytes, true);
+        flags.buffer = *bytes;
+        flags.cache_ready.store(true, Release);
+        flags.filling.store(false, Release);
     }
 
     /// The buffer is dropped, if there is one. A fill on its way is not reached: there is nothing yet to drop.
     pub(super) fn drop_buffer(&mut self, block: usize) {
-        self.0[block].cache_ready = false;
+        self.0[block].cache_ready.store(false, Release);
     }
 
     /// The backend's layer, at submission: the new metadata is in place at once, the bytes will follow.
     pub(super) fn submit(&mut self, block: usize) -> Meta {
         let flags = &mut self.0[block];
         flags.meta = Meta::of(block, flags.meta.generation + 1, 0);
-        flags.write_pending = true;
+        flags.write_pending.store(true, Release);
         self.drop_buffer(block);
         self.meta(block)
     }
 
     /// The backend's layer, at the last acknowledgement, however late that is.
     pub(super) fn acknowledged(&mut self, block: usize) {
-        self.0[block].write_pending = false;
+        self.0[block].write_pending.store(false, Release);
         self.drop_buffer(block);
     }
 }

@@ -9,7 +9,7 @@ use super::{Design, Filled, Look, Reclaim};
 use crate::emulator::content::{Bytes, Meta};
 
 /// See the module's text.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Historical(TwoFlags);
 
 /// How far verification has come.
@@ -40,11 +40,11 @@ impl Design for Historical {
     fn look(&mut self, block: usize, stage: &mut Stage) -> Look {
         match std::mem::take(stage) {
             Stage::Ready => {
-                *stage = if self.0.of(block).cache_ready { Stage::Compare } else { Stage::Pending };
+                *stage = if self.0.of(block).cache_ready() { Stage::Compare } else { Stage::Pending };
                 Look::Next
             }
             Stage::Compare => self.0.verified(block).map_or(Look::Mismatch, Look::Serve),
-            Stage::Pending if self.0.of(block).write_pending => Look::Pending,
+            Stage::Pending if self.0.of(block).write_pending() => Look::Pending,
             Stage::Pending => Look::Miss,
         }
     }

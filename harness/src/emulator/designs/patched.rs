@@ -9,16 +9,19 @@
 //!
 //! What it cannot see is a rewrite that was submitted and acknowledged, both, while its own fill was on its way.
 
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+
 use super::flags::TwoFlags;
 use super::{Design, Filled, Look, Pause, Reclaim};
 use crate::emulator::content::{Bytes, Meta};
 
 /// See the module's text.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Patched {
     flags: TwoFlags,
     /// How many verifications of the block are between their question and their answer.
-    barrier: Vec<u32>,
+    barrier: Vec<AtomicU32>,
 }
 
 /// How far verification has come.
@@ -50,7 +53,7 @@ impl Design for Patched {
     type Fill = Fill;
 
     fn new(blocks: usize) -> Self {
-        Self { flags: TwoFlags::new(blocks), barrier: vec![0; blocks] }
+        Self { flags: TwoFlags::new(blocks), barrier: (0..blocks).map(|_| AtomicU32::new(0)).collect() }
     }
 
     fn meta(&self, block: usize) -> Meta {
@@ -59,22 +62,22 @@ impl Design for Patched {
 
     fn look(&mut self, block: usize, stage: &mut Stage) -> Look {
         match std::mem::take(stage) {
-            Stage::Pending if self.flags.of(block).write_pending => Look::Pending,
+            Stage::Pending if self.flags.of(block).write_pending() => Look::Pending,
             Stage::Pending => {
-                self.barrier[block] += 1;
+                self.barrier[block].fetch_add(1, AcqRel);
                 *stage = Stage::Ready;
                 Look::Next
             }
-            Stage::Ready if self.flags.of(block).cache_ready => {
+            Stage::Ready if self.flags.of(block).cache_ready() => {
                 *stage = Stage::Compare;
                 Look::Next
             }
             Stage::Ready => {
-                self.barrier[block] -= 1;
+                self.barrier[block].fetch_sub(1, AcqRel);
                 Look::Miss
             }
             Stage::Compare => {
-                self.barrier[block] -= 1;
+                self.barrier[block].fetch_sub(1, AcqRel);
                 self.flags.verified(block).map_or(Look::Mismatch, Look::Serve)
             }
         }
@@ -91,7 +94,7 @@ impl Design for Patched {
     fn filled(&mut self, block: usize, fill: Fill, bytes: &Bytes) -> Filled<Fill> {
         match fill {
             Fill::Reads => Filled::Wait(Fill::BackedOff, Pause::BackOff),
-            _ if self.flags.of(block).write_pending => Filled::Wait(Fill::Overtaken, Pause::BackOff),
+            _ if self.flags.of(block).write_pending() => Filled::Wait(Fill::Overtaken, Pause::BackOff),
             Fill::Overtaken => Filled::Again(Fill::Reads),
             Fill::BackedOff => {
                 self.flags.ready(block, bytes);
@@ -109,7 +112,7 @@ impl Design for Patched {
     }
 
     fn submit(&mut self, block: usize) -> Option<Meta> {
-        (self.barrier[block] == 0).then(|| self.flags.submit(block))
+        (self.barrier[block].load(Acquire) == 0).then(|| self.flags.submit(block))
     }
 
     fn acknowledged(&mut self, block: usize) {

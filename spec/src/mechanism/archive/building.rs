@@ -199,8 +199,10 @@ impl Mechanism {
         }
         *stage |= made::RENAMED;
         if file == OnDrive::IdentityTmp {
-            sense(!disk.drives.iter().any(|one| one.number == drive))?;
-            disk.drives.push(Drive { number: drive, identity: Cell::Dirty, ..Drive::default() });
+            // A drive that is added again has the same identity as before, under either name.
+            if !disk.drives.iter().any(|one| one.number == drive) {
+                disk.drives.push(Drive { number: drive, identity: Cell::Dirty, ..Drive::default() });
+            }
             return Ok(());
         }
         let here = disk.drives.iter_mut().find(|one| one.number == drive).map_or_else(nonsense, Ok)?;
