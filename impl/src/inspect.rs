@@ -7,7 +7,7 @@ use truelog_env::Env;
 use crate::archive::run::RunEntry;
 use crate::archive::shelf::DriveState;
 use crate::archive::{Archive, opening};
-use crate::catalog::{Catalog, Damage, Span};
+use crate::catalog::{Catalog, Damage, Lead, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
@@ -222,6 +222,11 @@ impl Inspection {
 
     pub(crate) const fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Where a record may be looked for, or why it is not anywhere.
+    pub(crate) fn find(&self, lsn: Lsn) -> Result<Lead> {
+        self.catalog.lock().find(lsn)
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {
