@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use super::judge::Held;
+use super::judge::{Held, Lack};
 use crate::failure::Failure;
 
 /// How many files are remembered at once.
@@ -75,7 +75,7 @@ impl Files {
             Some(Looked::File(len)) if *len >= need => return Held::ByName,
             // It may have grown since: the claim is newer than that look.
             Some(Looked::File(_)) | None => {}
-            Some(Looked::Not(why)) => return Held::Violated((*why).to_owned()),
+            Some(Looked::Not(why)) => return Held::Violated(Lack::Missing, (*why).to_owned()),
             Some(Looked::Unknown(why)) => return Held::Unverifiable(why.clone()),
         }
         let looked = self.look(&below);
@@ -85,10 +85,10 @@ impl Files {
         self.known.insert(below, looked.clone());
         match looked {
             Looked::File(len) if len < need => {
-                Held::Violated(format!("the file has {len} bytes, and the claim needs {need}"))
+                Held::Violated(Lack::Short, format!("the file has {len} bytes, and the claim needs {need}"))
             }
             Looked::File(_) => Held::ByName,
-            Looked::Not(why) => Held::Violated(why.to_owned()),
+            Looked::Not(why) => Held::Violated(Lack::Missing, why.to_owned()),
             Looked::Unknown(why) => Held::Unverifiable(why),
         }
     }
@@ -122,10 +122,10 @@ mod tests {
         let inside = place.path().join("./a");
         assert_eq!(hold(inside.to_str().unwrap(), None), Held::ByName);
         assert_eq!(hold("a", Some(5)), Held::ByName);
-        assert!(matches!(hold("a", Some(6)), Held::Violated(why) if why.contains("has 5 bytes")));
-        assert!(matches!(hold("b", None), Held::Violated(why) if why == "there is no such file"));
-        assert!(matches!(hold("a/b", None), Held::Violated(_)));
-        assert!(matches!(hold("", None), Held::Violated(why) if why == "it is no file"));
+        assert!(matches!(hold("a", Some(6)), Held::Violated(_, why) if why.contains("has 5 bytes")));
+        assert!(matches!(hold("b", None), Held::Violated(_, why) if why == "there is no such file"));
+        assert!(matches!(hold("a/b", None), Held::Violated(..)));
+        assert!(matches!(hold("", None), Held::Violated(_, why) if why == "it is no file"));
         for outside in ["../a", "/etc/hosts", "b/../../a"] {
             assert!(matches!(hold(outside, None), Held::Unverifiable(_)), "{outside}");
         }

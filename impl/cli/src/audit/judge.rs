@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use truelog::{Error, Inspection, Name, Place, Verdict, Violation};
 
 use super::files::{FileClaim, Files};
@@ -50,6 +51,20 @@ impl Claimed {
     }
 }
 
+/// What an artifact lacks of what was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Lack {
+    /// It is not there.
+    Missing,
+    /// It is there, and too short.
+    Short,
+    /// It is there, and its bytes are not what was written.
+    Damaged,
+    /// Something else is there.
+    Other,
+}
+
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Held {
@@ -61,8 +76,8 @@ pub(crate) enum Held {
     ByName,
     /// It was removed on purpose.
     Trimmed,
-    /// It is not there, or differs.
-    Violated(String),
+    /// It is not there, or differs; and why that is said.
+    Violated(Lack, String),
     /// It cannot be held against anything.
     Unverifiable(String),
 }
@@ -123,12 +138,11 @@ impl Judge {
         while !places.is_empty() {
             let Some(view) = &self.view else {
                 for (at, place) in places {
-                    let path = Name::Segment(place.segment).to_string().into();
-                    held[at] = self.file(&FileClaim { path, need: Some(place.end) });
+                    held[at] = self.file(&segment(&place));
                 }
                 break;
             };
-            places = batches(view, &places, &mut held);
+            places = batches(view, &mut self.files, &places, &mut held);
             // What does not hold may be newer than that look, or may have been moved beside it.
             if places.is_empty() || (fresh && !view.is_outdated().map_err(Failure::log(&self.dir))?) {
                 break;
@@ -146,7 +160,7 @@ impl Judge {
 
     fn file(&mut self, claim: &FileClaim) -> Held {
         match self.files.hold(claim) {
-            Held::Violated(_)
+            Held::Violated(..)
                 if self.files.below(&claim.path).is_some_and(|below| self.released.contains(&below)) =>
             {
                 Held::Trimmed
@@ -166,7 +180,12 @@ fn look(dir: &Path) -> Result<Option<Inspection>, Failure> {
 }
 
 /// Holds places against one look. Returns those that do not hold.
-fn batches(view: &Inspection, places: &[(usize, Place)], held: &mut [Held]) -> Vec<(usize, Place)> {
+fn batches(
+    view: &Inspection,
+    files: &mut Files,
+    places: &[(usize, Place)],
+    held: &mut [Held],
+) -> Vec<(usize, Place)> {
     let mut check = view.places();
     let mut left = Vec::new();
     for (at, place) in places {
@@ -174,11 +193,14 @@ fn batches(view: &Inspection, places: &[(usize, Place)], held: &mut [Held]) -> V
             Ok(Verdict::Verified) => Held::Verified,
             Ok(Verdict::Unvouched) => Held::Unvouched,
             Ok(Verdict::Trimmed) => Held::Trimmed,
-            Ok(Verdict::Violated { why }) => Held::Violated(because(view, why)),
+            Ok(Verdict::Violated { why }) => because(view, files, place, why),
             Ok(Verdict::Unverifiable { why }) => Held::Unverifiable(why.to_string()),
+            Err(error @ Error::CorruptFile { .. }) => {
+                alone(view, files, place).unwrap_or_else(|| Held::Violated(Lack::Damaged, error.to_string()))
+            }
             Err(error) => Held::Unverifiable(error.to_string()),
         };
-        if matches!(found, Held::Violated(_) | Held::Unverifiable(_)) {
+        if matches!(found, Held::Violated(..) | Held::Unverifiable(_)) {
             left.push((*at, *place));
         }
         held[*at] = found;
@@ -186,11 +208,27 @@ fn batches(view: &Inspection, places: &[(usize, Place)], held: &mut [Held]) -> V
     left
 }
 
-/// Why a batch is not there, with the artifact that the log itself finds damaged.
-fn because(view: &Inspection, why: Violation) -> String {
-    let damage = match why {
-        Violation::Damaged { lsns } => view.damage().iter().find(|damage| damage.lsns.contains(lsns.first)),
-        _ => None,
+/// A claim that a segment is there, and reaches as far as a batch of it.
+fn segment(place: &Place) -> FileClaim {
+    FileClaim { path: Name::Segment(place.segment).to_string().into(), need: Some(place.end) }
+}
+
+/// Why a batch is not there: what its own file shows by itself comes first, then what the log finds damaged.
+fn because(view: &Inspection, files: &mut Files, place: &Place, why: Violation) -> Held {
+    let (lack, text) = match why {
+        Violation::Damaged { lsns } => {
+            let damage = view.damage().iter().find(|damage| damage.lsns.contains(lsns.first));
+            (Lack::Damaged, damage.map_or_else(|| why.to_string(), |damage| damage.error.to_string()))
+        }
+        Violation::Absent { .. } => (Lack::Missing, why.to_string()),
+        Violation::Lost { .. } => return Held::Violated(Lack::Damaged, why.to_string()),
+        _ => return Held::Violated(Lack::Other, why.to_string()),
     };
-    damage.map_or_else(|| why.to_string(), |damage| damage.error.to_string())
+    alone(view, files, place).unwrap_or(Held::Violated(lack, text))
+}
+
+/// What the file of a segment that should be there shows by itself.
+fn alone(view: &Inspection, files: &mut Files, place: &Place) -> Option<Held> {
+    let named = view.segments().iter().any(|entry| entry.number == place.segment);
+    named.then(|| files.hold(&segment(place))).filter(|held| matches!(held, Held::Violated(..)))
 }

@@ -1,14 +1,14 @@
 //! `truelog audit logs`: what the lines of an application's logs claim, held against the artifacts.
 
 mod files;
-mod judge;
+pub(crate) mod judge;
 mod own;
 mod patterns;
 mod ranges;
 pub(crate) mod scan;
-mod source;
-mod stage;
-mod times;
+pub(crate) mod source;
+pub(crate) mod stage;
+pub(crate) mod times;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::args::{Audit, AuditWhat, Logs};
 use crate::failure::Failure;
 use crate::output;
+use judge::Lack;
 use ranges::Unclaimed;
 use scan::{Complaint, Scan, Tally};
 
@@ -25,6 +26,9 @@ use scan::{Complaint, Scan, Tally};
 #[derive(Serialize)]
 struct Shown<'a> {
     verdict: &'static str,
+    /// `missing`, `short`, `damaged`, or `other`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lack: Option<Lack>,
     log: String,
     line: u64,
     claim: String,
@@ -85,17 +89,18 @@ pub(crate) fn run(args: &Audit, json: bool, out: &mut dyn Write) -> Result<(), F
 }
 
 fn tell(logs: &[PathBuf], complaint: &Complaint<'_>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let Complaint { at, claim, verdict, why, .. } = complaint;
+    let Complaint { at, claim, lack, why } = complaint;
+    let verdict = complaint.verdict();
     if json {
         let log = logs.get(at.log).map_or_else(String::new, |log| log.display().to_string());
         let (claim, artifact) = (claim.text(), claim.artifact());
-        return output::json(out, &Shown { verdict, log, line: at.line, claim, artifact, why });
+        return output::json(out, &Shown { verdict, lack: *lack, log, line: at.line, claim, artifact, why });
     }
     output::line(out, &format!("{}  {}  {}: {why}", verdict.to_uppercase(), at.text(logs), claim.text()))
 }
 
 /// The failure that goes with what was found.
-fn conclude(args: &Logs, tally: &Tally) -> Result<(), Failure> {
+pub(crate) fn conclude(args: &Logs, tally: &Tally) -> Result<(), Failure> {
     let first = || args.logs.first().cloned().unwrap_or_default();
     if tally.violated > 0 {
         let what = format!("{} violated", output::count(tally.violated, "claim"));
@@ -113,7 +118,7 @@ fn conclude(args: &Logs, tally: &Tally) -> Result<(), Failure> {
     Ok(())
 }
 
-fn sums(tally: &Tally) -> String {
+pub(crate) fn sums(tally: &Tally) -> String {
     let Tally { verified, unvouched, by_name, trimmed, violated, unverifiable, .. } = tally;
     format!(
         "  {} in {}: {verified} verified, {unvouched} verified but unvouched, {by_name} by name and length only, \
@@ -124,7 +129,7 @@ fn sums(tally: &Tally) -> String {
     )
 }
 
-fn left(unclaimed: Option<&Unclaimed>) -> String {
+pub(crate) fn left(unclaimed: Option<&Unclaimed>) -> String {
     let Some(Unclaimed { records, ranges, first }) = unclaimed else {
         return "  durable but unclaimed: not counted".to_owned();
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use truelog::LsnRange;
 
-use super::judge::{Claimed, Held, Judge};
+use super::judge::{Claimed, Held, Judge, Lack};
 use super::own::{self, Own, Says};
 use super::patterns::{Hit, Kind, Patterns};
 use super::ranges::{Ranges, Unclaimed};
@@ -45,8 +45,8 @@ pub(crate) struct Tally {
 pub(crate) struct Complaint<'a> {
     pub(crate) at: At,
     pub(crate) claim: &'a Claimed,
-    /// `violated` or `unverifiable`.
-    pub(crate) verdict: &'static str,
+    /// What the artifact lacks; `None` for a claim that cannot be held against anything.
+    pub(crate) lack: Option<Lack>,
     pub(crate) why: &'a str,
 }
 
@@ -92,6 +92,13 @@ pub(crate) struct Scan {
 
 /// Where complaints go.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&[PathBuf], &Complaint<'_>) -> Result<(), Failure>;
+
+impl Complaint<'_> {
+    /// `violated` or `unverifiable`.
+    pub(crate) const fn verdict(&self) -> &'static str {
+        if self.lack.is_some() { "violated" } else { "unverifiable" }
+    }
+}
 
 impl Scan {
     /// Reads the logs, and holds what they claim. Complaints go to `tell` in the order of the lines.
@@ -257,10 +264,10 @@ impl Scan {
         let mut good: Option<&Found> = None;
         for (found, held) in window.iter().zip(&held) {
             self.tally.claims += 1;
-            let violated = matches!(held, Held::Violated(_));
+            let violated = matches!(held, Held::Violated(..));
             self.times.add(found.time, found.label, violated);
-            let (verdict, why) = match held {
-                Held::Violated(why) => {
+            let (lack, why) = match held {
+                Held::Violated(lack, why) => {
                     self.tally.violated += 1;
                     if let Some(label) = self.labels.get_mut(found.label) {
                         label.violated += 1;
@@ -269,11 +276,11 @@ impl Scan {
                         self.good = good.take().cloned().or_else(|| self.good.take());
                         self.bad = Some(found.clone());
                     }
-                    ("violated", why)
+                    (Some(*lack), why)
                 }
                 Held::Unverifiable(why) => {
                     self.tally.unverifiable += 1;
-                    ("unverifiable", why)
+                    (None, why)
                 }
                 holds => {
                     self.holds(holds);
@@ -281,7 +288,7 @@ impl Scan {
                     continue;
                 }
             };
-            tell(logs, &Complaint { at: found.at, claim: &found.claim, verdict, why })?;
+            tell(logs, &Complaint { at: found.at, claim: &found.claim, lack, why })?;
         }
         let place = if self.bad.is_none() { &mut self.good } else { &mut self.good_again };
         if let Some(good) = good {
