@@ -8,7 +8,7 @@ use crate::archive::orphans::{self, Orphan, Owned};
 use crate::archive::run::RunEntry;
 use crate::archive::shelf::DriveState;
 use crate::archive::{Archive, opening};
-use crate::catalog::{Catalog, Damage, Span};
+use crate::catalog::{Catalog, Damage, Lead, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
@@ -231,6 +231,11 @@ impl Inspection {
 
     pub(crate) const fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Where a record may be looked for, or why it is not anywhere.
+    pub(crate) fn find(&self, lsn: Lsn) -> Result<Lead> {
+        self.catalog.lock().find(lsn)
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {

@@ -37,6 +37,7 @@ mod manifest;
 mod names;
 mod options;
 pub mod os;
+mod placed;
 mod read_back;
 mod read_buf;
 mod reader;
@@ -86,6 +87,7 @@ pub use options::{
     Fill, MAX_BATCH, MAX_BLOCK, MAX_COPIES, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK,
     Options, SyncMethod,
 };
+pub use placed::PlaceCheck;
 pub use reader::Iter;
 pub use receipt::{Claim, Receipt, Unverifiable, Verdict, Violation};
 pub use recovery::{

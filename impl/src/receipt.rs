@@ -206,6 +206,9 @@ pub enum Violation {
         /// The records given up.
         lsns: LsnRange,
     },
+    /// The records are there, but not in one batch that begins and ends where it was said.
+    #[error("the records are there, but at that place is no batch of just them")]
+    OtherPlace,
     /// The record belongs to another stream.
     #[error("the record belongs to stream {found}")]
     OtherStream {

@@ -29,13 +29,7 @@ pub(crate) fn verify(reader: &Reader, log: LogId, claim: &Claim) -> Result<Verdi
     }
     let entry = match reader.get(claim.lsn) {
         Ok(entry) => entry,
-        Err(Error::Trimmed { .. }) => return Ok(Verdict::Trimmed),
-        Err(Error::Absent { next, .. }) => return Ok(violated(Violation::Absent { next })),
-        Err(Error::Lost { lsns }) => return Ok(violated(Violation::Lost { lsns })),
-        Err(Error::Corrupt { lsns, .. } | Error::CorruptBlock { lsns, .. }) => {
-            return Ok(violated(Violation::Damaged { lsns }));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return refused(error),
     };
     let found = Digest::of(&entry.payload);
     Ok(if entry.stream != claim.stream {
@@ -52,7 +46,23 @@ pub(crate) fn verify(reader: &Reader, log: LogId, claim: &Claim) -> Result<Verdi
     })
 }
 
-const fn violated(why: Violation) -> Verdict {
+/// The verdict on records that the log does not serve.
+///
+/// # Errors
+/// What says nothing about them.
+pub(crate) fn refused(error: Error) -> Result<Verdict> {
+    Ok(match error {
+        Error::Trimmed { .. } => Verdict::Trimmed,
+        Error::Absent { next, .. } => violated(Violation::Absent { next }),
+        Error::Lost { lsns } => violated(Violation::Lost { lsns }),
+        Error::Corrupt { lsns, .. } | Error::CorruptBlock { lsns, .. } => {
+            violated(Violation::Damaged { lsns })
+        }
+        error => return Err(error),
+    })
+}
+
+pub(crate) const fn violated(why: Violation) -> Verdict {
     Verdict::Violated { why }
 }
 

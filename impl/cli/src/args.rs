@@ -1,12 +1,14 @@
 //! The command line, as clap reads it.
 
 mod archive;
+mod audit;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use archive::{AddDrive, Drives, DrivesWhat, RebuildManifest, RemoveDrive, Scrub, Trim};
+pub use audit::{Audit, AuditWhat, Logs};
 
 /// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
 #[derive(Debug, Parser)]
@@ -110,6 +112,12 @@ Examples:
   truelog verify /srv/orders --receipts receipts.jsonl
   truelog append /srv/orders < lines.txt | truelog verify /srv/orders --receipts -")]
     Verify(Verify),
+
+    /// Hold what was said to be durable against what is on the disk. Takes no lock and writes nothing.
+    #[command(after_help = "\
+Example:
+  truelog audit logs --log app.log /srv/orders")]
+    Audit(Audit),
 
     /// Show, add and remove the drives of the log's archive.
     #[command(after_help = "\

@@ -26,6 +26,12 @@ pub(crate) const THREAD: &str = "TL-911";
 pub(crate) const DEGRADED: &str = "TL-912";
 /// The command line is not one.
 pub(crate) const USAGE: &str = "TL-913";
+/// A line of an application's log claims what is not there.
+pub(crate) const FALSE_CLAIM: &str = "TL-920";
+/// An application's log is compressed.
+pub(crate) const COMPRESSED: &str = "TL-921";
+/// A line of a pattern file is no pattern.
+pub(crate) const PATTERN: &str = "TL-922";
 /// The incident that the prefetch slot answers. No program of this log can end with it.
 const FPRE004: &str = "FPRE004";
 
@@ -42,7 +48,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 14] = [
+static OWN: [Explained; 17] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -134,6 +140,30 @@ static OWN: [Explained; 14] = [
         what: "The command line cannot be understood.",
         next: "Run `truelog --help`, or `truelog COMMAND --help` for examples.",
         more: "A command, an option or a value is not known, or does not go with another. Nothing was done.",
+    },
+    Explained {
+        code: FALSE_CLAIM,
+        what: "A line of an application's log says that something is durable, and it is not there, or differs.",
+        next: "Stop the writer, keep the directory and the logs as they are, copy both, and run `truelog incident`.",
+        more: "The report on standard output names each such line, and the artifact that is missing or differs. The \
+               file may have been removed, replaced or cut behind the claim, the directory may be another one than \
+               the application writes to, or the claim was made before it was true. Check first that DIR is the \
+               directory that the application writes to. What was removed on purpose is no violation: this log knows \
+               its own trims, and for another system's files a pattern of the kind `release` says so.",
+    },
+    Explained {
+        code: COMPRESSED,
+        what: "An application's log is compressed, and was not read.",
+        next: "Unpack it: `gunzip -c app.log.gz | truelog audit logs --log - DIR`.",
+        more: "Nothing in it was looked at. No verdict was given.",
+    },
+    Explained {
+        code: PATTERN,
+        what: "A line of a pattern file is no pattern.",
+        next: "Mend the line; `truelog audit logs --help` shows the form.",
+        more: "A pattern is a kind (claim, release or count), a name, an artifact or -, and a regular expression. Each \
+               named group must be part of the artifact, or be one of offset, len, end and time: a slip in a name \
+               would make a claim that is never held against anything.",
     },
     Explained {
         code: FPRE004,

@@ -108,6 +108,32 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
+    /// A line of an application's log claims what is not there; the report on standard output says which.
+    #[error("{what}")]
+    FalseClaim {
+        /// The directory that the logs speak of.
+        dir: PathBuf,
+        /// In one sentence.
+        what: String,
+    },
+    /// An application's log is compressed.
+    #[error("{} is compressed ({kind}), and is not read", path.display())]
+    Compressed {
+        /// The log.
+        path: PathBuf,
+        /// How.
+        kind: &'static str,
+    },
+    /// A line of a pattern file is no pattern.
+    #[error("line {line} of {}: {why}", path.display())]
+    Pattern {
+        /// The pattern file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Why.
+        why: String,
+    },
     /// Copies in the archive are damaged; the report on standard output says which and where.
     #[error("{what}")]
     Degraded {
@@ -171,6 +197,9 @@ impl Failure {
             Self::File { .. } => codes::FILE,
             Self::Violated { .. } => codes::VIOLATED,
             Self::Degraded { .. } => codes::DEGRADED,
+            Self::FalseClaim { .. } => codes::FALSE_CLAIM,
+            Self::Compressed { .. } => codes::COMPRESSED,
+            Self::Pattern { .. } => codes::PATTERN,
             Self::Incomplete { .. } => codes::INCOMPLETE,
             Self::Usage(_) => codes::USAGE,
             Self::UnknownCode(_) => codes::UNKNOWN_CODE,
@@ -205,11 +234,13 @@ impl Failure {
                 }
                 _ => Exit::Environment,
             },
-            Self::Violated { .. } | Self::Degraded { .. } => Exit::Violated,
+            Self::Violated { .. } | Self::Degraded { .. } | Self::FalseClaim { .. } => Exit::Violated,
             Self::OtherInput { .. }
             | Self::OtherRecord { .. }
             | Self::CutFrame { .. }
             | Self::TooLong { .. }
+            | Self::Compressed { .. }
+            | Self::Pattern { .. }
             | Self::Usage(_)
             | Self::UnknownCode(_) => Exit::Usage,
             Self::Incomplete { .. } => Exit::Incomplete,
@@ -229,10 +260,14 @@ impl Failure {
     /// Where it happened.
     fn place(&self) -> Option<String> {
         match self {
-            Self::Log { path, .. } | Self::File { path, .. } | Self::Incomplete { path, .. } => {
-                Some(path.display().to_string())
+            Self::Log { path, .. }
+            | Self::File { path, .. }
+            | Self::Incomplete { path, .. }
+            | Self::Compressed { path, .. }
+            | Self::Pattern { path, .. } => Some(path.display().to_string()),
+            Self::Violated { dir, .. } | Self::Degraded { dir, .. } | Self::FalseClaim { dir, .. } => {
+                Some(dir.display().to_string())
             }
-            Self::Violated { dir, .. } | Self::Degraded { dir, .. } => Some(dir.display().to_string()),
             Self::Input { .. }
             | Self::OtherInput { .. }
             | Self::OtherRecord { .. }

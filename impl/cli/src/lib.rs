@@ -4,6 +4,7 @@ mod adopt;
 mod append;
 mod archive;
 pub mod args;
+mod audit;
 mod cat;
 mod codes;
 mod completions;
@@ -12,6 +13,7 @@ mod drives;
 mod dump;
 mod explain;
 mod failure;
+mod lines;
 mod logging;
 mod open;
 mod output;
@@ -73,6 +75,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Stat(args) => stat::run(args, cli.json, out),
         Command::Dump(args) => dump::run(args, cli.json, out),
         Command::Verify(args) => verify::run(args, cli.json, out),
+        Command::Audit(args) => audit::run(args, cli.json, out),
         Command::Drives(args) => drives::run(args, cli.json, out),
         Command::Compact(args) => archive::compact(args, cli.json, out),
         Command::Trim(args) => archive::trim(args, cli.json, out),

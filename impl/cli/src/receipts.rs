@@ -4,20 +4,21 @@
 //! once for receipts that are roughly in order. Whatever does not match at first sight is left to the log's own
 //! verdict.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 use std::path::Path;
 
 use serde::Serialize;
 use truelog::{Claim, Digest, Entry, Inspection, Iter, Lsn, Verdict};
 
 use crate::failure::Failure;
+use crate::lines::{self, Ended};
 use crate::open;
 use crate::receipt_line::{self, Parsed};
 
 /// Receipts of one window.
 const WINDOW: usize = 65_536;
 /// Bytes of the longest line that may be a receipt.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
 /// A gap between two receipts that is read over rather than jumped.
 const GAP: u64 = 1024;
 
@@ -104,10 +105,15 @@ pub(crate) fn check(
     let mut line = Vec::new();
     let mut number = 0;
     loop {
-        let more =
-            read_line(input, &mut line).map_err(|source| Failure::File { path: path.to_owned(), source })?;
+        let ended = lines::read(input, &mut line, LONGEST)
+            .map_err(|source| Failure::File { path: path.to_owned(), source })?;
+        let more = ended.is_some();
         if more {
             number += 1;
+            if ended == Some(Ended::TooLong) {
+                // No receipt is that long, nor the beginning of one.
+                line.push(b'}');
+            }
             match receipt_line::parse(&line) {
                 Parsed::Whole(claim) => window.push((number, claim)),
                 Parsed::TornThenWhole(claim) => {
@@ -141,30 +147,6 @@ pub(crate) fn check(
             return Ok(tally);
         }
     }
-}
-
-/// Reads a line, without its newline; of one that is too long to be a receipt, only the beginning is kept.
-/// Returns whether there was one.
-fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    if input.take(LONGEST).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    let mut ended = line.last() == Some(&b'\n');
-    if !ended && line.len() as u64 == LONGEST {
-        // No receipt is that long. The rest of the line is passed over.
-        line.push(b'}');
-        while !ended {
-            let bytes = input.fill_buf()?;
-            let end = bytes.iter().position(|&byte| byte == b'\n');
-            let len = end.map_or(bytes.len(), |end| end + 1);
-            ended = end.is_some() || len == 0;
-            input.consume(len);
-        }
-    } else if ended {
-        line.pop();
-    }
-    Ok(true)
 }
 
 /// Walks a sorted window beside the log. Returns those that are not there at first sight.
@@ -238,23 +220,5 @@ impl Walk<'_> {
         }
         self.iter = Some(iter);
         self.here.as_ref()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_read_whole_or_known_to_be_too_long() {
-        let long = "x".repeat(10_000);
-        let text = format!("one\n\n{long}\nlast");
-        let mut input = std::io::BufReader::with_capacity(7, text.as_bytes());
-        let mut line = Vec::new();
-        let mut lengths = Vec::new();
-        while read_line(&mut input, &mut line).unwrap() {
-            lengths.push(line.len() as u64);
-        }
-        assert_eq!(lengths, [3, 0, LONGEST + 1, 4]);
     }
 }

@@ -1,0 +1,234 @@
+//! Holding a window of claims against the artifacts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use truelog::{Error, Inspection, Name, Place, Verdict, Violation};
+
+use super::files::{FileClaim, Files};
+use crate::failure::Failure;
+
+/// What a line claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claimed {
+    /// A batch of this log is durable.
+    Batch(Place),
+    /// A file is there.
+    File(FileClaim),
+    /// Something that cannot be held against anything, and why.
+    Unread(&'static str),
+}
+
+impl Claimed {
+    /// The claim in words.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Batch(place) => {
+                format!(
+                    "LSNs {} in {} at {} to {}",
+                    place.lsns,
+                    Name::Segment(place.segment),
+                    place.offset,
+                    place.end
+                )
+            }
+            Self::File(FileClaim { path, need: None }) => path.display().to_string(),
+            Self::File(FileClaim { path, need: Some(need) }) => {
+                format!("{} to {need}", path.display())
+            }
+            Self::Unread(_) => "a claim".to_owned(),
+        }
+    }
+
+    /// The artifact that it speaks of.
+    pub(crate) fn artifact(&self) -> Option<String> {
+        match self {
+            Self::Batch(place) => Some(Name::Segment(place.segment).to_string()),
+            Self::File(claim) => Some(claim.path.display().to_string()),
+            Self::Unread(_) => None,
+        }
+    }
+}
+
+/// What an artifact lacks of what was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Lack {
+    /// It is not there.
+    Missing,
+    /// It is there, and too short.
+    Short,
+    /// It is there, and its bytes are not what was written.
+    Damaged,
+    /// Something else is there.
+    Other,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// The bytes are there, and something durable vouches for them.
+    Verified,
+    /// The bytes are there, and nothing vouches for them yet.
+    Unvouched,
+    /// A file of that name is there, and long enough. What it should hold nobody knows.
+    ByName,
+    /// It was removed on purpose.
+    Trimmed,
+    /// It is not there, or differs; and why that is said.
+    Violated(Lack, String),
+    /// It cannot be held against anything.
+    Unverifiable(String),
+}
+
+/// What claims are held against.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    dir: PathBuf,
+    /// The log in the directory, if there is one.
+    view: Option<Inspection>,
+    files: Files,
+    /// Files that were removed on purpose.
+    pub(crate) released: BTreeSet<PathBuf>,
+}
+
+impl Judge {
+    /// What is in `dir`.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(crate) fn new(dir: &Path) -> Result<Self, Failure> {
+        let (view, files) = (look(dir)?, Files::new(dir)?);
+        Ok(Self { dir: dir.to_owned(), view, files, released: BTreeSet::new() })
+    }
+
+    /// The log in the directory, as it was looked at last.
+    pub(crate) const fn view(&self) -> Option<&Inspection> {
+        self.view.as_ref()
+    }
+
+    /// A file was removed on purpose.
+    pub(crate) fn release(&mut self, path: &Path) {
+        self.released.extend(self.files.below(path));
+    }
+
+    /// Holds claims against what is there, each against a look that is newer than the claim if it does not hold.
+    ///
+    /// # Errors
+    /// The log cannot be looked at.
+    pub(crate) fn hold(&mut self, claims: &[&Claimed]) -> Result<Vec<Held>, Failure> {
+        let mut held: Vec<_> = claims.iter().map(|_| Held::Trimmed).collect();
+        let mut places = Vec::new();
+        self.files.forget();
+        for (at, claim) in claims.iter().enumerate() {
+            match claim {
+                Claimed::Batch(place) => places.push((at, *place)),
+                Claimed::File(claim) => held[at] = self.file(claim),
+                Claimed::Unread(why) => held[at] = Held::Unverifiable((*why).to_owned()),
+            }
+        }
+        places.sort_unstable_by_key(|(_, place)| (place.lsns.first, place.offset));
+        let newest = places.iter().map(|(_, place)| place.lsns.last).max();
+        let known = self.view.as_ref().is_some_and(|view| newest.is_none_or(|newest| newest < view.next()));
+        if !known && !places.is_empty() {
+            self.look_again()?;
+        }
+        let mut fresh = !known;
+        while !places.is_empty() {
+            let Some(view) = &self.view else {
+                for (at, place) in places {
+                    held[at] = self.file(&segment(&place));
+                }
+                break;
+            };
+            places = batches(view, &mut self.files, &places, &mut held);
+            // What does not hold may be newer than that look, or may have been moved beside it.
+            if places.is_empty() || (fresh && !view.is_outdated().map_err(Failure::log(&self.dir))?) {
+                break;
+            }
+            self.look_again()?;
+            fresh = true;
+        }
+        Ok(held)
+    }
+
+    fn look_again(&mut self) -> Result<(), Failure> {
+        self.view = look(&self.dir)?;
+        Ok(())
+    }
+
+    fn file(&mut self, claim: &FileClaim) -> Held {
+        match self.files.hold(claim) {
+            Held::Violated(..)
+                if self.files.below(&claim.path).is_some_and(|below| self.released.contains(&below)) =>
+            {
+                Held::Trimmed
+            }
+            held => held,
+        }
+    }
+}
+
+/// The log in a directory; `None` if there is none.
+fn look(dir: &Path) -> Result<Option<Inspection>, Failure> {
+    match truelog::inspect(dir) {
+        Ok(view) => Ok(Some(view)),
+        Err(Error::Unfinished { .. } | Error::NotALog { .. }) => Ok(None),
+        Err(error) => Err(Failure::log(dir)(error)),
+    }
+}
+
+/// Holds places against one look. Returns those that do not hold.
+fn batches(
+    view: &Inspection,
+    files: &mut Files,
+    places: &[(usize, Place)],
+    held: &mut [Held],
+) -> Vec<(usize, Place)> {
+    let mut check = view.places();
+    let mut left = Vec::new();
+    for (at, place) in places {
+        let found = match check.verify(place) {
+            Ok(Verdict::Verified) => Held::Verified,
+            Ok(Verdict::Unvouched) => Held::Unvouched,
+            Ok(Verdict::Trimmed) => Held::Trimmed,
+            Ok(Verdict::Violated { why }) => because(view, files, place, why),
+            Ok(Verdict::Unverifiable { why }) => Held::Unverifiable(why.to_string()),
+            Err(error @ Error::CorruptFile { .. }) => {
+                alone(view, files, place).unwrap_or_else(|| Held::Violated(Lack::Damaged, error.to_string()))
+            }
+            Err(error) => Held::Unverifiable(error.to_string()),
+        };
+        if matches!(found, Held::Violated(..) | Held::Unverifiable(_)) {
+            left.push((*at, *place));
+        }
+        held[*at] = found;
+    }
+    left
+}
+
+/// A claim that a segment is there, and reaches as far as a batch of it.
+fn segment(place: &Place) -> FileClaim {
+    FileClaim { path: Name::Segment(place.segment).to_string().into(), need: Some(place.end) }
+}
+
+/// Why a batch is not there: what its own file shows by itself comes first, then what the log finds damaged.
+fn because(view: &Inspection, files: &mut Files, place: &Place, why: Violation) -> Held {
+    let (lack, text) = match why {
+        Violation::Damaged { lsns } => {
+            let damage = view.damage().iter().find(|damage| damage.lsns.contains(lsns.first));
+            (Lack::Damaged, damage.map_or_else(|| why.to_string(), |damage| damage.error.to_string()))
+        }
+        Violation::Absent { .. } => (Lack::Missing, why.to_string()),
+        Violation::Lost { .. } => return Held::Violated(Lack::Damaged, why.to_string()),
+        _ => return Held::Violated(Lack::Other, why.to_string()),
+    };
+    alone(view, files, place).unwrap_or(Held::Violated(lack, text))
+}
+
+/// What the file of a segment that should be there shows by itself.
+fn alone(view: &Inspection, files: &mut Files, place: &Place) -> Option<Held> {
+    let named = view.segments().iter().any(|entry| entry.number == place.segment);
+    named.then(|| files.hold(&segment(place))).filter(|held| matches!(held, Held::Violated(..)))
+}

@@ -1,0 +1,214 @@
+//! The events of this log, in the lines of an application: JSON as tracing's subscriber writes it, or text.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+use serde::Deserialize;
+use truelog::{Lsn, LsnRange, Place, SegmentNo};
+
+/// Whose events are claims: the one module that says "durable".
+const TARGET: &str = "truelog::event";
+/// What the event of a durable batch is called.
+const DURABLE: &str = "durable";
+
+static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TARGET).ok());
+
+/// What a line says of a log of ours.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Own<'a> {
+    /// Before it, on the same line, is a line that was never finished.
+    pub(crate) behind_torn: bool,
+    pub(crate) says: Says<'a>,
+}
+
+/// What a line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Says<'a> {
+    /// A batch is durable.
+    Durable(Place),
+    /// Another event, by its message.
+    Other(Cow<'a, str>),
+    /// It is cut or mixed up, and may have been a claim.
+    Garbled,
+    /// Nothing.
+    Nothing,
+}
+
+/// A line of JSON, with or without its fields in an object of their own.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    target: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    fields: Option<Fields<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    message: Option<Cow<'a, str>>,
+    first: Option<u64>,
+    last: Option<u64>,
+    segment: Option<u64>,
+    offset: Option<u64>,
+    end: Option<u64>,
+}
+
+/// Reads a line.
+pub(crate) fn read(line: &[u8]) -> Own<'_> {
+    let ours = OURS.as_ref().is_some_and(|ours| ours.is_match(line));
+    let trimmed = line.trim_ascii();
+    if !trimmed.starts_with(b"{") {
+        return if ours { text(line) } else { Own { behind_torn: false, says: Says::Nothing } };
+    }
+    if !ours {
+        let says = if trimmed.ends_with(b"}") { Says::Nothing } else { Says::Garbled };
+        return Own { behind_torn: false, says };
+    }
+    if let Some(says) = json(trimmed) {
+        return Own { behind_torn: false, says };
+    }
+    const START: &[u8] = b"{\"timestamp\"";
+    let last = trimmed.windows(START.len()).rposition(|window| window == START).filter(|at| *at > 0);
+    match last.and_then(|at| json(trimmed.get(at..)?)) {
+        Some(says) => Own { behind_torn: true, says },
+        None => Own { behind_torn: false, says: Says::Garbled },
+    }
+}
+
+/// What a whole object says; `None` if it is none, or lacks something.
+fn json(text: &[u8]) -> Option<Says<'_>> {
+    let line: Line<'_> = serde_json::from_slice(text).ok()?;
+    if line.target.as_deref() != Some(TARGET) {
+        return Some(Says::Nothing);
+    }
+    let fields = match line.fields {
+        Some(fields) => fields,
+        None => serde_json::from_slice(text).ok()?,
+    };
+    let message = fields.message?;
+    if message != DURABLE {
+        return Some(Says::Other(Cow::Owned(message.into_owned())));
+    }
+    let lsns = LsnRange::new(Lsn(fields.first?), Lsn(fields.last?));
+    Some(Says::Durable(Place {
+        lsns,
+        segment: SegmentNo(fields.segment?),
+        offset: fields.offset?,
+        end: fields.end?,
+    }))
+}
+
+/// What a line of text says, if it names an event of ours. Terminals' colours are no part of it.
+fn text(line: &[u8]) -> Own<'_> {
+    let marker = format!("{TARGET}: ");
+    let plain = without_colours(line);
+    let plain = String::from_utf8_lossy(&plain);
+    let behind_torn = plain.matches(&marker).nth(1).is_some();
+    let Some((_, event)) = plain.rsplit_once(&marker) else {
+        return Own { behind_torn: false, says: Says::Garbled };
+    };
+    let message = event
+        .split_once('=')
+        .map_or(event, |(before, _)| before.rsplit_once(' ').map_or("", |(message, _)| message));
+    let message = message.trim_end();
+    let says = if message == DURABLE {
+        place(event).map_or(Says::Garbled, Says::Durable)
+    } else if message.is_empty() {
+        Says::Garbled
+    } else {
+        Says::Other(Cow::Owned(message.to_owned()))
+    };
+    Own { behind_torn, says }
+}
+
+/// The place in `durable first=1 last=2 segment=1 offset=4096 end=8192`.
+fn place(event: &str) -> Option<Place> {
+    let field = |name: &str| {
+        let mut values =
+            event.split_ascii_whitespace().filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        values.next_back()?.parse().ok()
+    };
+    let lsns = LsnRange::new(Lsn(field("first")?), Lsn(field("last")?));
+    Some(Place { lsns, segment: SegmentNo(field("segment")?), offset: field("offset")?, end: field("end")? })
+}
+
+/// A line without the control sequences that colour it on a terminal.
+fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
+    const ESC: u8 = 0x1b;
+    if !line.contains(&ESC) {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = Vec::with_capacity(line.len());
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte == ESC {
+            bytes.by_ref().find(u8::is_ascii_alphabetic);
+        } else {
+            plain.push(byte);
+        }
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &str = r#"{"timestamp":"2026-11-26T03:14:00.000001Z","level":"INFO","fields":{"message":"durable","first":5,"last":9,"segment":1,"offset":4096,"end":8192},"target":"truelog::event"}"#;
+    const FLAT: &str = r#"{"timestamp":"2026-11-26T03:14:00.000001Z","level":"INFO","message":"durable","first":5,"last":9,"segment":1,"offset":4096,"end":8192,"target":"truelog::event"}"#;
+    const TEXT: &str = "2026-11-26T03:14:00.000001Z  INFO truelog::event: durable first=5 last=9 segment=1 offset=4096 end=8192";
+
+    fn claim() -> Says<'static> {
+        let lsns = LsnRange::new(Lsn(5), Lsn(9));
+        Says::Durable(Place { lsns, segment: SegmentNo(1), offset: 4096, end: 8192 })
+    }
+
+    #[test]
+    fn a_claim_is_read_from_json_and_from_text() {
+        let coloured = TEXT.replace("truelog::event:", "\x1b[2mtruelog::event\x1b[0m\x1b[2m:\x1b[0m");
+        let coloured = coloured.replace("first=", "\x1b[3mfirst\x1b[0m\x1b[2m=\x1b[0m");
+        for line in [JSON, FLAT, TEXT, &coloured] {
+            assert_eq!(read(line.as_bytes()), Own { behind_torn: false, says: claim() }, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_behind_one_that_was_never_finished_counts() {
+        for (half, whole) in [(&JSON[..60], JSON), (&TEXT[..70], TEXT), (&JSON[..150], JSON)] {
+            let joined = format!("{half}{whole}");
+            assert_eq!(read(joined.as_bytes()), Own { behind_torn: true, says: claim() }, "{joined}");
+        }
+    }
+
+    #[test]
+    fn a_claim_that_lacks_something_is_garbled_and_no_other_claim() {
+        for line in [
+            &JSON[..JSON.len() - 1],
+            &JSON.replace("\"end\":8192", "\"end\":\"x\""),
+            &JSON.replace(",\"end\":8192", ""),
+            &TEXT.replace("end=8192", "en"),
+            &TEXT[..TEXT.len() - 20],
+            &TEXT.replace("segment=1", "segment=-1"),
+        ] {
+            assert_eq!(read(line.as_bytes()).says, Says::Garbled, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_claim_nothing() {
+        let other = JSON.replace("durable", "drive is suspect");
+        assert_eq!(read(other.as_bytes()).says, Says::Other("drive is suspect".into()));
+        let foreign = JSON
+            .replace("truelog::event", "app")
+            .replace("\"target\"", "\"saw\":\"truelog::event\",\"target\"");
+        for line in
+            ["", "hello", "{}", "durable first=1", "INFO app: durable first=1 last=1 segment=1", &foreign]
+        {
+            assert_eq!(read(line.as_bytes()).says, Says::Nothing, "{line}");
+        }
+        let text = "INFO truelog::event: drive is suspect drive=1 evidence=a block was durable=1";
+        assert_eq!(read(text.as_bytes()).says, Says::Other("drive is suspect".into()));
+    }
+}

@@ -1,0 +1,315 @@
+//! One pass over the logs: claims are found, held against the artifacts window by window, and counted.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use truelog::LsnRange;
+
+use super::judge::{Claimed, Held, Judge, Lack};
+use super::own::{self, Own, Says};
+use super::patterns::{Hit, Kind, Patterns};
+use super::ranges::{Ranges, Unclaimed};
+use super::source::{self, At};
+use super::stage::Stage;
+use super::times::{self, Minute, Times};
+use crate::args::Logs;
+use crate::failure::Failure;
+use crate::lines::Ended;
+
+/// Claims that are held at a time.
+const WINDOW: usize = 65_536;
+/// Kinds of events of our own that are counted apart.
+const MOST_EVENTS: usize = 64;
+
+/// What became of the claims.
+#[derive(Debug, Default, Clone, Serialize)]
+pub(crate) struct Tally {
+    /// Lines that were read.
+    pub(crate) lines: u64,
+    pub(crate) claims: u64,
+    /// The bytes are there, and something durable vouches for them.
+    pub(crate) verified: u64,
+    /// The bytes are there, and nothing durable vouches for them yet.
+    pub(crate) unvouched: u64,
+    /// A file of that name is there and long enough; its bytes cannot be judged.
+    pub(crate) by_name: u64,
+    /// Removed on purpose.
+    pub(crate) trimmed: u64,
+    pub(crate) violated: u64,
+    pub(crate) unverifiable: u64,
+    /// Lines that were cut before they were whole: nobody claimed anything.
+    pub(crate) torn: u64,
+}
+
+/// A claim that does not simply hold.
+pub(crate) struct Complaint<'a> {
+    pub(crate) at: At,
+    pub(crate) claim: &'a Claimed,
+    /// What the artifact lacks; `None` for a claim that cannot be held against anything.
+    pub(crate) lack: Option<Lack>,
+    pub(crate) why: &'a str,
+}
+
+/// What is counted apart.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) name: String,
+    pub(crate) stage: Option<Stage>,
+    pub(crate) claims: bool,
+    pub(crate) lines: u64,
+    pub(crate) violated: u64,
+    pub(crate) seen: Option<(At, At)>,
+}
+
+/// A claim, and where it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) at: At,
+    pub(crate) time: Option<Minute>,
+    pub(crate) claim: Claimed,
+    label: usize,
+}
+
+/// What a pass over the logs found.
+pub(crate) struct Scan {
+    pub(crate) judge: Judge,
+    patterns: Patterns,
+    pub(crate) tally: Tally,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) times: Times,
+    ranges: Ranges,
+    window: Vec<Found>,
+    /// The last claim that held before the first that did not.
+    pub(crate) good: Option<Found>,
+    /// The first claim that did not hold.
+    pub(crate) bad: Option<Found>,
+    /// The last claim that held behind that.
+    pub(crate) good_again: Option<Found>,
+    /// The first line whose time is before that of the line before it, and how many there are.
+    pub(crate) back: Option<(At, u64)>,
+    latest: Option<(usize, Minute)>,
+}
+
+/// Where complaints go.
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(&[PathBuf], &Complaint<'_>) -> Result<(), Failure>;
+
+impl Complaint<'_> {
+    /// `violated` or `unverifiable`.
+    pub(crate) const fn verdict(&self) -> &'static str {
+        if self.lack.is_some() { "violated" } else { "unverifiable" }
+    }
+}
+
+impl Scan {
+    /// Reads the logs, and holds what they claim. Complaints go to `tell` in the order of the lines.
+    ///
+    /// # Errors
+    /// A log, the pattern file or the directory cannot be read; whatever `tell` reports.
+    pub(crate) fn run(args: &Logs, tell: Tell<'_>) -> Result<Self, Failure> {
+        let patterns = args.patterns.as_deref().map(Patterns::load).transpose()?.unwrap_or_default();
+        let labels = patterns.all.iter().map(|pattern| Label {
+            name: pattern.name.clone(),
+            stage: pattern.stage,
+            claims: pattern.kind == Kind::Claim,
+            lines: 0,
+            violated: 0,
+            seen: None,
+        });
+        let mut scan = Self {
+            judge: Judge::new(&args.dir)?,
+            labels: labels.collect(),
+            patterns,
+            tally: Tally::default(),
+            times: Times::default(),
+            ranges: Ranges::default(),
+            window: Vec::new(),
+            good: None,
+            bad: None,
+            good_again: None,
+            back: None,
+            latest: None,
+        };
+        scan.learn_releases(&args.logs)?;
+        source::each_line(&args.logs, &mut |at, line, ended| {
+            scan.line(at, line, ended);
+            if scan.window.len() >= WINDOW { scan.settle(&args.logs, tell) } else { Ok(()) }
+        })?;
+        scan.settle(&args.logs, tell)?;
+        Ok(scan)
+    }
+
+    /// What was removed on purpose is known before any claim is judged: it may stand behind its claims.
+    fn learn_releases(&mut self, logs: &[PathBuf]) -> Result<(), Failure> {
+        if !self.patterns.have_releases() {
+            return Ok(());
+        }
+        if logs.iter().any(|log| log == "-") {
+            let why = "a pattern file with a release needs logs that can be read twice, not standard input";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        source::each_line(logs, &mut |_, line, ended| {
+            for (number, hit) in self.patterns.hits(line) {
+                let release = self.patterns.all.get(number).is_some_and(|it| it.kind == Kind::Release);
+                if let Some(path) = hit.path.filter(|_| release && ended == Ended::Newline) {
+                    self.judge.release(&path);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn line(&mut self, at: At, line: &[u8], ended: Ended) {
+        self.tally.lines += 1;
+        let time = times::minute(line);
+        self.look_back(at, time);
+        // The end of a line that is not there may have been part of a number or of a name.
+        let whole = ended == Ended::Newline || line.trim_ascii_end().ends_with(b"}");
+        let Own { behind_torn, says } = own::read(line);
+        self.tally.torn += u64::from(behind_torn);
+        match says {
+            Says::Durable(place) if whole => {
+                self.ranges.add(place.lsns);
+                let label = self.event("durable", true);
+                self.found(at, time, Claimed::Batch(place), label);
+            }
+            Says::Durable(_) | Says::Garbled if ended == Ended::File => self.tally.torn += 1,
+            Says::Durable(_) | Says::Garbled => {
+                let label = self.event("garbled", true);
+                self.found(
+                    at,
+                    time,
+                    Claimed::Unread("the line is cut or mixed up: it may have been a claim"),
+                    label,
+                );
+            }
+            Says::Other(message) => {
+                let label = self.event(&message, false);
+                self.count(at, time, label);
+            }
+            Says::Nothing => {}
+        }
+        let hits: Vec<_> = self.patterns.hits(line).collect();
+        for (label, hit) in hits {
+            self.hit(at, time, label, hit, whole, ended);
+        }
+    }
+
+    fn hit(&mut self, at: At, time: Option<Minute>, label: usize, hit: Hit, whole: bool, ended: Ended) {
+        let time = hit.time.as_deref().map_or(time, times::minute);
+        if self.patterns.all.get(label).is_none_or(|pattern| pattern.kind != Kind::Claim) {
+            self.count(at, time, label);
+            return;
+        }
+        if !whole && ended == Ended::File {
+            self.tally.torn += 1;
+            return;
+        }
+        let claim = match hit.path {
+            _ if !whole => Claimed::Unread("the line is too long, and may be cut inside the claim"),
+            _ if hit.bad_number => Claimed::Unread("a number in the line cannot be read"),
+            None => Claimed::Unread("the line names no artifact"),
+            Some(path) => Claimed::File(super::files::FileClaim { path, need: hit.need }),
+        };
+        self.found(at, time, claim, label);
+    }
+
+    fn found(&mut self, at: At, time: Option<Minute>, claim: Claimed, label: usize) {
+        self.see(at, label);
+        self.window.push(Found { at, time, claim, label });
+    }
+
+    fn count(&mut self, at: At, time: Option<Minute>, label: usize) {
+        self.see(at, label);
+        self.times.add(time, label, false);
+    }
+
+    fn see(&mut self, at: At, label: usize) {
+        if let Some(label) = self.labels.get_mut(label) {
+            label.lines += 1;
+            label.seen = Some((label.seen.map_or(at, |(first, _)| first), at));
+        }
+    }
+
+    /// The label of an event of our own. Of too many kinds the rest is one.
+    fn event(&mut self, message: &str, claims: bool) -> usize {
+        let own = self.patterns.all.len();
+        let known = |message: &str, labels: &[Label]| {
+            labels.iter().skip(own).position(|label| label.name == message).map(|at| own + at)
+        };
+        if let Some(at) = known(message, &self.labels) {
+            return at;
+        }
+        let message = if self.labels.len() - own < MOST_EVENTS { message } else { "other events" };
+        known(message, &self.labels).unwrap_or_else(|| {
+            let (name, stage) = (message.to_owned(), Some(Stage::of_event(message)));
+            self.labels.push(Label { name, stage, claims, lines: 0, violated: 0, seen: None });
+            self.labels.len() - 1
+        })
+    }
+
+    fn look_back(&mut self, at: At, time: Option<Minute>) {
+        let Some(time) = time else { return };
+        if self.latest.is_some_and(|(log, latest)| log == at.log && time < latest) {
+            let (first, count) = self.back.unwrap_or((at, 0));
+            self.back = Some((first, count + 1));
+        }
+        self.latest = Some((at.log, time));
+    }
+
+    /// Judges the window.
+    fn settle(&mut self, logs: &[PathBuf], tell: Tell<'_>) -> Result<(), Failure> {
+        let window = std::mem::take(&mut self.window);
+        let claims: Vec<_> = window.iter().map(|found| &found.claim).collect();
+        let held = self.judge.hold(&claims)?;
+        let mut good: Option<&Found> = None;
+        for (found, held) in window.iter().zip(&held) {
+            self.tally.claims += 1;
+            let violated = matches!(held, Held::Violated(..));
+            self.times.add(found.time, found.label, violated);
+            let (lack, why) = match held {
+                Held::Violated(lack, why) => {
+                    self.tally.violated += 1;
+                    if let Some(label) = self.labels.get_mut(found.label) {
+                        label.violated += 1;
+                    }
+                    if self.bad.is_none() {
+                        self.good = good.take().cloned().or_else(|| self.good.take());
+                        self.bad = Some(found.clone());
+                    }
+                    (Some(*lack), why)
+                }
+                Held::Unverifiable(why) => {
+                    self.tally.unverifiable += 1;
+                    (None, why)
+                }
+                holds => {
+                    self.holds(holds);
+                    good = Some(found);
+                    continue;
+                }
+            };
+            tell(logs, &Complaint { at: found.at, claim: &found.claim, lack, why })?;
+        }
+        let place = if self.bad.is_none() { &mut self.good } else { &mut self.good_again };
+        if let Some(good) = good {
+            *place = Some(good.clone());
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, held: &Held) {
+        match held {
+            Held::Verified => self.tally.verified += 1,
+            Held::Unvouched => self.tally.unvouched += 1,
+            Held::ByName => self.tally.by_name += 1,
+            _ => self.tally.trimmed += 1,
+        }
+    }
+
+    /// The records that are durable and that no line claimed: with a log in the directory, and if they could be
+    /// counted.
+    pub(crate) fn unclaimed(&self) -> Option<Unclaimed> {
+        let view = self.judge.view()?;
+        self.ranges.without(LsnRange::new(view.first(), view.vouched().min(view.next().prev())))
+    }
+}
