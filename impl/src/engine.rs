@@ -7,6 +7,7 @@ use truelog_env::DirLock;
 use crate::archive::Archive;
 use crate::archive::keeper::Keeper;
 use crate::catalog::Catalog;
+use crate::codec::as_u64;
 use crate::commit::Commit;
 use crate::error::{Error, Failure, ReadOnlyWhy, Result};
 use crate::event::Event;
@@ -71,8 +72,22 @@ impl Engine {
         }
     }
 
-    /// Puts all of `records` into one batch, or none, and completes their claims.
+    /// Puts all of `records` into one batch, or none, which it tells; and completes their claims.
     pub(crate) fn put(
+        &self,
+        records: &[Record<'_>],
+        claims: &mut [Claim],
+        durability: Durability,
+        waits: Waits,
+    ) -> Result<()> {
+        let put = self.put_in_batch(records, claims, durability, waits);
+        if let Err(error) = &put {
+            self.home.emit(&Event::Rejected { records: as_u64(records.len()), error: error.clone() });
+        }
+        put
+    }
+
+    fn put_in_batch(
         &self,
         records: &[Record<'_>],
         claims: &mut [Claim],

@@ -51,6 +51,9 @@ pub enum Event {
         first: Lsn,
         /// The LSN that the next record gets.
         next: Lsn,
+        /// The last record that survives a loss of power; where nothing can be written, the last one that something
+        /// vouches for.
+        durable: Lsn,
         /// Whether nothing can be written.
         read_only: bool,
     },
@@ -101,6 +104,13 @@ pub enum Event {
         lsns: LsnRange,
         /// What they survive from now on.
         durability: Durability,
+    },
+    /// Records were refused. They are not in the log, and have no LSN.
+    Rejected {
+        /// How many.
+        records: u64,
+        /// Why.
+        error: Error,
     },
     /// The trim point moved.
     Trimmed {
@@ -273,8 +283,12 @@ fn trace(event: &Event) {
             tracing::warn!(first = lsns.first.get(), last = lsns.last.get(), "loss accepted");
         }
         Event::Created { log } => tracing::debug!(%log, "created"),
-        Event::Opened { log, first, next, read_only } => {
-            tracing::debug!(%log, first = first.get(), next = next.get(), read_only, "opened");
+        Event::Opened { log, first, next, durable, read_only } => {
+            let (first, next, upto) = (first.get(), next.get(), durable.get());
+            tracing::debug!(%log, first, next, upto, read_only, "opened");
+        }
+        Event::Rejected { records, error } => {
+            tracing::debug!(records, code = error.code(), %error, "rejected");
         }
         Event::RecoveryRow { number, name } => tracing::debug!(number, name, "recovery row"),
         Event::Rewritten(at) => tracing::debug!(

@@ -34,6 +34,7 @@ mod inspect;
 mod log;
 mod lsn;
 mod manifest;
+mod metrics;
 mod names;
 mod options;
 pub mod os;
@@ -79,6 +80,7 @@ pub use inspect::{Inspection, inspect, inspect_in};
 pub use log::Log;
 pub use lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo, Seq, StreamId};
 pub use manifest::recorded_options;
+pub use metrics::{Metric, MetricKind, Metrics, Snapshot};
 pub use names::Name;
 pub use options::{
     Fill, MAX_BATCH, MAX_BLOCK, MAX_COPIES, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK,

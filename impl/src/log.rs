@@ -149,6 +149,7 @@ impl Log {
             log: log.id(),
             first: recovered.first,
             next: recovered.next,
+            durable: recovered.durable,
             read_only: recovered.read_only,
         });
         Ok((log, recovered))
