@@ -27,7 +27,7 @@ macro_rules! metrics {
         }
 
         impl Metric {
-            /// All of them, in the order in which they are shown.
+            /// All of them, in the order in which they are read: an effect before its cause.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// Its name, unit and `_total` included.
@@ -56,13 +56,13 @@ metrics! {
     ReadOnly: Gauge "truelog_read_only" "1 if the log was opened for reading only.",
     Poisoned: Gauge "truelog_poisoned" "1 once a failed write or sync has made the handle useless for writing.",
     FirstLsn: Gauge "truelog_first_lsn" "The first record that is kept.",
-    CommittedLsn: Gauge "truelog_committed_lsn" "The last record that was written whole.",
+    AcknowledgedRecords: Counter "truelog_acknowledged_records_total" "Records whose writers got receipts.",
     DurableLsn: Gauge "truelog_durable_lsn" "The last record of which it was said that it survives a loss of power.",
+    CommittedLsn: Gauge "truelog_committed_lsn" "The last record that was written whole.",
     ArchivedLsn: Gauge "truelog_archived_lsn" "The last record that was published in the archive.",
     CommittedRecords: Counter "truelog_committed_records_total" "Records in the batches that were committed.",
     Commits: Counter "truelog_commits_total" "Batches of records that were committed.",
     CommittedBytes: Counter "truelog_committed_bytes_total" "Bytes of these batches, header and padding included.",
-    AcknowledgedRecords: Counter "truelog_acknowledged_records_total" "Records whose writers got receipts.",
     RejectedRecords: Counter "truelog_rejected_records_total" "Records that were refused: they are not in the log.",
     IdleMarks: Counter "truelog_idle_marks_total" "Idle marks written, which vouch for what was committed before.",
     RewrittenRecords: Counter "truelog_rewritten_records_total" "Records that recovery wrote again, since nothing vouched for their bytes.",
@@ -95,7 +95,8 @@ impl Default for Metrics {
     }
 }
 
-/// The numbers at one moment. Each is right by itself; while the log works, one may be ahead of another.
+/// The numbers at one moment. They are read one by one while the log works, an effect before its cause: what was
+/// acknowledged is never more than what was committed, nor is what is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot([u64; METRICS]);
 
@@ -116,20 +117,20 @@ impl Metrics {
     /// The numbers now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot(std::array::from_fn(|at| self.0[at].load(Ordering::Relaxed)))
+        Snapshot(std::array::from_fn(|at| self.0[at].load(Ordering::Acquire)))
     }
 
     fn add(&self, metric: Metric, number: u64) {
-        self.0[metric as usize].fetch_add(number, Ordering::Relaxed);
+        self.0[metric as usize].fetch_add(number, Ordering::Release);
     }
 
     fn set(&self, metric: Metric, number: u64) {
-        self.0[metric as usize].store(number, Ordering::Relaxed);
+        self.0[metric as usize].store(number, Ordering::Release);
     }
 
     /// A gauge that two threads may move, of which the later may be told first.
     fn raise(&self, metric: Metric, lsn: Lsn) {
-        self.0[metric as usize].fetch_max(lsn.get(), Ordering::Relaxed);
+        self.0[metric as usize].fetch_max(lsn.get(), Ordering::Release);
     }
 
     fn opened(&self, first: Lsn, next: Lsn, durable: Lsn, read_only: bool) {

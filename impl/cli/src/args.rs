@@ -180,6 +180,23 @@ Examples:
   truelog drives /srv/orders; truelog accept-loss /srv/orders --drive-gone 1")]
     AcceptLoss(AcceptLoss),
 
+    /// Watch a log: metrics, health checks and a status page over HTTP. Takes no lock and writes nothing.
+    #[command(after_help = "\
+It looks at the directory again and again, beside the writer, and answers from the last look:
+  /              the status page: a tile for each invariant and each guardrail, red when violated
+  /status.json   the same for programs
+  /metrics       for Prometheus
+  /livez         200 as long as the command runs
+  /readyz        200 if nothing is violated and the last look is fresh, else 503; with ?verbose, each check
+What cannot be seen, or was last seen too long ago, is never shown as if it held. With --metrics, the numbers that a
+writer claims (`truelog append --metrics FILE`) are held against the directory, and passed on.
+It ends by SIGTERM or SIGINT. Whoever can reach the address can read the page: it names files, but shows no record.
+
+Examples:
+  truelog watch /srv/orders
+  truelog watch /srv/orders --listen 0.0.0.0:9464 --metrics /run/orders.prom")]
+    Watch(Watch),
+
     /// Say what an error code means and what to do.
     #[command(after_help = "\
 Examples:
@@ -302,6 +319,11 @@ pub struct Append {
     /// How long a run of the archive gets at most, about.
     #[arg(long, value_name = "BYTES")]
     pub run_bytes: Option<u64>,
+
+    /// Write the log's metrics to this file, once a second and at the end, in Prometheus' text format: for
+    /// `truelog watch --metrics`, or for the textfile collector of node_exporter.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `cat`.
@@ -335,6 +357,26 @@ pub struct Verify {
     /// A file of receipts as `append` prints them; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
+}
+
+/// `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct Watch {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// The address and port to listen on; port 0 for any that is free.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464")]
+    pub listen: String,
+
+    /// Seconds between two looks. They come less often where a look takes long, so that it never takes more than a tenth
+    /// of the time.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub every: u64,
+
+    /// The file to which the writer writes its metrics.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `explain`.

@@ -11,8 +11,10 @@ mod create;
 mod drives;
 mod dump;
 mod explain;
+mod exposition;
 mod failure;
 mod logging;
+mod metrics_file;
 mod open;
 mod output;
 mod rebuild;
@@ -20,6 +22,7 @@ mod receipt_line;
 mod receipts;
 mod stat;
 mod verify;
+pub mod watch;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -80,6 +83,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::RebuildManifest(args) => rebuild::run(args, cli.json, out),
         Command::Adopt(args) => adopt::adopt(args, cli.json, out),
         Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
+        Command::Watch(args) => watch::run(args, cli.json, out),
         Command::Explain(args) => explain::run(args, cli.json, out),
         Command::Completions(args) => completions::run(args, out),
     }
