@@ -10,6 +10,7 @@ mod explore;
 mod fabric;
 mod house;
 mod litmus;
+mod metrics;
 mod process;
 mod process_errors;
 mod process_loss;
