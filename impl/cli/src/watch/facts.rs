@@ -26,7 +26,7 @@ pub(super) struct Found {
 }
 
 /// What is in the directory.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Facts {
     pub(super) log: String,
     pub(super) first_lsn: u64,

@@ -342,3 +342,56 @@ fn books(claims: Option<&Claims>) -> Says {
     }
     Says::new(Holds, format!("{committed} committed, {acked} of them acknowledged")).by(evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use super::*;
+
+    fn look(facts: Facts, seen: Seen) -> Look {
+        let (at, began, took) = (SystemTime::now(), Instant::now(), Duration::from_millis(1));
+        Look { at, began, took, facts: Ok(facts), claims: None, seen }
+    }
+
+    fn facts() -> Facts {
+        Facts { log: "a".into(), first_lsn: 1, next_lsn: 11, vouched_lsn: 10, ..Facts::default() }
+    }
+
+    fn of<'a>(judged: &'a Judged, name: &str) -> &'a Tile {
+        judged.tiles.iter().find(|tile| tile.name == name).unwrap()
+    }
+
+    #[test]
+    fn a_look_that_is_too_old_is_never_green() {
+        let look = look(facts(), Seen::default());
+        assert_eq!(judge(&look, None).verdict, Holds);
+        let stale = judge(&look, Some(Duration::from_secs(60)));
+        assert_eq!(stale.verdict, Violated);
+        assert!(stale.tiles.iter().all(|tile| tile.verdict == Unseen || tile.name == "look"));
+        assert_eq!(of(&stale, "look").verdict, Violated);
+    }
+
+    #[test]
+    fn each_invariant_and_each_rule_has_one_tile() {
+        let judged = judge(&look(facts(), Seen::default()), None);
+        let mut names: Vec<_> = judged.tiles.iter().map(|tile| tile.name).collect();
+        for name in INVARIANTS.into_iter().chain(rules::rules().iter().map(|rule| rule.name)) {
+            assert!(names.contains(&name), "{name}");
+        }
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn what_was_vouched_for_once_is_not_taken_back() {
+        let seen = Seen { log: Some("a".into()), vouched_lsn: 11, first_lsn: 1 };
+        let judged = judge(&look(facts(), seen.clone()), None);
+        assert_eq!(of(&judged, "never-goes-back").verdict, Violated);
+        assert_eq!(of(&judged, "acked-is-durable").verdict, Violated);
+        let judged = judge(&look(Facts { log: "b".into(), ..facts() }, seen), None);
+        assert_eq!(of(&judged, "never-goes-back").verdict, Violated);
+    }
+}
