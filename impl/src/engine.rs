@@ -6,6 +6,7 @@ use truelog_env::DirLock;
 
 use crate::archive::Archive;
 use crate::archive::keeper::Keeper;
+use crate::audit::Auditor;
 use crate::catalog::Catalog;
 use crate::codec::as_u64;
 use crate::commit::Commit;
@@ -13,6 +14,7 @@ use crate::error::{Error, Failure, ReadOnlyWhy, Result};
 use crate::event::Event;
 use crate::front::{Front, Put, Waits};
 use crate::group_commit::{Driven, GroupCommit, Marks};
+use crate::health::Lag;
 use crate::home::Home;
 use crate::house::{House, Unwinding};
 use crate::lsn::{Lsn, LsnRange};
@@ -39,6 +41,11 @@ pub(crate) struct Engine {
     /// Told apart from every other handle by this.
     pub(crate) handle: u64,
     pub(crate) lock: Mutex<Option<Box<dyn DirLock>>>,
+    pub(crate) audit: Auditor,
+    /// Since when the durable watermark has stood still.
+    pub(crate) lag: Mutex<Lag>,
+    /// Why the last record that needed more space was refused; nothing once there was space.
+    pub(crate) refused: Mutex<Option<Error>>,
 }
 
 /// What a [`step`](crate::Log::step) did, and when the next one is due.
@@ -115,7 +122,12 @@ impl Engine {
                 Put::Commit(number) => {
                     self.kernel.make_room(|front| front.number() != number)?;
                 }
-                Put::Prepare(needed) => self.prepare(needed)?,
+                Put::Prepare(needed) => {
+                    let prepared = self.prepare(needed);
+                    let refused = |error: &&Error| matches!(error, Error::Full { .. });
+                    *self.refused.lock() = prepared.as_ref().err().filter(refused).cloned();
+                    prepared?;
+                }
             }
         }
     }

@@ -368,6 +368,14 @@ pub enum Error {
         /// The segment's path.
         path: PathBuf,
     },
+    /// An audit found acknowledged records that are not there as their receipts say.
+    #[error("records {lsns} were acknowledged, and are not there: {cause}")]
+    ClaimViolated {
+        /// The records.
+        lsns: LsnRange,
+        /// What was found instead.
+        cause: Box<Error>,
+    },
     /// A create or an adopt of this boot had syncs under way and did not end well. No later sync can prove them.
     #[error("an earlier create or adopt of {} failed, or was killed, while it made names durable", dir.display())]
     InDoubt {

@@ -13,6 +13,7 @@
 // in virtual time, where neither loom nor shuttle has its runtime.
 #[doc(hidden)]
 pub mod archive;
+mod audit;
 mod backoff;
 mod batch;
 mod block;
@@ -27,6 +28,7 @@ pub mod event;
 mod explain;
 pub mod format;
 mod front;
+mod health;
 mod home;
 mod house;
 mod identity;
@@ -71,11 +73,13 @@ pub use archive::run::RunEntry;
 pub use archive::scrub::{BadCopy, ScrubReport};
 pub use archive::set::DriveSet;
 pub use archive::shelf::DriveState;
+pub use audit::{AuditStat, Audited};
 pub use catalog::Damage;
 pub use engine::{Progress, Trimmed};
 pub use error::{Error, NotALog, ReadOnlyWhy, Reason, Result, weakness_text};
 pub use event::{Event, Observer, Place};
 pub use explain::{codes, explain};
+pub use health::{Condition, Finding, Health, Rule as HealthRule, Severity};
 pub use inspect::{Inspection, inspect, inspect_in};
 pub use log::Log;
 pub use lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo, Seq, StreamId};

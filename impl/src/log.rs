@@ -12,12 +12,14 @@ use crate::archive::prefetch::PrefetchStat;
 use crate::archive::run::RunEntry;
 use crate::archive::scrub::ScrubReport;
 use crate::archive::shelf::DriveState;
+use crate::audit::{AuditStat, Auditor};
 use crate::create::{Created, create};
 use crate::engine::{Engine, Progress, Trimmed, issue};
 use crate::error::{Error, ReadOnlyWhy, Result};
 use crate::event::{Event, Observer};
 use crate::front::Waits;
 use crate::group_commit::{GroupCommit, Marks};
+use crate::health::Health;
 use crate::home::{self, Home};
 use crate::identity::read_identity;
 use crate::lsn::{DriveNo, Lsn, Seq, StreamId};
@@ -124,11 +126,12 @@ impl Log {
         opened: Opened,
         lock: Box<dyn DirLock>,
     ) -> Result<(Self, Recovered)> {
-        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered } = opened;
+        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered, audited } = opened;
         let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
         let keep = options.read_buffer_bytes;
         let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
         let background = options.background && read_only.is_none();
+        let audit = Auditor::new(&home, &audited, options.audit_all_every);
         let engine = Arc::new(Engine {
             handle: home.random()?,
             kernel: GroupCommit::new(front, commit, marks),
@@ -141,6 +144,9 @@ impl Log {
             house: Mutex::new(house),
             read_only,
             lock: Mutex::new(Some(lock)),
+            audit,
+            lag: Mutex::default(),
+            refused: Mutex::default(),
         });
         let worker = background.then(|| Worker::start(&engine)).transpose()?;
         let log = Self { engine, worker, archivist: Mutex::new(None) };
@@ -374,6 +380,19 @@ impl Log {
     #[must_use]
     pub fn stat(&self) -> Stat {
         Stat::of(&self.engine)
+    }
+
+    /// How the log is, by the health machine's rules. Reads no file, so that it costs a few short locks: what it says of
+    /// the volume is what an open, or the auditor, saw last.
+    pub fn health(&self) -> Health {
+        self.engine.health()
+    }
+
+    /// How the auditor got on.
+    #[must_use]
+    pub fn audit_stat(&self) -> AuditStat {
+        let stat = self.stat();
+        self.engine.audit.stat(self.engine.home.env.clock.monotonic(), stat.next > stat.first)
     }
 
     /// The sequence number that the stream's next record gets: how many records the stream has had, trimmed ones
