@@ -133,24 +133,36 @@ fn gauges(now: &Snapshot, durable: &Reading, visible: &Reading) -> Vec<String> {
         (Metric::FirstLsn, before),
     ];
     let wrong = claims.into_iter().filter(|(metric, holds)| now.get(*metric) > *holds);
-    wrong.map(|(metric, holds)| format!("{} is {}, the disk holds {holds}", metric.name(), now.get(metric))).collect()
+    wrong
+        .map(|(metric, holds)| format!("{} is {}, the disk holds {holds}", metric.name(), now.get(metric)))
+        .collect()
 }
 
 /// What is done with the log.
 #[derive(Debug, Clone)]
 enum Deed {
-    Append { records: usize, len: usize, power: bool },
+    Append {
+        records: usize,
+        len: usize,
+        power: bool,
+    },
     /// A record that no batch takes, and one for a volume that is full.
     Refused,
     Tick,
-    Trim { back: u64 },
+    Trim {
+        back: u64,
+    },
     Compact,
     /// The next call of a segment's fails.
-    Fault { sync: bool },
+    Fault {
+        sync: bool,
+    },
     Close,
     ProcessCrash,
     /// Of the images that a loss of power can leave, one.
-    PowerLoss { image: usize },
+    PowerLoss {
+        image: usize,
+    },
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -195,8 +207,18 @@ impl Life {
         let old = batches(before).map(|batch| (batch.segment, batch.offset)).collect();
         let (shown, segments) = Default::default();
         let old_segments = before.names.clone();
-        let mut life =
-            Self { disk, log, holds, shown, old, segments, old_segments, acked: 0, refused: 0, power_only: true };
+        let mut life = Self {
+            disk,
+            log,
+            holds,
+            shown,
+            old,
+            segments,
+            old_segments,
+            acked: 0,
+            refused: 0,
+            power_only: true,
+        };
         life.look();
         life
     }
@@ -379,6 +401,9 @@ fn every_claim_has_its_artifact_and_every_number_is_what_the_disk_says() {
         "segment prepared",
         "trimmed",
     ] {
-        assert!(judged.get(claim).is_some_and(|count| *count > 0), "no event was the claim `{claim}`: {judged:?}");
+        assert!(
+            judged.get(claim).is_some_and(|count| *count > 0),
+            "no event was the claim `{claim}`: {judged:?}"
+        );
     }
 }

@@ -76,7 +76,12 @@ struct Watch {
 impl Watch {
     fn start(log: &Path, more: &[&str]) -> Self {
         let mut command = truelog();
-        command.arg("--json").arg("watch").arg(log).args(["--listen", "127.0.0.1:0", "--every", "1"]).args(more);
+        command
+            .arg("--json")
+            .arg("watch")
+            .arg(log)
+            .args(["--listen", "127.0.0.1:0", "--every", "1"])
+            .args(more);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -155,9 +160,13 @@ fn a_log_that_is_well_is_green_and_nothing_is_touched() {
     let watch = Watch::start(&log, &["--metrics", metrics.to_str().unwrap()]);
     // The writer goes on beside it.
     writer.append(500);
-    let status = watch.until(|status| next_lsn(status) == 1001 && status["claims"]["values"]["truelog_durable_lsn"] == 1000);
+    let status = watch.until(|status| {
+        next_lsn(status) == 1001 && status["claims"]["values"]["truelog_durable_lsn"] == 1000
+    });
     assert_eq!(status["verdict"], "holds", "{status:#}");
-    for name in ["look", "acked-is-durable", "claim-has-artifact", "health-tells-truth", "books-balance", "poisoned"] {
+    for name in
+        ["look", "acked-is-durable", "claim-has-artifact", "health-tells-truth", "books-balance", "poisoned"]
+    {
         assert_eq!(verdict(&status, name), "holds", "{name}: {status:#}");
     }
     assert_eq!(watch.get("/readyz").0, 200);
@@ -167,7 +176,9 @@ fn a_log_that_is_well_is_green_and_nothing_is_touched() {
     assert_eq!(watch.ask("POST / HTTP/1.1\r\nHost: x\r\n\r\n").0, 400);
     assert_eq!(watch.ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"), (200, String::new()));
     let (_, page) = watch.get("/");
-    assert!(page.contains("data-verdict=\"holds\"") && !page.contains("http://") && !page.contains("https://"));
+    assert!(
+        page.contains("data-verdict=\"holds\"") && !page.contains("http://") && !page.contains("https://")
+    );
     writer.end();
     let before = files(&log);
     std::thread::sleep(Duration::from_millis(2500));
@@ -200,12 +211,19 @@ fn the_active_segment_removed_under_a_writer_is_red() {
     watch.until(|status| status["verdict"] == "holds" && next_lsn(status) == 501);
     fs::remove_file(log.join("segment-0000000001")).unwrap();
     let status = watch.until(|status| status["verdict"] == "violated");
-    for name in ["damaged", "acked-is-durable", "claim-has-artifact", "reclaim-after-publish", "health-tells-truth"] {
+    for name in
+        ["damaged", "acked-is-durable", "claim-has-artifact", "reclaim-after-publish", "health-tells-truth"]
+    {
         assert_eq!(verdict(&status, name), "violated", "{name}: {status:#}");
     }
     assert_eq!(watch.get("/readyz").0, 503);
     assert!(watch.get("/").1.contains("data-verdict=\"violated\""));
-    assert!(watch.get("/metrics").1.contains("truelog_tile_verdict{tile=\"acked-is-durable\",kind=\"invariant\"} 3"));
+    assert!(
+        watch
+            .get("/metrics")
+            .1
+            .contains("truelog_tile_verdict{tile=\"acked-is-durable\",kind=\"invariant\"} 3")
+    );
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use truelog::Metric;
+use truelog::{HealthRule as Rule, Metric, Severity};
 
 use super::facts::{Claims, Facts};
-use super::rules::{self, Rule};
+use super::rules;
 use super::state::{Look, Seen};
 use super::tile::{Kind, Tile, Verdict};
 use crate::failure::Shown;
@@ -85,7 +85,7 @@ pub(super) fn judge(look: &Look, stale: Option<Duration>) -> Judged {
     match &look.facts {
         Ok(facts) => {
             tiles.push(back(facts, &look.seen));
-            tiles.extend(rules::rules().iter().map(|rule| guardrail(rule, facts, claims)));
+            tiles.extend(Rule::ALL.map(|rule| guardrail(rule, facts, claims)));
             tiles.extend(INVARIANTS.map(|name| invariant(name, facts, look, claims)));
         }
         Err(failure) => tiles.extend(blind(failure, &look.seen, claims)),
@@ -153,6 +153,9 @@ fn back(facts: &Facts, seen: &Seen) -> Tile {
 /// Whether there are numbers to hold against the directory.
 fn claims_file(claims: &Result<Claims, Shown>) -> Tile {
     let (says, next) = match claims {
+        Ok(claims) if claims.get(Metric::Open) == 0 => {
+            (Says::new(Holds, "the writer has closed the log"), "")
+        }
         Ok(claims) if claims.age_seconds <= CLAIMS_LAST => {
             (Says::new(Holds, "the writer tells its numbers"), "")
         }
@@ -188,29 +191,31 @@ fn blind(failure: &Shown, seen: &Seen, claims: Option<&Claims>) -> Vec<Tile> {
         };
         says.tile(name, Kind::Invariant, Some(failure.next))
     };
-    let rules = rules::rules().into_iter().map(|rule| unseen().tile(rule.name, Kind::Guardrail, None));
+    let rules = Rule::ALL.into_iter().map(|rule| unseen().tile(rule.name(), Kind::Guardrail, None));
     rules.chain(INVARIANTS.map(tile)).collect()
 }
 
-/// What only the writer knows.
-const WRITERS_OWN: [&str; 4] = ["poisoned", "space-refused", "durable-lags", "archive-lags"];
+/// The evidence for these rules.
+fn applies(facts: &Facts, rules: &[Rule]) -> Vec<String> {
+    let applies = facts.findings.iter().filter(|finding| rules.contains(&finding.rule));
+    applies.map(|finding| finding.evidence.clone()).collect()
+}
 
 /// A rule of the log's health: by what is found; for what only the writer knows, by what it claims, if it does.
-fn guardrail(rule: &Rule, facts: &Facts, claims: Option<&Claims>) -> Tile {
-    let applies = facts.findings.iter().filter(|finding| finding.rule == rule.name);
-    let mut evidence: Vec<_> = applies.map(|finding| finding.evidence.clone()).collect();
-    let fresh = claims.filter(|claims| claims.age_seconds <= CLAIMS_LAST && rule.name == "poisoned");
-    if fresh.is_some_and(|claims| claims.get(Metric::Poisoned) > 0) {
+fn guardrail(rule: Rule, facts: &Facts, claims: Option<&Claims>) -> Tile {
+    let mut evidence = applies(facts, &[rule]);
+    let told = claims.filter(|claims| claims.age_seconds <= CLAIMS_LAST && rule == Rule::Poisoned);
+    if told.is_some_and(|claims| claims.get(Metric::Poisoned) > 0) {
         evidence.push(format!("{} is 1", Metric::Poisoned.name()));
     }
     let says = if !evidence.is_empty() {
-        Says::new(rule.verdict, rule.when).by(evidence)
-    } else if WRITERS_OWN.contains(&rule.name) && fresh.is_none() {
-        Says::new(Unseen, format!("only the writer knows whether {}", rule.when))
+        Says::new(rules::verdict(rule), rule.when()).by(evidence)
+    } else if rules::is_writers_own(rule) && told.is_none() {
+        Says::new(Unseen, format!("only the writer knows whether {}", rule.when()))
     } else {
-        Says::new(Holds, format!("not so: {}", rule.when))
+        Says::new(Holds, format!("no sign that {}", rule.when()))
     };
-    says.tile(rule.name, Kind::Guardrail, Some(rule.next))
+    says.tile(rule.name(), Kind::Guardrail, Some(rule.next_step()))
 }
 
 fn invariant(name: &'static str, facts: &Facts, look: &Look, claims: Option<&Claims>) -> Tile {
@@ -294,12 +299,8 @@ fn claim(facts: &Facts, claims: Option<&Claims>) -> Says {
 }
 
 fn quarantine(facts: &Facts) -> Says {
-    let of = |rules: &[&str]| -> Vec<String> {
-        let applies = facts.findings.iter().filter(|finding| rules.contains(&finding.rule));
-        applies.map(|finding| finding.evidence.clone()).collect()
-    };
-    let (lost, thin) =
-        (of(&["records-unavailable"]), of(&["drive-quarantined", "drive-missing", "copies-short"]));
+    let lost = applies(facts, &[Rule::RecordsUnavailable]);
+    let thin = applies(facts, &[Rule::DriveQuarantined, Rule::DriveMissing, Rule::CopiesShort]);
     if facts.drives.is_empty() {
         Says::new(Unseen, "there are no drives")
     } else if !lost.is_empty() {
@@ -317,10 +318,10 @@ fn health(facts: &Facts, claims: Option<&Claims>) -> Says {
     let Some(claims) = claims.filter(|claims| claims.age_seconds <= CLAIMS_LAST) else {
         return Says::new(Unseen, "no writer tells how it is");
     };
-    let halts: Vec<_> = rules::rules()
+    let halts: Vec<_> = facts
+        .findings
         .iter()
-        .filter(|rule| rule.verdict == Violated)
-        .flat_map(|rule| facts.findings.iter().filter(move |finding| finding.rule == rule.name))
+        .filter(|finding| finding.rule.severity() == Severity::Halt)
         .map(|finding| format!("{}: {}", finding.rule, finding.evidence))
         .collect();
     let well = claims.get(Metric::Open) > 0
@@ -376,7 +377,7 @@ mod tests {
     fn each_invariant_and_each_rule_has_one_tile() {
         let judged = judge(&look(facts(), Seen::default()), None);
         let mut names: Vec<_> = judged.tiles.iter().map(|tile| tile.name).collect();
-        for name in INVARIANTS.into_iter().chain(rules::rules().iter().map(|rule| rule.name)) {
+        for name in INVARIANTS.into_iter().chain(Rule::ALL.map(Rule::name)) {
             assert!(names.contains(&name), "{name}");
         }
         names.sort_unstable();

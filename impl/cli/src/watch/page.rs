@@ -127,8 +127,8 @@ fn show(tile: &Tile) -> String {
     let Tile { name, kind, verdict, says, evidence, next } = tile;
     let open = if *verdict == Verdict::Violated { " open" } else { "" };
     let mut shown = format!(
-        "<details id=\"{name}\" class=\"{word}\"{open}>\n<summary><b>{name}</b> <i>{kind}</i> <em>{word}</em>\
-         <span>{}</span></summary>\n",
+        "<details id=\"{name}\" class=\"{word}\"{open}>\n<summary><b>{name}</b><em>{word}</em>\
+         <span><i>{kind}</i> {}</span></summary>\n",
         text(says),
         word = verdict.word(),
         kind = kind.word(),

@@ -1,41 +1,37 @@
 //! The rules of the log's health, as `truelog watch` shows them.
 
 use serde::Serialize;
-use truelog::Inspection;
+use truelog::{HealthRule as Rule, Inspection, Severity};
 
 use super::tile::Verdict;
-
-/// A rule.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
-    pub(super) name: &'static str,
-    pub(super) when: &'static str,
-    pub(super) next: &'static str,
-    pub(super) verdict: Verdict,
-}
 
 /// A rule that applies, and why.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
-    pub(super) rule: &'static str,
+    #[serde(serialize_with = "name")]
+    pub(super) rule: Rule,
     pub(super) evidence: String,
 }
 
-/// All rules, the worst first.
-pub(super) fn rules() -> Vec<Rule> {
-    vec![Rule {
-        name: "damaged",
-        when: "records, or a file of the log, are damaged, and no healthy copy is left",
-        next: "See `truelog verify DIR`; restore what is damaged from a copy, or `truelog accept-loss DIR`.",
-        verdict: Verdict::Violated,
-    }]
+fn name<S: serde::Serializer>(rule: &Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.name())
 }
 
-/// Those that apply.
+/// The rules that apply.
 pub(super) fn findings(view: &Inspection) -> Vec<Finding> {
-    let found = |damage: &truelog::Damage| Finding {
-        rule: "damaged",
-        evidence: format!("{}: {}", damage.error.code(), damage.error),
-    };
-    view.damage().iter().map(found).collect()
+    let findings = view.health().findings.into_iter();
+    findings.map(|finding| Finding { rule: finding.rule, evidence: finding.evidence }).collect()
+}
+
+/// What it comes to that a rule applies. Whatever wants a human at once is red.
+pub(super) fn verdict(rule: Rule) -> Verdict {
+    match rule.severity() {
+        Severity::Degrade => Verdict::Degraded,
+        Severity::Page | Severity::Halt => Verdict::Violated,
+    }
+}
+
+/// What an inspection does not show of a log: only the writer knows.
+pub(super) const fn is_writers_own(rule: Rule) -> bool {
+    matches!(rule, Rule::Poisoned | Rule::SpaceRefused | Rule::DurableLags | Rule::ArchiveLags)
 }
