@@ -17,3 +17,4 @@ mod process_loss;
 mod process_strace;
 mod regressions;
 mod traces;
+mod watched;
