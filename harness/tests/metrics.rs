@@ -11,7 +11,7 @@ use truelog::{
 };
 use truelog_env::{IoKind, Op};
 use truelog_harness::driver::files;
-use truelog_harness::fabric::{Fault, LOG_DIR, Plan, Profile, Reads, Role, SimFs, drive_dir};
+use truelog_harness::fabric::{Fault, LOG_DIR, Plan, Profile, Reads, RolePattern, SimFs, drive_dir};
 use truelog_harness::oracle::{Batch, Reading};
 
 fn options() -> Options {
@@ -330,7 +330,7 @@ impl Life {
                 } else {
                     (Op::Write, Fault::Fail { kind: IoKind::Device, done: 0 })
                 };
-                self.disk.faults().schedule(Plan { role: Role::Segment.into(), op, nth: 1, fault });
+                self.disk.faults().schedule(Plan { role: RolePattern::AnySegment, op, nth: 1, fault });
             }
             Deed::Close | Deed::ProcessCrash => {
                 return Some(SimFs::from_image(&self.disk.snapshot().process_crash()));

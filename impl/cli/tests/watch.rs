@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use common::{Watch, Writer, create, place, truelog};
+use common::{Watch, Writer, create, is_well, place, truelog};
 use serde_json::Value;
 
 fn verdict<'a>(status: &'a Value, name: &str) -> &'a str {
@@ -43,7 +43,7 @@ fn a_log_that_is_well_is_green_and_nothing_is_touched() {
     let status = watch.until(|status| {
         next_lsn(status) == 1001 && status["claims"]["values"]["truelog_durable_lsn"] == 1000
     });
-    assert_eq!(status["verdict"], "holds", "{status:#}");
+    assert!(is_well(&status), "{status:#}");
     for name in
         ["look", "acked-is-durable", "claim-has-artifact", "health-tells-truth", "books-balance", "poisoned"]
     {
@@ -57,7 +57,9 @@ fn a_log_that_is_well_is_green_and_nothing_is_touched() {
     assert_eq!(watch.ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"), (200, String::new()));
     let (_, page) = watch.get("/");
     assert!(
-        page.contains("data-verdict=\"holds\"") && !page.contains("http://") && !page.contains("https://")
+        !page.contains("data-verdict=\"violated\"")
+            && !page.contains("http://")
+            && !page.contains("https://")
     );
     writer.end();
     let before = files(&log);
@@ -88,7 +90,7 @@ fn the_active_segment_removed_under_a_writer_is_red() {
     let mut writer = Writer::start(&log, &metrics);
     writer.append(500);
     let watch = Watch::start(&log, &["--metrics", metrics.to_str().unwrap()]);
-    watch.until(|status| status["verdict"] == "holds" && next_lsn(status) == 501);
+    watch.until(|status| is_well(status) && next_lsn(status) == 501);
     fs::remove_file(log.join("segment-0000000001")).unwrap();
     let status = watch.until(|status| status["verdict"] == "violated");
     for name in
@@ -138,7 +140,7 @@ fn a_log_that_goes_away_or_goes_back_is_red_and_comes_back_green() {
     writer.append(20);
     writer.end();
     let watch = Watch::start(&log, &[]);
-    watch.until(|status| status["verdict"] == "holds");
+    watch.until(is_well);
     fs::rename(&log, place.path().join("away")).unwrap();
     let status = watch.until(|status| status["verdict"] == "violated");
     assert_eq!(status["error"]["code"], "TL-018", "{status:#}");
@@ -146,7 +148,7 @@ fn a_log_that_goes_away_or_goes_back_is_red_and_comes_back_green() {
     assert_eq!(verdict(&status, "recovered-is-prefix"), "unseen");
     assert!(!watch.get("/metrics").1.contains("truelog_found_next_lsn"));
     fs::rename(place.path().join("away"), &log).unwrap();
-    watch.until(|status| status["verdict"] == "holds");
+    watch.until(is_well);
     for (path, bytes) in older {
         fs::write(path, bytes).unwrap();
     }

@@ -84,9 +84,9 @@ pub(super) fn judge(look: &Look, stale: Option<Duration>) -> Judged {
     let claims = look.claims.as_ref().and_then(|claims| claims.as_ref().ok());
     match &look.facts {
         Ok(facts) => {
+            tiles.extend(INVARIANTS.map(|name| invariant(name, facts, look, claims)));
             tiles.push(back(facts, &look.seen));
             tiles.extend(Rule::ALL.map(|rule| guardrail(rule, facts, claims)));
-            tiles.extend(INVARIANTS.map(|name| invariant(name, facts, look, claims)));
         }
         Err(failure) => tiles.extend(blind(failure, &look.seen, claims)),
     }
@@ -192,7 +192,7 @@ fn blind(failure: &Shown, seen: &Seen, claims: Option<&Claims>) -> Vec<Tile> {
         says.tile(name, Kind::Invariant, Some(failure.next))
     };
     let rules = Rule::ALL.into_iter().map(|rule| unseen().tile(rule.name(), Kind::Guardrail, None));
-    rules.chain(INVARIANTS.map(tile)).collect()
+    INVARIANTS.into_iter().map(tile).chain(rules).collect()
 }
 
 /// The evidence for these rules.
@@ -212,6 +212,8 @@ fn guardrail(rule: Rule, facts: &Facts, claims: Option<&Claims>) -> Tile {
         Says::new(rules::verdict(rule), rule.when()).by(evidence)
     } else if rules::is_writers_own(rule) && told.is_none() {
         Says::new(Unseen, format!("only the writer knows whether {}", rule.when()))
+    } else if rule == Rule::ClaimViolated && !applies(facts, &[Rule::AuditLate]).is_empty() {
+        Says::new(Unseen, "nobody has looked at everything for too long")
     } else {
         Says::new(Holds, format!("no sign that {}", rule.when()))
     };

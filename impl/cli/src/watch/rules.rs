@@ -33,5 +33,8 @@ pub(super) fn verdict(rule: Rule) -> Verdict {
 
 /// What an inspection does not show of a log: only the writer knows.
 pub(super) const fn is_writers_own(rule: Rule) -> bool {
-    matches!(rule, Rule::Poisoned | Rule::SpaceRefused | Rule::DurableLags | Rule::ArchiveLags)
+    matches!(
+        rule,
+        Rule::Poisoned | Rule::SpaceRefused | Rule::AuditFailed | Rule::DurableLags | Rule::ArchiveLags
+    )
 }

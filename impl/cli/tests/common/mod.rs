@@ -130,3 +130,10 @@ impl Drop for Watch {
         let _ = self.child.wait();
     }
 }
+
+/// Nothing is wrong with it, but that it may be too young for an audit of everything.
+pub(crate) fn is_well(status: &Value) -> bool {
+    let tiles = status["tiles"].as_array().unwrap().iter();
+    let mut wrong = tiles.filter(|tile| tile["verdict"] == "violated" || tile["verdict"] == "degraded");
+    wrong.all(|tile| tile["name"] == "audit-late")
+}
