@@ -294,7 +294,10 @@ fn claim(facts: &Facts, claims: Option<&Claims>) -> Says {
         let of = format!("the claims are of log {}, this is log {}", claims.log, facts.log);
         return Says::new(Violated, "records are claimed of a log that is not here").by([of]);
     }
-    if claimed > last {
+    let lost = facts.damage.iter().filter(|damage| damage.first <= damage.last && damage.first <= claimed);
+    let lost: Vec<_> = lost.map(|damage| format!("{}: {}", damage.code, damage.says)).collect();
+    if claimed > last || !lost.is_empty() {
+        let evidence = evidence.into_iter().chain(lost);
         return Says::new(Violated, "records are claimed durable that are not there").by(evidence);
     }
     Says::new(Holds, format!("what the writer claims, up to LSN {claimed}, is there")).by(evidence)
