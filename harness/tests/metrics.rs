@@ -72,7 +72,8 @@ impl Observer for Holds {
         if !found {
             self.wrong.lock().unwrap().push(format!("{event:?} has no artifact"));
         }
-        self.wrong.lock().unwrap().extend(gauges(&snapshot, &durable, &visible));
+        let struck = !self.disk.faults().fired().is_empty();
+        self.wrong.lock().unwrap().extend(gauges(&snapshot, &durable, (!struck).then_some(&visible)));
     }
 }
 
@@ -121,14 +122,15 @@ fn artifact(event: &Event, durable: &Reading, visible: &Reading) -> Option<(&'st
     })
 }
 
-/// The gauges that claim more than the disk holds.
-fn gauges(now: &Snapshot, durable: &Reading, visible: &Reading) -> Vec<String> {
+/// The gauges that claim more than the disk holds. Behind a failed sync what was written, and not durable, may be gone, even
+/// from sight: there is nothing `visible` to hold it against then.
+fn gauges(now: &Snapshot, durable: &Reading, visible: Option<&Reading>) -> Vec<String> {
     let before = durable.manifest.as_ref().map_or(1, |manifest| manifest.before);
     let archived = durable.archived.keys().last().copied().unwrap_or(0);
     // What was trimmed was there.
     let claims = [
         (Metric::DurableLsn, last(durable).max(before - 1)),
-        (Metric::CommittedLsn, last(visible).max(before - 1)),
+        (Metric::CommittedLsn, visible.map_or(u64::MAX, last).max(before - 1)),
         (Metric::ArchivedLsn, archived.max(before - 1)),
         (Metric::FirstLsn, before),
     ];
