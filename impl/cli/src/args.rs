@@ -180,6 +180,18 @@ Examples:
   truelog drives /srv/orders; truelog accept-loss /srv/orders --drive-gone 1")]
     AcceptLoss(AcceptLoss),
 
+    /// Check what a log stands on: identity, volume, options, permissions, space, mount, clock, left-overs, drives, audits.
+    #[command(after_help = "\
+It takes no lock and writes nothing, so that it works beside a writer and on a full or read-only disk. Each check has a
+verdict, its evidence and a next step. It exits with 1 if a check fails, with 3 if one could not be carried out, and
+with 0 otherwise, warnings included. Options that are given are held against those that are stored with the log.
+
+Examples:
+  truelog doctor /srv/orders
+  truelog doctor /srv/orders --segment-size 268435456
+  truelog doctor /srv/orders --json | jq 'select(.verdict != \"ok\")'")]
+    Doctor(Doctor),
+
     /// Say what an error code means and what to do.
     #[command(after_help = "\
 Examples:
@@ -335,6 +347,17 @@ pub struct Verify {
     /// A file of receipts as `append` prints them; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// The options that whoever opens the log gives.
+    #[command(flatten)]
+    pub stored: Stored,
 }
 
 /// `explain`.

@@ -189,6 +189,7 @@ impl Failure {
                 | Error::CorruptBlock { .. }
                 | Error::Gap { .. }
                 | Error::MayBeArchived { .. }
+                | Error::ClaimViolated { .. }
                 | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }
