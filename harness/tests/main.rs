@@ -8,6 +8,7 @@ mod damage;
 mod doubt;
 mod explore;
 mod fabric;
+mod health;
 mod house;
 mod litmus;
 mod metrics;

@@ -113,6 +113,10 @@ fn artifact(event: &Event, durable: &Reading, visible: &Reading) -> Option<(&'st
         Event::Trimmed { before } => {
             ("trimmed", manifest().is_some_and(|manifest| manifest.before == before.get()))
         }
+        Event::Audited { upto } => {
+            let before = manifest().map_or(1, |manifest| manifest.before);
+            ("audited", last(durable).max(before - 1) >= upto.get())
+        }
         Event::RunPublished { run, lsns, .. } => {
             let named = manifest().is_some_and(|manifest| manifest.runs.contains_key(&run.get()));
             let has = |lsn: Lsn| durable.archived.contains_key(&lsn.get());
@@ -132,6 +136,7 @@ fn gauges(now: &Snapshot, durable: &Reading, visible: Option<&Reading>) -> Vec<S
         (Metric::DurableLsn, last(durable).max(before - 1)),
         (Metric::CommittedLsn, visible.map_or(u64::MAX, last).max(before - 1)),
         (Metric::ArchivedLsn, archived.max(before - 1)),
+        (Metric::AuditedLsn, last(durable).max(before - 1)),
         (Metric::FirstLsn, before),
     ];
     let wrong = claims.into_iter().filter(|(metric, holds)| now.get(*metric) > *holds);
@@ -155,6 +160,8 @@ enum Deed {
         back: u64,
     },
     Compact,
+    /// An audit of everything.
+    Audit,
     /// The next call of a segment's fails.
     Fault {
         sync: bool,
@@ -175,6 +182,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => Just(Deed::Tick),
         2 => (0..4_u64).prop_map(|back| Deed::Trim { back }),
         2 => Just(Deed::Compact),
+        1 => Just(Deed::Audit),
         1 => any::<bool>().prop_map(|sync| Deed::Fault { sync }),
         1 => Just(Deed::Close),
         1 => Just(Deed::ProcessCrash),
@@ -195,6 +203,7 @@ struct Life {
     old_segments: BTreeSet<u64>,
     acked: u64,
     refused: u64,
+    audits: u64,
     /// Every record so far was waited for until it survives a loss of power.
     power_only: bool,
 }
@@ -219,6 +228,7 @@ impl Life {
             old_segments,
             acked: 0,
             refused: 0,
+            audits: 0,
             power_only: true,
         };
         life.look();
@@ -282,6 +292,7 @@ impl Life {
         }
         assert_eq!(now.get(Metric::AcknowledgedRecords), self.acked);
         assert_eq!(now.get(Metric::RejectedRecords), self.refused);
+        assert_eq!(now.get(Metric::Audits), self.audits);
         assert_eq!(now.get(Metric::Poisoned) > 0, self.log.stat().failure.is_some(), "{:?}", self.log.stat());
         assert_eq!(now.get(Metric::FirstLsn).max(1), self.log.stat().first.get());
         assert!(now.get(Metric::DurableLsn) <= self.log.stat().durable.get());
@@ -326,6 +337,11 @@ impl Life {
                 let _ = self.log.trim(before);
             }
             Deed::Compact => drop(self.log.compact()),
+            // Of a disk on which something failed it may find that, which is for other tests.
+            Deed::Audit if self.disk.faults().fired().is_empty() => {
+                self.audits += u64::from(self.log.audit().is_ok());
+            }
+            Deed::Audit => {}
             Deed::Fault { sync } => {
                 let (op, fault) = if sync {
                     (Op::SyncData, Fault::FailSync { kind: IoKind::Device, reads: Reads::Old })
@@ -394,6 +410,7 @@ fn every_claim_has_its_artifact_and_every_number_is_what_the_disk_says() {
     for claim in [
         "accepted",
         "acknowledged",
+        "audited",
         "durable",
         "idle mark",
         "manifest checkpointed",

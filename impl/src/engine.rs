@@ -293,8 +293,11 @@ impl Engine {
     }
 }
 
-/// The receipt for a record that [`Engine::acknowledge`] has just seen through.
-#[allow(clippy::disallowed_methods, reason = "the one place behind the commit path that issues receipts")]
-pub(crate) const fn issue(claim: Claim) -> Receipt {
-    Receipt::issue(claim)
+impl Engine {
+    /// The receipt for a record that [`Engine::acknowledge`] has just seen through. The auditor may hold the log to it.
+    #[allow(clippy::disallowed_methods, reason = "the one place behind the commit path that issues receipts")]
+    pub(crate) fn issue(&self, claim: Claim) -> Receipt {
+        self.audit.issued(&claim);
+        Receipt::issue(claim)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use truelog_env::{IoError, IoKind, Op, Weakness};
+use truelog_env::{Caution, IoError, IoKind, Op, Weakness};
 
 use crate::archive::drive::DriveOut;
 use crate::archive::set::DriveSet;
@@ -395,6 +395,17 @@ pub const fn weakness_text(why: Weakness) -> &'static str {
         Weakness::VolatileOverlay => "its overlay is mounted volatile and ignores syncs",
         Weakness::NoBarrier => "its file system is mounted without barriers",
         _ => "its volume does not honour syncs",
+    }
+}
+
+/// Says in words why nobody can be sure of a volume.
+#[must_use]
+pub const fn caution_text(why: Caution) -> &'static str {
+    match why {
+        Caution::Overlay => "it is an overlay: what a sync reaches is up to the file system beneath it",
+        Caution::Network => "it is a network file system: what is durable is up to its server",
+        Caution::UserSpace => "it is a file system in user space: what a sync does is up to a program",
+        _ => "nobody knows whether it honours syncs",
     }
 }
 

@@ -5,10 +5,12 @@
 
 use std::fmt::Debug;
 
+use truelog_env::Caution;
+
 use crate::archive::drive::DriveOut;
 use crate::archive::entry::Evidence;
 use crate::archive::set::DriveSet;
-use crate::error::Error;
+use crate::error::{Error, caution_text};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::sync::{Mutex, StdArc};
 use crate::types::{Durability, LogId};
@@ -56,6 +58,11 @@ pub enum Event {
         durable: Lsn,
         /// Whether nothing can be written.
         read_only: bool,
+    },
+    /// Nobody can be sure that the log's volume honours syncs.
+    VolumeDoubtful {
+        /// Why.
+        why: Caution,
     },
     /// Records found by a recovery were written again, because nothing vouched for their bytes.
     Rewritten(Place),
@@ -192,6 +199,23 @@ pub enum Event {
         /// How many damaged copies are left.
         left: u64,
     },
+    /// An audit of everything has ended well, and the manifest says so.
+    Audited {
+        /// The last record that it looked at.
+        upto: Lsn,
+    },
+    /// The auditor could not look at something. It is tried again later.
+    AuditFailed {
+        /// Why.
+        error: Error,
+    },
+    /// An audit found acknowledged records that are not there as their receipts say. The log fails for it.
+    ClaimViolated {
+        /// The records.
+        lsns: LsnRange,
+        /// What was found.
+        error: Error,
+    },
     /// The log was adopted at a new place.
     Adopted {
         /// Its identity.
@@ -309,6 +333,19 @@ fn trace(event: &Event) {
         Event::Removed { name } => tracing::debug!(name, "removed"),
         Event::Adopted { log, epoch } => tracing::debug!(%log, epoch, "adopted"),
         Event::Closed => tracing::debug!("closed"),
+        other => trace_audit(other),
+    }
+}
+
+/// What the auditor found.
+fn trace_audit(event: &Event) {
+    match event {
+        Event::ClaimViolated { lsns, error } => {
+            tracing::error!(first = lsns.first.get(), last = lsns.last.get(), code = error.code(), %error, "claim violated");
+        }
+        Event::AuditFailed { error } => tracing::error!(code = error.code(), %error, "audit failed"),
+        Event::Audited { upto } => tracing::debug!(upto = upto.get(), "audited"),
+        Event::VolumeDoubtful { why } => tracing::warn!(why = caution_text(*why), "volume is doubtful"),
         of_archive => trace_archive(of_archive),
     }
 }

@@ -228,7 +228,8 @@ impl Inspection {
     }
 
     /// Why the log is not where its identity says: it was copied or moved.
-    pub(crate) const fn moved(&self) -> Option<&Error> {
+    #[must_use]
+    pub const fn moved(&self) -> Option<&Error> {
         self.moved.as_ref()
     }
 

@@ -12,9 +12,9 @@ use crate::archive::prefetch::PrefetchStat;
 use crate::archive::run::RunEntry;
 use crate::archive::scrub::ScrubReport;
 use crate::archive::shelf::DriveState;
-use crate::audit::{AuditStat, Auditor};
+use crate::audit::{AuditProgress, AuditStat, Auditor};
 use crate::create::{Created, create};
-use crate::engine::{Engine, Progress, Trimmed, issue};
+use crate::engine::{Engine, Progress, Trimmed};
 use crate::error::{Error, ReadOnlyWhy, Result};
 use crate::event::{Event, Observer};
 use crate::front::Waits;
@@ -46,6 +46,8 @@ pub struct Log {
     worker: Option<Worker>,
     /// The archive's own thread, once there is a drive.
     archivist: Mutex<Option<Worker>>,
+    /// The auditor's own thread, if it has anything to do by itself.
+    auditor: Option<Worker>,
 }
 
 impl Log {
@@ -131,7 +133,7 @@ impl Log {
         let keep = options.read_buffer_bytes;
         let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
         let background = options.background && read_only.is_none();
-        let audit = Auditor::new(&home, &audited, options.audit_all_every);
+        let audit = Auditor::new(&home, &audited, &options);
         let engine = Arc::new(Engine {
             handle: home.random()?,
             kernel: GroupCommit::new(front, commit, marks),
@@ -149,7 +151,9 @@ impl Log {
             refused: Mutex::default(),
         });
         let worker = background.then(|| Worker::start(&engine)).transpose()?;
-        let log = Self { engine, worker, archivist: Mutex::new(None) };
+        let audits = background && !engine.options.audit_every.is_zero();
+        let auditor = audits.then(|| Worker::start_audit(&engine)).transpose()?;
+        let log = Self { engine, worker, archivist: Mutex::new(None), auditor };
         log.start_archivist()?;
         log.engine.home.emit(&Event::Opened {
             log: log.id(),
@@ -158,6 +162,9 @@ impl Log {
             durable: recovered.durable,
             read_only: recovered.read_only,
         });
+        if let Some(why) = log.engine.home.volume.caution {
+            log.engine.home.emit(&Event::VolumeDoubtful { why });
+        }
         Ok((log, recovered))
     }
 
@@ -210,7 +217,7 @@ impl Log {
         self.engine.put(&[record], &mut claims, durability, Waits::Yes)?;
         let [claim] = claims;
         self.engine.acknowledge(claim.lsn, claim.lsn, durability)?;
-        Ok(issue(claim))
+        Ok(self.engine.issue(claim))
     }
 
     /// Appends all of `records`, or none, and waits until their durability holds.
@@ -249,7 +256,7 @@ impl Log {
             return Err(Error::BadTicket);
         }
         self.engine.acknowledge(ticket.first(), ticket.last(), ticket.durability())?;
-        Ok(ticket.into_claims().into_iter().map(issue).collect())
+        Ok(ticket.into_claims().into_iter().map(|claim| self.engine.issue(claim)).collect())
     }
 
     /// The record at `lsn`. Shows what has been committed, whatever durability it was committed with.
@@ -388,6 +395,27 @@ impl Log {
         self.engine.health()
     }
 
+    /// Does the audit's work that is due, a bounded piece of it: one receipt held against the device, one look at
+    /// whether all files are in their places, or one piece of a look at everything. The auditor's own thread calls this,
+    /// if [`Options::background`] says that the log has threads.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] with [`Error::ClaimViolated`], [`Error::Displaced`] or [`Error::Moved`] as its cause when
+    /// something is not as it should be: the log has failed for it. [`Error::Closed`]. That something could not be looked
+    /// at is not an error, but an event.
+    pub fn audit_step(&self) -> Result<AuditProgress> {
+        self.engine.audit_step()
+    }
+
+    /// Looks at everything now: each batch of each segment past the page cache, and each block of each copy in the
+    /// archive, at [`Options::archive_rate`]. That it ended well is durable when this returns.
+    ///
+    /// # Errors
+    /// As [`Log::audit_step`]; [`Error::ReadOnly`]; and why something could not be looked at.
+    pub fn audit(&self) -> Result<AuditStat> {
+        self.engine.audit_all()
+    }
+
     /// How the auditor got on.
     #[must_use]
     pub fn audit_stat(&self) -> AuditStat {
@@ -414,7 +442,8 @@ impl Log {
     }
 
     fn stop_worker(&mut self) {
-        for worker in [self.worker.take(), self.archivist.lock().take()].into_iter().flatten() {
+        let workers = [self.worker.take(), self.archivist.lock().take(), self.auditor.take()];
+        for worker in workers.into_iter().flatten() {
             worker.stop(&self.engine);
         }
     }

@@ -59,6 +59,7 @@ metrics! {
     AcknowledgedRecords: Counter "truelog_acknowledged_records_total" "Records whose writers got receipts.",
     DurableLsn: Gauge "truelog_durable_lsn" "The last record of which it was said that it survives a loss of power.",
     CommittedLsn: Gauge "truelog_committed_lsn" "The last record that was written whole.",
+    AuditedLsn: Gauge "truelog_audited_lsn" "The last record that an audit of everything has looked at.",
     ArchivedLsn: Gauge "truelog_archived_lsn" "The last record that was published in the archive.",
     CommittedRecords: Counter "truelog_committed_records_total" "Records in the batches that were committed.",
     Commits: Counter "truelog_commits_total" "Batches of records that were committed.",
@@ -78,6 +79,9 @@ metrics! {
     SuspectDrives: Counter "truelog_suspect_drives_total" "Drives that failed, and it was no race.",
     QuarantinedDrives: Counter "truelog_quarantined_drives_total" "Drives quarantined, durably.",
     Scrubs: Counter "truelog_scrubs_total" "Scrubs that went through all copies.",
+    Audits: Counter "truelog_audits_total" "Audits of everything that ended well.",
+    AuditFailures: Counter "truelog_audit_failures_total" "Pieces of an audit that could not be carried out, and are tried again.",
+    ViolatedClaims: Counter "truelog_violated_claims_total" "Ranges of acknowledged records that an audit did not find as their receipts say.",
     RepairedCopies: Counter "truelog_repaired_copies_total" "Damaged copies that a scrub wrote anew.",
     DamagedCopies: Gauge "truelog_damaged_copies" "Damaged copies that the last scrub left.",
 }
@@ -194,12 +198,19 @@ impl Observer for Metrics {
                 self.add(Metric::RepairedCopies, *repaired);
                 self.set(Metric::DamagedCopies, *left);
             }
+            Event::Audited { upto } => {
+                self.add(Metric::Audits, 1);
+                self.raise(Metric::AuditedLsn, *upto);
+            }
+            Event::AuditFailed { .. } => self.add(Metric::AuditFailures, 1),
+            Event::ClaimViolated { .. } => self.add(Metric::ViolatedClaims, 1),
             Event::Created { .. }
             | Event::RecoveryRow { .. }
             | Event::LossAccepted { .. }
             | Event::DriveServes { .. }
             | Event::DriveReadOnly { .. }
             | Event::DriveRemoved { .. }
+            | Event::VolumeDoubtful { .. }
             | Event::Adopted { .. } => {}
         }
     }

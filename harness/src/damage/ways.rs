@@ -47,6 +47,15 @@ pub fn cases(image: &Image, older: &Image, dir: &Path, sector: u32) -> Vec<Case>
     cases
 }
 
+/// The directory without any of its files, as where a volume is not mounted.
+#[must_use]
+pub(super) fn emptied(image: &Image, dir: &Path) -> Option<Case> {
+    let mut names = image.names(dir)?.into_iter();
+    let image =
+        names.try_fold(image.clone(), |left, name| left.damage(&dir.join(name), &Damage::Remove)).ok()?;
+    Some(Case { says: "everything removed".to_owned(), image })
+}
+
 /// Damage that loses something: each sector of each file zeroed, each file removed; and each sector of a segment
 /// together with the manifest.
 #[must_use]

@@ -14,6 +14,8 @@ impl<S: Archived> Driver<S> {
     /// Holds every claim of the engine's events against the disk, and makes each a moment to crash at.
     pub(super) fn watch(&self) -> Watch {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
+        let books = self.books.clone();
+        books.begin_life();
         Arc::new(move |claimed: Claimed| {
             let power = claimed.durability == Durability::PowerLoss;
             if power {
@@ -25,6 +27,9 @@ impl<S: Archived> Driver<S> {
                     "{} is claimed for LSNs {}..{} in segment {} at {}, and is not there",
                     claimed.durability, claimed.first, claimed.last, claimed.segment, claimed.offset
                 )));
+            }
+            if let Some(says) = books.batch(claimed.first, claimed.last) {
+                diary.note(Deed::Unbalanced(says));
             }
             super::moment::note(&diary, &disk, At::Claim(claimed.last));
         })

@@ -1,8 +1,10 @@
 //! Runs client and world steps on a log over the simulated disk, and writes down what happens.
 
+mod books;
 mod claims;
 mod deed;
 mod duty;
+mod health;
 mod moment;
 mod units;
 mod world;
@@ -26,7 +28,9 @@ pub(crate) use world::carry_out;
 use crate::fabric::{SimFs, drive_dir};
 use crate::oracle::{Ended, Reading};
 use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
+use books::Books;
 use duty::Duties;
+use health::Harm;
 
 /// A log, its disk, and what happened so far.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Driver<S: Archived> {
     duties: Duties,
     /// A call has failed in this life or in one before: a drive may be out by right.
     struck: bool,
+    harm: Harm,
+    books: Books,
 }
 
 impl<S: Archived> Driver<S> {
@@ -64,6 +70,8 @@ impl<S: Archived> Driver<S> {
             refusal: None,
             duties: Duties::default(),
             struck: false,
+            harm: Harm::default(),
+            books: Books::default(),
         };
         driver.disk.set_logging(false);
         driver.listen();
@@ -84,6 +92,9 @@ impl<S: Archived> Driver<S> {
 
     /// From now on the disk leaves out the syncs of this duty.
     pub fn ignore(&mut self, duty: Option<Duty>) {
+        if duty.is_some() {
+            self.harm.by_the_world();
+        }
         self.duties.ignore(duty);
     }
 
@@ -138,6 +149,7 @@ impl<S: Archived> Driver<S> {
         });
         self.diary.note(Deed::Finish(outcome.clone()));
         self.look_at_drives();
+        self.look_at_health();
         self.moment(At::Return);
         outcome
     }
@@ -249,6 +261,9 @@ impl<S: Archived> Driver<S> {
             (Some(log), Ended::Opened { state, unread }) => {
                 self.synced.store(state.next - 1, Ordering::Relaxed);
                 self.begin_life(log);
+                if !state.damage.is_empty() {
+                    self.harm.damage_named();
+                }
                 let found = Found {
                     records: state.records.len() as u64,
                     next: state.next,
@@ -269,6 +284,7 @@ impl<S: Archived> Driver<S> {
     }
 
     fn begin_life(&mut self, log: S) {
+        self.harm.begin_life(self.disk.env().clock.wall());
         self.log = Some(log);
         self.tickets.clear();
     }
@@ -284,6 +300,9 @@ impl<S: Archived> Driver<S> {
             return Outcome::Failed(Failure::Io);
         }
         let count = records.len() as u64;
+        if self.log.is_some() && unread.iter().any(|refusal| refusal.kind == Failure::Corrupt) {
+            self.harm.damage_named();
+        }
         self.diary.note(Deed::Read { from, records, unread });
         Outcome::Read(count)
     }
@@ -304,6 +323,9 @@ impl<S: Archived> Driver<S> {
     /// Receipts are out: each must say what was sent, and point to what is there.
     fn acked(&self, sent: &[Sent], acks: &[Ack], durability: Durability) -> Result<Outcome, Refusal> {
         self.found_acks(sent, acks, durability);
+        if let Some(says) = acks.iter().find_map(|ack| self.books.receipt(ack.lsn)) {
+            self.diary.note(Deed::Unbalanced(says));
+        }
         let first = acks.first().ok_or_else(|| malformed("no receipt"))?.lsn;
         let lsns = Lsns::new(first, first + acks.len() as u64 - 1).ok_or_else(|| malformed("no receipt"))?;
         if acks.iter().zip(lsns.iter()).any(|(ack, lsn)| ack.lsn != lsn) {

@@ -39,6 +39,9 @@ impl<S: Archived> Driver<S> {
     /// # Errors
     /// When the step cannot happen here.
     pub fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
+        if matches!(step, WorldStep::Damage { .. }) {
+            self.harm.by_the_world();
+        }
         if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
             self.crash(kind, image);
             if matches!(step, WorldStep::Damage { kind: DamageKind::Copied, .. }) {

@@ -1,12 +1,14 @@
 //! The command line, as clap reads it.
 
 mod archive;
+mod watch;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use archive::{AddDrive, Drives, DrivesWhat, RebuildManifest, RemoveDrive, Scrub, Trim};
+pub use watch::Watch;
 
 /// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
 #[derive(Debug, Parser)]
@@ -197,6 +199,18 @@ Examples:
   truelog watch /srv/orders --listen 0.0.0.0:9464 --metrics /run/orders.prom")]
     Watch(Watch),
 
+    /// Check what a log stands on: identity, volume, options, permissions, space, mount, clock, left-overs, drives, audits.
+    #[command(after_help = "\
+It takes no lock and writes nothing, so that it works beside a writer and on a full or read-only disk. Each check has a
+verdict, its evidence and a next step. It exits with 1 if a check fails, with 3 if one could not be carried out, and
+with 0 otherwise, warnings included. Options that are given are held against those that are stored with the log.
+
+Examples:
+  truelog doctor /srv/orders
+  truelog doctor /srv/orders --segment-size 268435456
+  truelog doctor /srv/orders --json | jq 'select(.verdict != \"ok\")'")]
+    Doctor(Doctor),
+
     /// Say what an error code means and what to do.
     #[command(after_help = "\
 Examples:
@@ -359,24 +373,15 @@ pub struct Verify {
     pub receipts: Option<PathBuf>,
 }
 
-/// `watch`.
-#[derive(Debug, Clone, Args)]
-pub struct Watch {
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
     /// The log's directory.
     pub dir: PathBuf,
 
-    /// The address and port to listen on; port 0 for any that is free.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464")]
-    pub listen: String,
-
-    /// Seconds between two looks. They come less often where a look takes long, so that it never takes more than a tenth
-    /// of the time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub every: u64,
-
-    /// The file to which the writer writes its metrics.
-    #[arg(long, value_name = "FILE")]
-    pub metrics: Option<PathBuf>,
+    /// The options that whoever opens the log gives.
+    #[command(flatten)]
+    pub stored: Stored,
 }
 
 /// `explain`.

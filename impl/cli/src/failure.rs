@@ -211,6 +211,7 @@ impl Failure {
                 | Error::CorruptBlock { .. }
                 | Error::Gap { .. }
                 | Error::MayBeArchived { .. }
+                | Error::ClaimViolated { .. }
                 | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }

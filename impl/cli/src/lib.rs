@@ -8,6 +8,7 @@ mod cat;
 mod codes;
 mod completions;
 mod create;
+mod doctor;
 mod drives;
 mod dump;
 mod explain;
@@ -84,6 +85,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Adopt(args) => adopt::adopt(args, cli.json, out),
         Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
         Command::Watch(args) => watch::run(args, cli.json, out),
+        Command::Doctor(args) => doctor::run(args, cli.json, out),
         Command::Explain(args) => explain::run(args, cli.json, out),
         Command::Completions(args) => completions::run(args, out),
     }

@@ -28,8 +28,8 @@ impl Audited {
 
     /// What a reader beside a writer knows, who has not seen any audit itself.
     pub(crate) fn stat(&self, wall: Duration, needed: bool, interval: Duration) -> AuditStat {
-        let Self { upto, violated, .. } = *self;
-        AuditStat { walked: self.age(wall), upto, violated, needed, interval, ..AuditStat::default() }
+        let Self { at, upto, violated } = *self;
+        AuditStat { walked: self.age(wall), at, upto, violated, needed, interval, ..AuditStat::default() }
     }
 }
 
@@ -44,7 +44,10 @@ pub struct AuditStat {
     pub interval: Duration,
     /// Whether there is anything to look at.
     pub needed: bool,
-    /// The last record that the last audit of everything looked at.
+    /// When the last audit of everything succeeded, in seconds since the Unix epoch, by a clock that may have been wrong;
+    /// 0 for never.
+    pub at: u64,
+    /// The last record that it looked at.
     pub upto: Lsn,
     /// How many receipts this handle has held against the disk.
     pub receipts: u64,
@@ -63,6 +66,7 @@ impl Default for AuditStat {
             open: None,
             interval: Duration::ZERO,
             needed: false,
+            at: 0,
             upto: Lsn::NONE,
             receipts: 0,
             bytes: 0,

@@ -155,6 +155,7 @@ const fn rule_of(error: &Error) -> Rule {
         Error::ClaimViolated { .. } => Rule::ClaimViolated,
         Error::Displaced { .. } => Rule::FileDisplaced,
         Error::Moved { .. } | Error::NotALog { .. } => Rule::IdentityMismatch,
+        Error::CorruptFile { .. } => Rule::Damaged,
         _ => Rule::Poisoned,
     }
 }
