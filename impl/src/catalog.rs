@@ -110,7 +110,12 @@ pub(crate) struct Catalog {
     pub(crate) vouched: Lsn,
     pub(crate) losses: Vec<LsnRange>,
     pub(crate) damage: Vec<Damage>,
+    /// Damage that reads have met since; no more than [`SEEN`]. The auditor looks at it again.
+    pub(crate) seen: Vec<Damage>,
 }
+
+/// How much of the damage that reads meet is remembered.
+const SEEN: usize = 16;
 
 impl Catalog {
     pub(crate) fn new(spans: Vec<Span>, trimmed: Lsn, next: Lsn) -> Self {
@@ -125,6 +130,16 @@ impl Catalog {
             vouched: Lsn(u64::MAX),
             losses: Vec::new(),
             damage: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// A read met damage that nobody had named.
+    pub(crate) fn meet(&mut self, error: &Error) {
+        let (Error::Corrupt { lsns, .. } | Error::CorruptBlock { lsns, .. }) = error else { return };
+        let known = |damage: &Damage| damage.lsns.contains(lsns.first);
+        if self.seen.len() < SEEN && !self.damage.iter().chain(&self.seen).any(known) {
+            self.seen.push(Damage { lsns: *lsns, error: error.clone() });
         }
     }
 

@@ -6,12 +6,15 @@ use truelog_env::DirLock;
 
 use crate::archive::Archive;
 use crate::archive::keeper::Keeper;
+use crate::audit::Auditor;
 use crate::catalog::Catalog;
+use crate::codec::as_u64;
 use crate::commit::Commit;
 use crate::error::{Error, Failure, ReadOnlyWhy, Result};
 use crate::event::Event;
 use crate::front::{Front, Put, Waits};
 use crate::group_commit::{Driven, GroupCommit, Marks};
+use crate::health::Lag;
 use crate::home::Home;
 use crate::house::{House, Unwinding};
 use crate::lsn::{Lsn, LsnRange};
@@ -38,6 +41,11 @@ pub(crate) struct Engine {
     /// Told apart from every other handle by this.
     pub(crate) handle: u64,
     pub(crate) lock: Mutex<Option<Box<dyn DirLock>>>,
+    pub(crate) audit: Auditor,
+    /// Since when the durable watermark has stood still.
+    pub(crate) lag: Mutex<Lag>,
+    /// Why the last record that needed more space was refused; nothing once there was space.
+    pub(crate) refused: Mutex<Option<Error>>,
 }
 
 /// What a [`step`](crate::Log::step) did, and when the next one is due.
@@ -71,8 +79,22 @@ impl Engine {
         }
     }
 
-    /// Puts all of `records` into one batch, or none, and completes their claims.
+    /// Puts all of `records` into one batch, or none, which it tells; and completes their claims.
     pub(crate) fn put(
+        &self,
+        records: &[Record<'_>],
+        claims: &mut [Claim],
+        durability: Durability,
+        waits: Waits,
+    ) -> Result<()> {
+        let put = self.put_in_batch(records, claims, durability, waits);
+        if let Err(error) = &put {
+            self.home.emit(&Event::Rejected { records: as_u64(records.len()), error: error.clone() });
+        }
+        put
+    }
+
+    fn put_in_batch(
         &self,
         records: &[Record<'_>],
         claims: &mut [Claim],
@@ -100,7 +122,12 @@ impl Engine {
                 Put::Commit(number) => {
                     self.kernel.make_room(|front| front.number() != number)?;
                 }
-                Put::Prepare(needed) => self.prepare(needed)?,
+                Put::Prepare(needed) => {
+                    let prepared = self.prepare(needed);
+                    let refused = |error: &&Error| matches!(error, Error::Full { .. });
+                    *self.refused.lock() = prepared.as_ref().err().filter(refused).cloned();
+                    prepared?;
+                }
             }
         }
     }
@@ -266,8 +293,11 @@ impl Engine {
     }
 }
 
-/// The receipt for a record that [`Engine::acknowledge`] has just seen through.
-#[allow(clippy::disallowed_methods, reason = "the one place behind the commit path that issues receipts")]
-pub(crate) const fn issue(claim: Claim) -> Receipt {
-    Receipt::issue(claim)
+impl Engine {
+    /// The receipt for a record that [`Engine::acknowledge`] has just seen through. The auditor may hold the log to it.
+    #[allow(clippy::disallowed_methods, reason = "the one place behind the commit path that issues receipts")]
+    pub(crate) fn issue(&self, claim: Claim) -> Receipt {
+        self.audit.issued(&claim);
+        Receipt::issue(claim)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use truelog_env::{IoError, IoKind, Op, Weakness};
+use truelog_env::{Caution, IoError, IoKind, Op, Weakness};
 
 use crate::archive::drive::DriveOut;
 use crate::archive::set::DriveSet;
@@ -368,6 +368,14 @@ pub enum Error {
         /// The segment's path.
         path: PathBuf,
     },
+    /// An audit found acknowledged records that are not there as their receipts say.
+    #[error("records {lsns} were acknowledged, and are not there: {cause}")]
+    ClaimViolated {
+        /// The records.
+        lsns: LsnRange,
+        /// What was found instead.
+        cause: Box<Error>,
+    },
     /// A create or an adopt of this boot had syncs under way and did not end well. No later sync can prove them.
     #[error("an earlier create or adopt of {} failed, or was killed, while it made names durable", dir.display())]
     InDoubt {
@@ -387,6 +395,17 @@ pub const fn weakness_text(why: Weakness) -> &'static str {
         Weakness::VolatileOverlay => "its overlay is mounted volatile and ignores syncs",
         Weakness::NoBarrier => "its file system is mounted without barriers",
         _ => "its volume does not honour syncs",
+    }
+}
+
+/// Says in words why nobody can be sure of a volume.
+#[must_use]
+pub const fn caution_text(why: Caution) -> &'static str {
+    match why {
+        Caution::Overlay => "it is an overlay: what a sync reaches is up to the file system beneath it",
+        Caution::Network => "it is a network file system: what is durable is up to its server",
+        Caution::UserSpace => "it is a file system in user space: what a sync does is up to a program",
+        _ => "nobody knows whether it honours syncs",
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::fmt::Debug;
 
+use truelog_env::Caution;
+
 use crate::archive::drive::DriveOut;
 use crate::archive::entry::Evidence;
 use crate::archive::orphans::Orphan;
 use crate::archive::set::DriveSet;
-use crate::error::Error;
+use crate::error::{Error, caution_text};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::sync::{Mutex, StdArc};
 use crate::types::{Durability, LogId};
@@ -52,8 +54,16 @@ pub enum Event {
         first: Lsn,
         /// The LSN that the next record gets.
         next: Lsn,
+        /// The last record that survives a loss of power; where nothing can be written, the last one that something
+        /// vouches for.
+        durable: Lsn,
         /// Whether nothing can be written.
         read_only: bool,
+    },
+    /// Nobody can be sure that the log's volume honours syncs.
+    VolumeDoubtful {
+        /// Why.
+        why: Caution,
     },
     /// Records found by a recovery were written again, because nothing vouched for their bytes.
     Rewritten(Place),
@@ -102,6 +112,13 @@ pub enum Event {
         lsns: LsnRange,
         /// What they survive from now on.
         durability: Durability,
+    },
+    /// Records were refused. They are not in the log, and have no LSN.
+    Rejected {
+        /// How many.
+        records: u64,
+        /// Why.
+        error: Error,
     },
     /// The trim point moved.
     Trimmed {
@@ -184,6 +201,23 @@ pub enum Event {
         repaired: u64,
         /// How many damaged copies are left.
         left: u64,
+    },
+    /// An audit of everything has ended well, and the manifest says so.
+    Audited {
+        /// The last record that it looked at.
+        upto: Lsn,
+    },
+    /// The auditor could not look at something. It is tried again later.
+    AuditFailed {
+        /// Why.
+        error: Error,
+    },
+    /// An audit found acknowledged records that are not there as their receipts say. The log fails for it.
+    ClaimViolated {
+        /// The records.
+        lsns: LsnRange,
+        /// What was found.
+        error: Error,
     },
     /// The log was adopted at a new place.
     Adopted {
@@ -276,8 +310,12 @@ fn trace(event: &Event) {
             tracing::warn!(first = lsns.first.get(), last = lsns.last.get(), "loss accepted");
         }
         Event::Created { log } => tracing::debug!(%log, "created"),
-        Event::Opened { log, first, next, read_only } => {
-            tracing::debug!(%log, first = first.get(), next = next.get(), read_only, "opened");
+        Event::Opened { log, first, next, durable, read_only } => {
+            let (first, next, upto) = (first.get(), next.get(), durable.get());
+            tracing::debug!(%log, first, next, upto, read_only, "opened");
+        }
+        Event::Rejected { records, error } => {
+            tracing::debug!(records, code = error.code(), %error, "rejected");
         }
         Event::RecoveryRow { number, name } => tracing::debug!(number, name, "recovery row"),
         Event::Rewritten(at) => tracing::debug!(
@@ -298,6 +336,19 @@ fn trace(event: &Event) {
         Event::Removed { name } => tracing::debug!(name, "removed"),
         Event::Adopted { log, epoch } => tracing::debug!(%log, epoch, "adopted"),
         Event::Closed => tracing::debug!("closed"),
+        other => trace_audit(other),
+    }
+}
+
+/// What the auditor found.
+fn trace_audit(event: &Event) {
+    match event {
+        Event::ClaimViolated { lsns, error } => {
+            tracing::error!(first = lsns.first.get(), last = lsns.last.get(), code = error.code(), %error, "claim violated");
+        }
+        Event::AuditFailed { error } => tracing::error!(code = error.code(), %error, "audit failed"),
+        Event::Audited { upto } => tracing::debug!(upto = upto.get(), "audited"),
+        Event::VolumeDoubtful { why } => tracing::warn!(why = caution_text(*why), "volume is doubtful"),
         of_archive => trace_archive(of_archive),
     }
 }

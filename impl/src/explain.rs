@@ -48,6 +48,7 @@ impl Error {
             Self::Gap { .. } => 33,
             Self::MayBeArchived { .. } => 34,
             Self::DriveServes { .. } => 35,
+            Self::ClaimViolated { .. } => 36,
         };
         &TABLE[number - 1]
     }
@@ -94,7 +95,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.code)
 }
 
-static TABLE: [Row; 35] = [
+static TABLE: [Row; 36] = [
     Row {
         code: "TL-001",
         next: "See what the operating system reports, mend it, and open the log again.",
@@ -379,6 +380,17 @@ they may be whole on the drives. A rebuild reads the drives and puts the manifes
 An accept-loss was told that a drive is gone for good, but the drive is there. Records of which it has the only copy \
 are not lost, so they are not given up. Nothing was changed.",
     },
+    Row {
+        code: "TL-036",
+        next: "Keep the directory as it is and copy it, then run `truelog verify DIR`; do not go on writing before that.",
+        long: "\
+The log's auditor read acknowledged records again, through a fresh descriptor and past the page cache, and \
+they are not there as their receipts say. A disk lost or changed bytes that it had said were stored, or somebody \
+changed, cut or replaced a file under the running writer. The log has stopped: nothing more is acknowledged \
+through the handle, and the manifest records which records it is about, so that a reader beside it and the next \
+open know. Copy the directory before anything else. `truelog verify DIR` reads everything and names all that is \
+damaged; restore the segment from a copy, or give the records up by `truelog accept-loss DIR`.",
+    },
 ];
 
 #[cfg(test)]
@@ -434,6 +446,7 @@ mod tests {
             Error::Gap { lsns },
             Error::MayBeArchived { lsns },
             Error::DriveServes { drive: DriveNo(1), dir: "/drive".into() },
+            Error::ClaimViolated { lsns, cause: Box::new(Error::Displaced { path: "/log".into() }) },
         ]
     }
 

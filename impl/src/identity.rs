@@ -68,9 +68,14 @@ impl Identity {
     pub(crate) fn check_place(&self, env: &Env, dir: &Path) -> Result<()> {
         let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
         let inode = home::stat_dir(env, dir)?.inode;
+        self.check_found(dir, inode, volume.id)
+    }
+
+    /// Checks that a directory with this inode, on this volume, is the log's.
+    pub(crate) fn check_found(&self, dir: &Path, inode: u64, volume: u64) -> Result<()> {
         let moved = |what, expected, found| Err(Error::Moved { dir: dir.into(), what, expected, found });
-        if self.volume != volume.id {
-            return moved("file system", self.volume, volume.id);
+        if self.volume != volume {
+            return moved("file system", self.volume, volume);
         }
         if self.dir_inode != inode {
             return moved("inode", self.dir_inode, inode);

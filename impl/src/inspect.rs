@@ -8,6 +8,7 @@ use crate::archive::orphans::{self, Orphan, Owned};
 use crate::archive::run::RunEntry;
 use crate::archive::shelf::DriveState;
 use crate::archive::{Archive, opening};
+use crate::audit::Audited;
 use crate::catalog::{Catalog, Damage, Lead, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
@@ -46,6 +47,8 @@ pub struct Inspection {
     vouched: Lsn,
     torn_bytes: u64,
     quarantined: Vec<SegmentNo>,
+    audited: Audited,
+    moved: Option<Error>,
 }
 
 /// As [`inspect_in`], in the real surroundings.
@@ -63,7 +66,7 @@ pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection> {
 /// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Version`], [`Error::CorruptFile`] for the identity,
 /// [`Error::Io`]. Any other damage is not an error, but part of the inspection.
 pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
-    stat_dir(env, dir)?;
+    let inode = stat_dir(env, dir)?.inode;
     let identity = read_identity(env, dir)?;
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
     let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
@@ -100,6 +103,8 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
         vouched: found.vouched,
         torn_bytes: found.torn_bytes,
         quarantined: found.quarantined,
+        audited: found.state.audited.unwrap_or(Audited::NEVER),
+        moved: identity.check_found(dir, inode, volume.id).err(),
     })
 }
 
@@ -223,6 +228,18 @@ impl Inspection {
     /// [`Error::Io`]: then nothing is known.
     pub fn verify(&self, claim: &Claim) -> Result<Verdict> {
         verify(&self.reader, self.log, claim)
+    }
+
+    /// What the manifest says of the last audit of everything; of a log that never had one, nothing but zeros.
+    #[must_use]
+    pub const fn audited(&self) -> &Audited {
+        &self.audited
+    }
+
+    /// Why the log is not where its identity says: it was copied or moved.
+    #[must_use]
+    pub const fn moved(&self) -> Option<&Error> {
+        self.moved.as_ref()
     }
 
     pub(crate) fn archive(&self) -> &Archive {

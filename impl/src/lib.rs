@@ -13,6 +13,7 @@
 // in virtual time, where neither loom nor shuttle has its runtime.
 #[doc(hidden)]
 pub mod archive;
+mod audit;
 mod backoff;
 mod batch;
 mod block;
@@ -27,6 +28,7 @@ pub mod event;
 mod explain;
 pub mod format;
 mod front;
+mod health;
 mod home;
 mod house;
 mod identity;
@@ -34,6 +36,7 @@ mod inspect;
 mod log;
 mod lsn;
 mod manifest;
+mod metrics;
 mod names;
 mod options;
 pub mod os;
@@ -73,15 +76,18 @@ pub use archive::run::RunEntry;
 pub use archive::scrub::{BadCopy, ScrubReport};
 pub use archive::set::DriveSet;
 pub use archive::shelf::DriveState;
+pub use audit::{AuditProgress, AuditStat, Audited};
 pub use catalog::Damage;
 pub use engine::{Progress, Trimmed};
-pub use error::{Error, NotALog, ReadOnlyWhy, Reason, Result, weakness_text};
+pub use error::{Error, NotALog, ReadOnlyWhy, Reason, Result, caution_text, weakness_text};
 pub use event::{Event, Observer, Place};
 pub use explain::{codes, explain};
+pub use health::{Condition, Finding, Health, Rule as HealthRule, Severity};
 pub use inspect::{Inspection, inspect, inspect_in};
 pub use log::Log;
 pub use lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo, Seq, StreamId};
 pub use manifest::recorded_options;
+pub use metrics::{Metric, MetricKind, Metrics, Snapshot};
 pub use names::Name;
 pub use options::{
     Fill, MAX_BATCH, MAX_BLOCK, MAX_COPIES, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK,

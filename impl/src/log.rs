@@ -12,12 +12,14 @@ use crate::archive::prefetch::PrefetchStat;
 use crate::archive::run::RunEntry;
 use crate::archive::scrub::ScrubReport;
 use crate::archive::shelf::DriveState;
+use crate::audit::{AuditProgress, AuditStat, Auditor};
 use crate::create::{Created, create};
-use crate::engine::{Engine, Progress, Trimmed, issue};
+use crate::engine::{Engine, Progress, Trimmed};
 use crate::error::{Error, ReadOnlyWhy, Result};
 use crate::event::{Event, Observer};
 use crate::front::Waits;
 use crate::group_commit::{GroupCommit, Marks};
+use crate::health::Health;
 use crate::home::{self, Home};
 use crate::identity::enter;
 use crate::lsn::{DriveNo, Lsn, Seq, StreamId};
@@ -44,6 +46,8 @@ pub struct Log {
     worker: Option<Worker>,
     /// The archive's own thread, once there is a drive.
     archivist: Mutex<Option<Worker>>,
+    /// The auditor's own thread, if it has anything to do by itself.
+    auditor: Option<Worker>,
 }
 
 impl Log {
@@ -120,11 +124,12 @@ impl Log {
         opened: Opened,
         lock: Box<dyn DirLock>,
     ) -> Result<(Self, Recovered)> {
-        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered } = opened;
+        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered, audited } = opened;
         let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
         let keep = options.read_buffer_bytes;
         let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
         let background = options.background && read_only.is_none();
+        let audit = Auditor::new(&home, &audited, &options);
         let engine = Arc::new(Engine {
             handle: home.random()?,
             kernel: GroupCommit::new(front, commit, marks),
@@ -137,16 +142,25 @@ impl Log {
             house: Mutex::new(house),
             read_only,
             lock: Mutex::new(Some(lock)),
+            audit,
+            lag: Mutex::default(),
+            refused: Mutex::default(),
         });
         let worker = background.then(|| Worker::start(&engine)).transpose()?;
-        let log = Self { engine, worker, archivist: Mutex::new(None) };
+        let audits = background && !engine.options.audit_every.is_zero();
+        let auditor = audits.then(|| Worker::start_audit(&engine)).transpose()?;
+        let log = Self { engine, worker, archivist: Mutex::new(None), auditor };
         log.start_archivist()?;
         log.engine.home.emit(&Event::Opened {
             log: log.id(),
             first: recovered.first,
             next: recovered.next,
+            durable: recovered.durable,
             read_only: recovered.read_only,
         });
+        if let Some(why) = log.engine.home.volume.caution {
+            log.engine.home.emit(&Event::VolumeDoubtful { why });
+        }
         Ok((log, recovered))
     }
 
@@ -199,7 +213,7 @@ impl Log {
         self.engine.put(&[record], &mut claims, durability, Waits::Yes)?;
         let [claim] = claims;
         self.engine.acknowledge(claim.lsn, claim.lsn, durability)?;
-        Ok(issue(claim))
+        Ok(self.engine.issue(claim))
     }
 
     /// Appends all of `records`, or none, and waits until their durability holds.
@@ -238,7 +252,7 @@ impl Log {
             return Err(Error::BadTicket);
         }
         self.engine.acknowledge(ticket.first(), ticket.last(), ticket.durability())?;
-        Ok(ticket.into_claims().into_iter().map(issue).collect())
+        Ok(ticket.into_claims().into_iter().map(|claim| self.engine.issue(claim)).collect())
     }
 
     /// The record at `lsn`. Shows what has been committed, whatever durability it was committed with.
@@ -371,6 +385,40 @@ impl Log {
         Stat::of(&self.engine)
     }
 
+    /// How the log is, by the health machine's rules. Reads no file, so that it costs a few short locks: what it says of
+    /// the volume is what an open, or the auditor, saw last.
+    pub fn health(&self) -> Health {
+        self.engine.health()
+    }
+
+    /// Does the audit's work that is due, a bounded piece of it: one receipt held against the device, one look at
+    /// whether all files are in their places, or one piece of a look at everything. The auditor's own thread calls this,
+    /// if [`Options::background`] says that the log has threads.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] with [`Error::ClaimViolated`], [`Error::Displaced`] or [`Error::Moved`] as its cause when
+    /// something is not as it should be: the log has failed for it. [`Error::Closed`]. That something could not be looked
+    /// at is not an error, but an event.
+    pub fn audit_step(&self) -> Result<AuditProgress> {
+        self.engine.audit_step()
+    }
+
+    /// Looks at everything now: each batch of each segment past the page cache, and each block of each copy in the
+    /// archive, at [`Options::archive_rate`]. That it ended well is durable when this returns.
+    ///
+    /// # Errors
+    /// As [`Log::audit_step`]; [`Error::ReadOnly`]; and why something could not be looked at.
+    pub fn audit(&self) -> Result<AuditStat> {
+        self.engine.audit_all()
+    }
+
+    /// How the auditor got on.
+    #[must_use]
+    pub fn audit_stat(&self) -> AuditStat {
+        let stat = self.stat();
+        self.engine.audit.stat(self.engine.home.env.clock.monotonic(), stat.next > stat.first)
+    }
+
     /// The sequence number that the stream's next record gets: how many records the stream has had, trimmed ones
     /// included. A writer that feeds its input again begins there.
     #[must_use]
@@ -390,7 +438,8 @@ impl Log {
     }
 
     fn stop_worker(&mut self) {
-        for worker in [self.worker.take(), self.archivist.lock().take()].into_iter().flatten() {
+        let workers = [self.worker.take(), self.archivist.lock().take(), self.auditor.take()];
+        for worker in workers.into_iter().flatten() {
             worker.stop(&self.engine);
         }
     }

@@ -115,6 +115,9 @@ pub struct LsnRange {
 }
 
 impl LsnRange {
+    /// No number.
+    pub const EMPTY: Self = Self { first: Lsn(1), last: Lsn(0) };
+
     /// The run from `first` to `last`, both included.
     #[must_use]
     pub const fn new(first: Lsn, last: Lsn) -> Self {
@@ -126,7 +129,7 @@ impl LsnRange {
     pub const fn of(first: Lsn, count: u64) -> Self {
         match count {
             // An empty run ends before it begins; from LSN 0 that cannot be written, so 1..=0 stands for it.
-            0 if first.0 == 0 => Self { first: Lsn(1), last: Lsn(0) },
+            0 if first.0 == 0 => Self::EMPTY,
             0 => Self { first, last: first.prev() },
             _ => Self { first, last: first.plus(count - 1) },
         }

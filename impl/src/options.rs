@@ -81,11 +81,16 @@ pub struct Options {
     pub archive_block_bytes: u32,
     /// How long a run of the archive gets at most, in bytes, about; shorter neighbours are merged.
     pub run_bytes: u64,
-    /// How many bytes of the archive are read, and as many written, in a second by compaction and scrub at most; 0
-    /// for as fast as they can.
+    /// How many bytes of the archive are read, and as many written, in a second by compaction and scrub at most, and how
+    /// many bytes of the segments by an audit of everything; 0 for as fast as they can.
     pub archive_rate: u64,
     /// The most that prefetched blocks may take in memory, in bytes; 0 for none.
     pub prefetch_bytes: u32,
+    /// How often the auditor holds a sample of the receipts issued since against the device, and looks whether every
+    /// file is in its place; zero for never.
+    pub audit_every: Duration,
+    /// How often the auditor reads everything. Twice as long without success degrades the log's health.
+    pub audit_all_every: Duration,
 }
 
 impl Default for Options {
@@ -108,6 +113,8 @@ impl Default for Options {
             run_bytes: 256 << 20,
             archive_rate: 64 << 20,
             prefetch_bytes: 8 << 20,
+            audit_every: Duration::from_secs(60),
+            audit_all_every: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -224,6 +231,8 @@ impl Options {
             run_bytes: self.run_bytes,
             archive_rate: self.archive_rate,
             prefetch_bytes: self.prefetch_bytes,
+            audit_every: self.audit_every,
+            audit_all_every: self.audit_all_every,
             ..stored.clone()
         }
     }

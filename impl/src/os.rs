@@ -23,6 +23,8 @@ use truelog_env::{Clock, DirLock, Entropy, Env, File, Fs, IoError, IoKind, Metad
 
 use crate::error::{Error, NotALog, Result};
 
+pub use volume::{Mount, mount_of};
+
 /// The real file system, the system's clocks, the kernel's entropy.
 #[must_use]
 pub fn native() -> Env {

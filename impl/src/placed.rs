@@ -9,6 +9,7 @@ use crate::event::Place;
 use crate::inspect::Inspection;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::names::Name;
+use crate::read_buf::ReadBuf;
 use crate::reader::Iter;
 use crate::receipt::{Verdict, Violation};
 use crate::verify::{refused, violated};
@@ -24,7 +25,7 @@ pub struct PlaceCheck<'a> {
     view: &'a Inspection,
     /// The segment that was opened last.
     file: Option<(SegmentNo, Box<dyn File>)>,
-    buf: Vec<u8>,
+    buf: ReadBuf,
     /// Where records were read last that are no longer where they were born.
     iter: Option<Iter>,
 }
@@ -32,8 +33,8 @@ pub struct PlaceCheck<'a> {
 impl Inspection {
     /// Begins to hold places against what is there.
     #[must_use]
-    pub const fn places(&self) -> PlaceCheck<'_> {
-        PlaceCheck { view: self, file: None, buf: Vec::new(), iter: None }
+    pub fn places(&self) -> PlaceCheck<'_> {
+        PlaceCheck { view: self, file: None, buf: ReadBuf::default(), iter: None }
     }
 }
 

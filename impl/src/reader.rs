@@ -73,8 +73,21 @@ impl Reader {
     }
 
     /// Looks at the records around `lsn`, with the last LSN that is vouched for. As long as that takes nobody removes
-    /// a file that is looked at, but for a trim.
+    /// a file that is looked at, but for a trim. Damage that is met is remembered.
     fn with_frames<R>(
+        &self,
+        cursor: &mut Cursor,
+        lsn: Lsn,
+        look: impl FnMut(Frames<'_>, Lsn) -> R,
+    ) -> Result<R> {
+        let found = self.look_around(cursor, lsn, look);
+        if let Err(error @ (Error::Corrupt { .. } | Error::CorruptBlock { .. })) = &found {
+            self.catalog.lock().meet(error);
+        }
+        found
+    }
+
+    fn look_around<R>(
         &self,
         cursor: &mut Cursor,
         lsn: Lsn,

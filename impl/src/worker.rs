@@ -29,6 +29,14 @@ impl Worker {
         Self::spawn(engine, "truelog-archive", archive_round)
     }
 
+    /// Starts the thread that audits, beside the others, since it reads for long.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn start_audit(engine: &Arc<Engine>) -> Result<Self> {
+        Self::spawn(engine, "truelog-audit", audit_round)
+    }
+
     fn spawn(engine: &Arc<Engine>, name: &str, round: fn(&Engine) -> Result<bool>) -> Result<Self> {
         let shared = Arc::clone(engine);
         let body = move || while round(&shared).is_ok_and(|goes_on| goes_on) {};
@@ -43,6 +51,7 @@ impl Worker {
         let _ = engine.kernel.with(|front| front.stopping = true);
         engine.kernel.rouse();
         engine.archive.bell().stop();
+        engine.audit.bell().stop();
         // A worker that unwound has poisoned the log, which is all there is to say.
         let _ = self.0.join();
     }
@@ -52,6 +61,12 @@ impl Worker {
 fn archive_round(engine: &Engine) -> Result<bool> {
     let next = engine.archive_step(false)?.next;
     Ok(engine.archive.bell().wait(next))
+}
+
+/// One step of the audit and one sleep.
+fn audit_round(engine: &Engine) -> Result<bool> {
+    let next = engine.audit_step()?.next;
+    Ok(engine.audit.bell().wait(next))
 }
 
 /// One step and one sleep. Says whether to go on. An error has poisoned the log, and all its callers get it.

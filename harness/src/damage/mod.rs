@@ -162,7 +162,9 @@ pub fn explore<S: Archived>(story: &Story, report: &mut Report, progress: &Progr
         Ok(left) => left,
         Err(why) => return report.incomplete(why),
     };
-    for case in cases(&left.image, &left.older, std::path::Path::new(LOG_DIR), SECTOR) {
+    let dir = std::path::Path::new(LOG_DIR);
+    let all = cases(&left.image, &left.older, dir, SECTOR).into_iter().chain(ways::emptied(&left.image, dir));
+    for case in all {
         progress.advance(1);
         report.count("damages", 1);
         let ending = open::<S>(&case.image);

@@ -51,6 +51,15 @@ fn case(image: &Image, path: &Path, says: String, damage: &Damage) -> Option<Cas
     Knob::of_damage(damage).is_on().then_some(Case { says, image })
 }
 
+/// The directory without any of its files, as where a volume is not mounted.
+#[must_use]
+pub(super) fn emptied(image: &Image, dir: &Path) -> Option<Case> {
+    let mut names = image.names(dir)?.into_iter();
+    let image =
+        names.try_fold(image.clone(), |left, name| left.damage(&dir.join(name), &Damage::Remove)).ok()?;
+    Some(Case { says: "everything removed".to_owned(), image })
+}
+
 /// Damage that loses something: each sector of each file zeroed, each file removed; and each sector of a segment
 /// together with the manifest.
 #[must_use]

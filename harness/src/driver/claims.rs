@@ -16,6 +16,8 @@ impl<S: Archived> Driver<S> {
     pub(super) fn watch(&self) -> Watch {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
         let journal = self.journal.clone();
+        let books = self.books.clone();
+        books.begin_life();
         Arc::new(move |claimed: Claimed| {
             if let Some(journal) = &journal {
                 journal.push(Seen::Claim(claimed.durability, claimed.last));
@@ -30,6 +32,9 @@ impl<S: Archived> Driver<S> {
                     "{} is claimed for LSNs {}..{} in segment {} at {}, and is not there",
                     claimed.durability, claimed.first, claimed.last, claimed.segment, claimed.offset
                 )));
+            }
+            if let Some(says) = books.batch(claimed.first, claimed.last) {
+                diary.note(Deed::Unbalanced(says));
             }
             super::moment::note(&diary, &disk, At::Claim(claimed.last));
         })

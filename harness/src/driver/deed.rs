@@ -34,6 +34,10 @@ pub enum Deed {
     Unfounded(String),
     /// These drives do not serve, although nothing has failed.
     DrivesOut(Vec<u64>),
+    /// A record went from one stage to the next and was told of twice, or not at all.
+    Unbalanced(String),
+    /// What the log says of its health is better, or worse, than what is so.
+    Untrue(String),
     /// A write or a sync failed; all up to this LSN was synced before.
     WriteBackFailed(u64),
     /// The log's directory is a copy from now on.

@@ -1,8 +1,10 @@
 //! Runs client and world steps on a log over the simulated disk, and writes down what happens.
 
+mod books;
 mod claims;
 mod deed;
 mod duty;
+mod health;
 mod moment;
 mod steps;
 mod units;
@@ -28,7 +30,9 @@ use crate::fabric::{SimFs, drive_dir};
 use crate::oracle::{Ended, Reading};
 use crate::order::{Journal, Seen};
 use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
+use books::Books;
 use duty::Duties;
+use health::Harm;
 
 /// A log, its disk, and what happened so far.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub struct Driver<S: Archived> {
     struck: bool,
     /// Where the engine's steps are written down, if they are.
     journal: Option<Journal>,
+    harm: Harm,
+    books: Books,
 }
 
 impl<S: Archived> Driver<S> {
@@ -69,6 +75,8 @@ impl<S: Archived> Driver<S> {
             duties: Duties::default(),
             struck: false,
             journal: None,
+            harm: Harm::default(),
+            books: Books::default(),
         };
         driver.disk.set_logging(false);
         driver.listen();
@@ -89,6 +97,9 @@ impl<S: Archived> Driver<S> {
 
     /// From now on the disk leaves out the syncs of this duty.
     pub fn ignore(&mut self, duty: Option<Duty>) {
+        if duty.is_some() {
+            self.harm.by_the_world();
+        }
         self.duties.ignore(duty);
     }
 
@@ -143,6 +154,7 @@ impl<S: Archived> Driver<S> {
         });
         self.diary.note(Deed::Finish(outcome.clone()));
         self.look_at_drives();
+        self.look_at_health();
         self.moment(At::Return);
         outcome
     }
@@ -260,6 +272,9 @@ impl<S: Archived> Driver<S> {
                 self.synced.store(state.next - 1, Ordering::Relaxed);
                 self.saw(Seen::Ready(state.next, state.read_only));
                 self.begin_life(log);
+                if !state.damage.is_empty() {
+                    self.harm.damage_named();
+                }
                 let found = Found {
                     records: state.records.len() as u64,
                     next: state.next,
@@ -280,6 +295,7 @@ impl<S: Archived> Driver<S> {
     }
 
     fn begin_life(&mut self, log: S) {
+        self.harm.begin_life(self.disk.env().clock.wall());
         self.log = Some(log);
         self.tickets.clear();
     }
@@ -295,6 +311,9 @@ impl<S: Archived> Driver<S> {
             return Outcome::Failed(Failure::Io);
         }
         let count = records.len() as u64;
+        if self.log.is_some() && unread.iter().any(|refusal| refusal.kind == Failure::Corrupt) {
+            self.harm.damage_named();
+        }
         self.diary.note(Deed::Read { from, records, unread });
         Outcome::Read(count)
     }
@@ -317,6 +336,9 @@ impl<S: Archived> Driver<S> {
         self.found_acks(sent, acks, durability);
         if let Some(journal) = &self.journal {
             crate::order::runs::acked(journal, acks);
+        }
+        if let Some(says) = acks.iter().find_map(|ack| self.books.receipt(ack.lsn)) {
+            self.diary.note(Deed::Unbalanced(says));
         }
         let first = acks.first().ok_or_else(|| malformed("no receipt"))?.lsn;
         let lsns = Lsns::new(first, first + acks.len() as u64 - 1).ok_or_else(|| malformed("no receipt"))?;

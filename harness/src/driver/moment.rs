@@ -52,7 +52,7 @@ impl<S: Archived> Driver<S> {
     /// From now on every call of the file system is written down, with the moments around it.
     pub(super) fn listen(&mut self) {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
-        let (units, duties) = (self.units.clone(), self.duties.clone());
+        let (units, duties, harm) = (self.units.clone(), self.duties.clone(), self.harm.clone());
         self.disk.set_hook(Some(Arc::new(move |call: &Call, edge: Edge| {
             units.see(call, edge);
             if duties.see(&disk, call, edge) {
@@ -64,6 +64,7 @@ impl<S: Archived> Driver<S> {
                 Edge::Begin => {}
                 Edge::End(result) => {
                     if result.is_err() && super::world::is_write_back(call, result) {
+                        harm.write_back_failed();
                         let synced = synced.load(std::sync::atomic::Ordering::Relaxed);
                         diary.note(Deed::WriteBackFailed(synced));
                     }

@@ -40,6 +40,9 @@ impl<S: Archived> Driver<S> {
     /// # Errors
     /// When the step cannot happen here.
     pub fn world(&mut self, step: &WorldStep) -> Result<(), Impossible> {
+        if matches!(step, WorldStep::Damage { .. }) {
+            self.harm.by_the_world();
+        }
         let done = carry_out(step, &self.units, &self.disk, self.log.is_some())?;
         self.saw(Seen::World(step.clone()));
         if let Some((kind, image)) = done {

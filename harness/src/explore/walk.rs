@@ -211,6 +211,8 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
         Deed::Claimed(lsn) => contract.claimed(*lsn),
         Deed::Unfounded(says) => return Err(Violation::new(Invariant::ClaimHasArtifact, says.clone())),
         Deed::DrivesOut(out) => return Err(drives_out(out)),
+        Deed::Unbalanced(says) => return Err(Violation::new(Invariant::BooksBalance, says.clone())),
+        Deed::Untrue(says) => return Err(Violation::new(Invariant::HealthTellsTruth, says.clone())),
         Deed::WriteBackFailed(synced) => contract.write_back_failed(*synced),
         Deed::Copied => contract.copied(),
         Deed::Crash(kind) => {

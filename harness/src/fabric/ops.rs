@@ -157,6 +157,7 @@ impl Fs for SimFs {
                 free_inodes: u64::MAX,
                 read_only: world.read_only,
                 weakness: world.weakness,
+                caution: None,
             }))
         });
         volume?.ok_or_else(|| IoError::new(Op::Statvfs, IoKind::NotFound))

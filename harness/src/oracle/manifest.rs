@@ -34,6 +34,10 @@ pub struct Manifest {
     pub drives: BTreeMap<u64, Named>,
     /// The runs, by number.
     pub runs: BTreeMap<u64, Run>,
+    /// When the last audit of everything ended, in seconds since the Unix epoch; 0 for never.
+    pub audited: u64,
+    /// The records that it found violated, both ends included; nothing if there were none.
+    pub violated: Option<(u64, u64)>,
 }
 
 /// A drive that a manifest names.
@@ -120,7 +124,21 @@ impl Manifest {
         let (loss_rows, archive) = loss_rows.split_at_checked(losses.checked_mul(16)?)?;
         self.losses =
             loss_rows.chunks_exact(16).filter_map(|row| Some((u64_at(row, 0)?, u64_at(row, 8)?))).collect();
-        if u32_at(payload, 4)? & 2 != 0 { self.archive(archive) } else { archive.is_empty().then_some(()) }
+        let flags = u32_at(payload, 4)?;
+        let audit = if flags & 4 != 0 { 32 } else { 0 };
+        let (archive, audit) = archive.split_at_checked(archive.len().checked_sub(audit)?)?;
+        if flags & 4 != 0 {
+            self.audit(audit)?;
+        }
+        if flags & 2 != 0 { self.archive(archive) } else { archive.is_empty().then_some(()) }
+    }
+
+    /// What is said of the last audit: when, up to where, and what it found violated.
+    fn audit(&mut self, bytes: &[u8]) -> Option<()> {
+        self.audited = u64_at(bytes, 0)?;
+        let violated = (u64_at(bytes, 16)?, u64_at(bytes, 24)?);
+        self.violated = Some(violated).filter(|(first, last)| first <= last);
+        Some(())
     }
 
     /// What is said of the archive: a fixed part of 40 bytes, then the drives, then 72 bytes a run, then 16 bytes a
@@ -198,6 +216,7 @@ impl Manifest {
                 self.publish(run, at(RUN_ROW / 8)?);
             }
             (7, 1..) => self.runs.get_mut(&at(0)?)?.copies = at(1)?,
+            (8, 1..) => self.audit(record.payload)?,
             _ => return None,
         }
         Some(())

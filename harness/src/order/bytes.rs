@@ -72,6 +72,7 @@ pub(super) fn edit(head: &[u8]) -> Option<Edit> {
             floor: field(9)?,
         }),
         7 => Edit::Copies(field(0)?, drives(field(1)?)),
+        8 => Edit::Audited,
         _ => return None,
     })
 }
@@ -108,6 +109,7 @@ mod tests {
             (4, &[quarantined], "Quarantine(2)"),
             (5, &[0], "RemoveDrive(1)"),
             (7, &[3, 0b11], "Copies(3, Drives(3))"),
+            (8, &[1, 2, 1, 0], "Audited"),
         ] {
             let found = edit(&record(kind, payload));
             assert_eq!(found.map(|edit| format!("{edit:?}")).as_deref(), Some(text));
@@ -116,7 +118,7 @@ mod tests {
         assert_eq!(found.as_deref(), Some("publish run-3 lsns=5..9 drives=1,3 floor=4"));
         assert_eq!(edit(&record(4, &[64])), None, "no drive has that number");
         assert_eq!(edit(&record(4, &[2 << 16])), None, "a drive is healthy or quarantined");
-        assert_eq!(edit(&record(8, &[1, 1])), None);
+        assert_eq!(edit(&record(9, &[1, 1])), None);
         assert_eq!(edit(&record(6, &run[..9])), None, "cut short");
     }
 

@@ -254,6 +254,7 @@ fn engine(step: &EngineStep) -> String {
                 Edit::Quarantine(drive) => format!("drive {drive} is quarantined"),
                 Edit::Readmit(drive) => format!("drive {drive} serves again"),
                 Edit::RemoveDrive(drive) => format!("drive {drive} is the log's no more"),
+                Edit::Audited => "an audit has ended".to_owned(),
             };
             format!("writes manifest record {number}: {what}")
         }

@@ -9,8 +9,8 @@ use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
 use super::{
-    Ack, Archived, Audit, Claimed, Drive, Opened, Place, ReadAhead, Refusal, Run, Scrubbed, Sent, Setup,
-    Stepped, Subject, Watch, Worked,
+    AUDIT_EVERYTHING, Ack, Archived, Audit, Claimed, Drive, Opened, Place, ReadAhead, Refusal, Run, Scrubbed,
+    Sent, Setup, Stepped, Subject, Told, Watch, Worked,
 };
 
 macro_rules! subject {
@@ -67,6 +67,9 @@ macro_rules! subject {
                     run_bytes: 4096,
                     archive_rate: 0,
                     prefetch_bytes: setup.prefetch,
+                    // Nobody audits by himself, and two idle times without are too long.
+                    audit_every: std::time::Duration::ZERO,
+                    audit_all_every: AUDIT_EVERYTHING,
                     ..$engine::Options::default()
                 }
             }
@@ -137,6 +140,14 @@ macro_rules! subject {
 
             pub(super) fn run(lsns: $engine::LsnRange) -> (u64, u64) {
                 (lsns.first.get(), lsns.last.get())
+            }
+
+            pub(super) fn told(health: &$engine::Health) -> Told {
+                Told {
+                    good: health.verdict == $engine::Condition::Good,
+                    halted: health.verdict == $engine::Condition::Halted,
+                    rules: health.findings.iter().map(|finding| finding.rule.name()).collect(),
+                }
             }
 
             pub(super) fn refusal(error: $engine::Error) -> Refusal {
@@ -264,6 +275,10 @@ macro_rules! subject {
                     $engine::Verdict::Trimmed => Audit::Trimmed,
                     other => Audit::Broken(format!("{other:?}")),
                 })
+            }
+
+            fn health(&self) -> Told {
+                $module::told(&self.0.health())
             }
 
             fn durable(&self) -> u64 {

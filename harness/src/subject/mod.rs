@@ -4,6 +4,7 @@ mod builds;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use truelog_env::Env;
 use truelog_spec::Failure;
@@ -11,6 +12,9 @@ use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
 pub use builds::{Plain, UnderLoom, UnderShuttle};
+
+/// How often everything is to be audited in a log under test: the quiet time of a few letters is too long already.
+pub const AUDIT_EVERYTHING: Duration = Duration::from_millis(20);
 
 /// The options that scopes vary. Sizes are small, so that few steps reach every path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,6 +182,25 @@ pub struct Drive {
     pub suspect: bool,
 }
 
+/// What a log says of its health.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Told {
+    /// Nothing is wrong.
+    pub good: bool,
+    /// Nothing more is acknowledged.
+    pub halted: bool,
+    /// The names of the rules that apply, the worst first.
+    pub rules: Vec<&'static str>,
+}
+
+impl Told {
+    /// Whether a rule of that name applies.
+    #[must_use]
+    pub fn has(&self, rule: &str) -> bool {
+        self.rules.contains(&rule)
+    }
+}
+
 /// A run of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
@@ -297,6 +320,9 @@ pub trait Subject: Sized + Send + Sync + 'static {
     /// # Errors
     /// As the engine reports them.
     fn verify(&self, ack: &Ack) -> Result<Audit, Refusal>;
+
+    /// How it says that it is.
+    fn health(&self) -> Told;
 
     /// The durable watermark: the highest LSN that survives a loss of power; 0 for none.
     fn durable(&self) -> u64;

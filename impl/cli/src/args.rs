@@ -2,6 +2,7 @@
 
 mod archive;
 mod audit;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use archive::{AddDrive, Drives, DrivesWhat, RebuildManifest, RemoveDrive, Scrub, Trim};
 pub use audit::{Audit, AuditWhat, Logs};
+pub use watch::Watch;
 
 /// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
 #[derive(Debug, Parser)]
@@ -188,6 +190,35 @@ Examples:
   truelog drives /srv/orders; truelog accept-loss /srv/orders --drive-gone 1")]
     AcceptLoss(AcceptLoss),
 
+    /// Watch a log: metrics, health checks and a status page over HTTP. Takes no lock and writes nothing.
+    #[command(after_help = "\
+It looks at the directory again and again, beside the writer, and answers from the last look:
+  /              the status page: a tile for each invariant and each guardrail, red when violated
+  /status.json   the same for programs
+  /metrics       for Prometheus
+  /livez         200 as long as the command runs
+  /readyz        200 if nothing is violated and the last look is fresh, else 503; with ?verbose, each check
+What cannot be seen, or was last seen too long ago, is never shown as if it held. With --metrics, the numbers that a
+writer claims (`truelog append --metrics FILE`) are held against the directory, and passed on.
+It ends by SIGTERM or SIGINT. Whoever can reach the address can read the page: it names files, but shows no record.
+
+Examples:
+  truelog watch /srv/orders
+  truelog watch /srv/orders --listen 0.0.0.0:9464 --metrics /run/orders.prom")]
+    Watch(Watch),
+
+    /// Check what a log stands on: identity, volume, options, permissions, space, mount, clock, left-overs, drives, audits.
+    #[command(after_help = "\
+It takes no lock and writes nothing, so that it works beside a writer and on a full or read-only disk. Each check has a
+verdict, its evidence and a next step. It exits with 1 if a check fails, with 3 if one could not be carried out, and
+with 0 otherwise, warnings included. Options that are given are held against those that are stored with the log.
+
+Examples:
+  truelog doctor /srv/orders
+  truelog doctor /srv/orders --segment-size 268435456
+  truelog doctor /srv/orders --json | jq 'select(.verdict != \"ok\")'")]
+    Doctor(Doctor),
+
     /// Say what an error code means and what to do.
     #[command(after_help = "\
 Examples:
@@ -310,6 +341,11 @@ pub struct Append {
     /// How long a run of the archive gets at most, about.
     #[arg(long, value_name = "BYTES")]
     pub run_bytes: Option<u64>,
+
+    /// Write the log's metrics to this file, once a second and at the end, in Prometheus' text format: for
+    /// `truelog watch --metrics`, or for the textfile collector of node_exporter.
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `cat`.
@@ -343,6 +379,17 @@ pub struct Verify {
     /// A file of receipts as `append` prints them; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The log's directory.
+    pub dir: PathBuf,
+
+    /// The options that whoever opens the log gives.
+    #[command(flatten)]
+    pub stored: Stored,
 }
 
 /// `explain`.

@@ -32,6 +32,12 @@ pub(crate) const FALSE_CLAIM: &str = "TL-920";
 pub(crate) const COMPRESSED: &str = "TL-921";
 /// A line of a pattern file is no pattern.
 pub(crate) const PATTERN: &str = "TL-922";
+/// What was to be listened on is no address.
+pub(crate) const ADDRESS: &str = "TL-930";
+/// An address cannot be listened on.
+pub(crate) const LISTEN: &str = "TL-931";
+/// A file cannot be written.
+pub(crate) const WRITTEN: &str = "TL-932";
 /// The incident that the prefetch slot answers. No program of this log can end with it.
 const FPRE004: &str = "FPRE004";
 
@@ -48,7 +54,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 17] = [
+static OWN: [Explained; 20] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -164,6 +170,27 @@ static OWN: [Explained; 17] = [
         more: "A pattern is a kind (claim, release or count), a name, an artifact or -, and a regular expression. Each \
                named group must be part of the artifact, or be one of offset, len, end and time: a slip in a name \
                would make a claim that is never held against anything.",
+    },
+    Explained {
+        code: ADDRESS,
+        what: "What was to be listened on is no address.",
+        next: "Give an address and a port, such as 127.0.0.1:9464, [::1]:9464 or 0.0.0.0:9464.",
+        more: "A host name is looked up, and its first address is taken. With port 0 the system chooses one, and the first \
+               line on standard output names it. Nothing was looked at.",
+    },
+    Explained {
+        code: LISTEN,
+        what: "An address cannot be listened on.",
+        next: "See who has the port (`ss -ltnp`), or choose another with --listen; ports below 1024 need a privilege.",
+        more: "Another program listens there, the address is not one of this machine, or the system does not allow it. \
+               The log was not touched.",
+    },
+    Explained {
+        code: WRITTEN,
+        what: "A file cannot be written.",
+        next: "See that its directory is there, has space, and can be written.",
+        more: "It is the file that --metrics names. It is written beside its name first and then renamed, so that \
+               nobody reads half of it. No record depends on it.",
     },
     Explained {
         code: FPRE004,

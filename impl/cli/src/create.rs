@@ -35,7 +35,11 @@ pub(crate) fn run(args: &Create, json: bool, out: &mut dyn Write) -> Result<(), 
 
 /// The defaults, with what the command line says instead.
 pub(crate) fn options(args: &Stored) -> Options {
-    let default = Options::default();
+    options_over(args, Options::default())
+}
+
+/// `default`, with what the command line says instead.
+pub(crate) fn options_over(args: &Stored, default: Options) -> Options {
     Options {
         block_size: args.block_size.unwrap_or(default.block_size),
         segment_size: args.segment_size.unwrap_or(default.segment_size),

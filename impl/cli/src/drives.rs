@@ -12,7 +12,7 @@ use crate::open;
 use crate::output;
 
 /// A drive, as `--json` shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Drive {
     pub(crate) drive: u64,
     pub(crate) id: String,

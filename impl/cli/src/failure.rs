@@ -153,6 +153,25 @@ pub enum Failure {
     /// The command line is not one.
     #[error("{}", .0.trim_end())]
     Usage(String),
+    /// What was to be listened on is no address.
+    #[error("`{0}` is no address to listen on")]
+    Address(String),
+    /// An address cannot be listened on.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What was reported.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// What was reported.
+        source: io::Error,
+    },
     /// A code that nothing has.
     #[error("there is no code `{0}`")]
     UnknownCode(String),
@@ -162,14 +181,14 @@ pub enum Failure {
 }
 
 /// A failure as `--json` shows it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    code: &'a str,
-    what: String,
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) code: &'static str,
+    pub(crate) what: String,
     #[serde(rename = "where")]
-    place: Option<String>,
-    next: &'a str,
-    exit: u8,
+    pub(crate) place: Option<String>,
+    pub(crate) next: &'static str,
+    pub(crate) exit: u8,
 }
 
 impl Failure {
@@ -203,6 +222,9 @@ impl Failure {
             Self::Incomplete { .. } => codes::INCOMPLETE,
             Self::Usage(_) => codes::USAGE,
             Self::UnknownCode(_) => codes::UNKNOWN_CODE,
+            Self::Address(_) => codes::ADDRESS,
+            Self::Listen { .. } => codes::LISTEN,
+            Self::Written { .. } => codes::WRITTEN,
             Self::Thread(_) => codes::THREAD,
         }
     }
@@ -218,6 +240,7 @@ impl Failure {
                 | Error::CorruptBlock { .. }
                 | Error::Gap { .. }
                 | Error::MayBeArchived { .. }
+                | Error::ClaimViolated { .. }
                 | Error::Lost { .. } => Exit::Violated,
                 Error::BadOption { .. }
                 | Error::Mismatch { .. }
@@ -242,10 +265,16 @@ impl Failure {
             | Self::Compressed { .. }
             | Self::Pattern { .. }
             | Self::Usage(_)
+            | Self::Address(_)
             | Self::UnknownCode(_) => Exit::Usage,
             Self::Incomplete { .. } => Exit::Incomplete,
             Self::Closed => Exit::ClosedPipe,
-            Self::Input { .. } | Self::Output(_) | Self::File { .. } | Self::Thread(_) => Exit::Environment,
+            Self::Input { .. }
+            | Self::Output(_)
+            | Self::File { .. }
+            | Self::Written { .. }
+            | Self::Listen { .. }
+            | Self::Thread(_) => Exit::Environment,
         }
     }
 
@@ -262,6 +291,7 @@ impl Failure {
         match self {
             Self::Log { path, .. }
             | Self::File { path, .. }
+            | Self::Written { path, .. }
             | Self::Incomplete { path, .. }
             | Self::Compressed { path, .. }
             | Self::Pattern { path, .. } => Some(path.display().to_string()),
@@ -274,26 +304,35 @@ impl Failure {
             | Self::CutFrame { .. }
             | Self::TooLong { .. } => Some("standard input".to_owned()),
             Self::Closed | Self::Output(_) => Some("standard output".to_owned()),
+            Self::Address(_) | Self::Listen { .. } => Some("--listen".to_owned()),
             Self::Usage(_) | Self::UnknownCode(_) | Self::Thread(_) => None,
+        }
+    }
+
+    /// As plain values.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown {
+            code: self.code(),
+            what: self.to_string(),
+            place: self.place(),
+            next: self.next_step(),
+            exit: self.exit() as u8,
         }
     }
 
     /// Says it on `err`: as one JSON object, or in words. What cannot be said there is not said.
     pub(crate) fn show(&self, err: &mut dyn Write, json: bool) {
-        let code = self.code();
-        let next = self.next_step();
+        let shown = self.shown();
         if json {
-            let shown =
-                Shown { code, what: self.to_string(), place: self.place(), next, exit: self.exit() as u8 };
             if let Ok(text) = serde_json::to_string(&serde_json::json!({ "error": shown })) {
                 let _ = writeln!(err, "{text}");
             }
             return;
         }
-        let _ = writeln!(err, "truelog: {code}: {self}");
-        if let Some(place) = self.place() {
+        let _ = writeln!(err, "truelog: {}: {}", shown.code, shown.what);
+        if let Some(place) = shown.place {
             let _ = writeln!(err, "  where: {place}");
         }
-        let _ = writeln!(err, "  next:  {next}");
+        let _ = writeln!(err, "  next:  {}", shown.next);
     }
 }

@@ -9,12 +9,15 @@ mod cat;
 mod codes;
 mod completions;
 mod create;
+mod doctor;
 mod drives;
 mod dump;
 mod explain;
+mod exposition;
 mod failure;
 mod lines;
 mod logging;
+mod metrics_file;
 mod open;
 mod output;
 mod rebuild;
@@ -22,6 +25,7 @@ pub mod receipt_line;
 mod receipts;
 mod stat;
 mod verify;
+pub mod watch;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -83,6 +87,8 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::RebuildManifest(args) => rebuild::run(args, cli.json, out),
         Command::Adopt(args) => adopt::adopt(args, cli.json, out),
         Command::AcceptLoss(args) => adopt::accept_loss(args, cli.json, out),
+        Command::Watch(args) => watch::run(args, cli.json, out),
+        Command::Doctor(args) => doctor::run(args, cli.json, out),
         Command::Explain(args) => explain::run(args, cli.json, out),
         Command::Completions(args) => completions::run(args, out),
     }

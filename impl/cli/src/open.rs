@@ -1,8 +1,9 @@
 //! Opening the log that a directory holds, as it is.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use truelog::{Inspection, Log, Name, Options, Recovered};
+use truelog::{Inspection, Log, Name, Observer, Options, Recovered};
 
 use crate::failure::Failure;
 
@@ -23,11 +24,24 @@ pub(crate) fn with_options(
     dir: &Path,
     change: impl FnOnce(Options) -> Options,
 ) -> Result<(Log, Recovered), Failure> {
+    observed(dir, change, &[])
+}
+
+/// As [`with_options`]; `observers` are told from the first event of the recovery on.
+///
+/// # Errors
+/// As [`with_options`].
+pub(crate) fn observed(
+    dir: &Path,
+    change: impl FnOnce(Options) -> Options,
+    observers: &[Arc<dyn Observer>],
+) -> Result<(Log, Recovered), Failure> {
     let failed = Failure::log(dir);
     let place = std::path::absolute(dir).map_err(|source| Failure::File { path: dir.to_owned(), source })?;
-    let options = truelog::recorded_options(&truelog::os::native(), &place).map_err(&failed)?;
-    let options = change(options);
-    let (log, recovered) = Log::open(&place, &options).map_err(&failed)?;
+    let env = truelog::os::native();
+    let options = change(truelog::recorded_options(&env, &place).map_err(&failed)?);
+    let place = truelog::os::resolve(&place).map_err(&failed)?;
+    let (log, recovered) = Log::open_observed_in(&env, &place, &options, observers).map_err(&failed)?;
     match log.read_only() {
         Some(why) => Err(failed(truelog::Error::ReadOnly { why: why.clone() })),
         None => Ok((log, recovered)),

@@ -66,6 +66,18 @@ pub enum Weakness {
     NoBarrier,
 }
 
+/// Why nobody can be sure that a volume honours syncs, although nothing says that it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Caution {
+    /// An overlay: what a sync of it reaches is up to the file system beneath.
+    Overlay,
+    /// A network file system: what is durable is up to the server.
+    Network,
+    /// A file system in user space: what a sync does is up to a program.
+    UserSpace,
+}
+
 /// A volume's properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Volume {
@@ -81,6 +93,8 @@ pub struct Volume {
     pub read_only: bool,
     /// Why it cannot keep a power-loss promise, if it cannot.
     pub weakness: Option<Weakness>,
+    /// Why nobody can be sure that it keeps one, if so.
+    pub caution: Option<Caution>,
 }
 
 /// Holds a directory's lock until dropped.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::{IoError, IoKind, Op};
-pub use fs::{DirLock, File, Fs, Metadata, NodeKind, OpenMode, Volume, Weakness};
+pub use fs::{Caution, DirLock, File, Fs, Metadata, NodeKind, OpenMode, Volume, Weakness};
 
 /// Time, as the engine sees it.
 pub trait Clock: Debug + Send + Sync {

@@ -4,7 +4,7 @@
 //! wherever it comes from. What may go wrong is that a file is not there any more, or is not yet published; against
 //! that, readers hold a snapshot, and whoever removes a file waits for them.
 
-mod bell;
+pub(crate) mod bell;
 pub(crate) mod block;
 mod check;
 pub(crate) mod compact;
@@ -16,7 +16,7 @@ mod fetch;
 pub(crate) mod keeper;
 pub(crate) mod opening;
 pub(crate) mod orphans;
-mod pace;
+pub(crate) mod pace;
 mod plan;
 pub(crate) mod prefetch;
 mod publish;

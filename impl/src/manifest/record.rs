@@ -1,7 +1,7 @@
 //! One record of the manifest's file: a checkpoint or an edit.
 
 use super::archive::{RUN_ROW, drive_len, get_drive, get_run, put_drive, put_run};
-use super::state::{Edit, ManifestState, SegmentEntry};
+use super::state::{AUDITED, Edit, ManifestState, SegmentEntry, get_audited, put_audited};
 use crate::archive::set::DriveSet;
 use crate::codec::{Get, Put, as_u64, checksum, put_checksum, round_up};
 use crate::error::Reason;
@@ -23,6 +23,7 @@ const KIND_DRIVE: u16 = 4;
 const KIND_REMOVE_DRIVE: u16 = 5;
 const KIND_PUBLISH: u16 = 6;
 const KIND_COPIES: u16 = 7;
+const KIND_AUDITED: u16 = 8;
 
 /// What a record's header says besides its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +43,7 @@ pub struct RecordSite {
 }
 
 /// What a record carries.
+#[allow(clippy::large_enum_variant, reason = "there is one of them at a time, and never a list")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// The whole state.
@@ -148,6 +150,7 @@ impl Content {
                 KIND_COPIES => {
                     Edit::Copies { run: RunNo(get.u64()?), copies: DriveSet::from_bits(get.u64()?) }
                 }
+                KIND_AUDITED => Edit::Audited(get_audited(&mut get)?),
                 _ => return None,
             })
         })();
@@ -164,6 +167,7 @@ impl Content {
             Self::Edit(Edit::RemoveDrive(_)) => KIND_REMOVE_DRIVE,
             Self::Edit(Edit::Publish { .. }) => KIND_PUBLISH,
             Self::Edit(Edit::Copies { .. }) => KIND_COPIES,
+            Self::Edit(Edit::Audited(_)) => KIND_AUDITED,
         }
     }
 
@@ -175,6 +179,7 @@ impl Content {
             Self::Edit(Edit::Drive(drive)) => drive_len(drive),
             Self::Edit(Edit::RemoveDrive(_)) => 8,
             Self::Edit(Edit::Publish { .. }) => RUN_ROW + 8,
+            Self::Edit(Edit::Audited(_)) => AUDITED,
         }
     }
 
@@ -202,6 +207,7 @@ impl Content {
             Self::Edit(Edit::Copies { run, copies }) => {
                 put.u64(run.0).u64(copies.bits());
             }
+            Self::Edit(Edit::Audited(audited)) => put_audited(&mut put, audited),
         }
     }
 }

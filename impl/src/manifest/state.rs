@@ -4,6 +4,7 @@ use super::archive::{ArchiveState, Edition};
 use crate::archive::entry::DriveEntry;
 use crate::archive::run::RunEntry;
 use crate::archive::set::DriveSet;
+use crate::audit::Audited;
 use crate::block::{FORMAT_VERSION, is_block_size};
 use crate::codec::{Get, Put};
 use crate::error::Reason;
@@ -21,6 +22,10 @@ const LOSS_ROW: usize = 16;
 const FLAG_VOUCHED: u32 = 1;
 /// Bit 1 of the flags: what is said of the archive follows the losses.
 const FLAG_ARCHIVE: u32 = 2;
+/// Bit 2 of the flags: what is said of the last audit comes last.
+const FLAG_AUDITED: u32 = 4;
+/// The length of what is said of the last audit, in bytes.
+pub(super) const AUDITED: usize = 32;
 
 /// A segment that the manifest names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +71,8 @@ pub enum Edit {
         /// The drives.
         copies: DriveSet,
     },
+    /// An audit has ended.
+    Audited(Audited),
 }
 
 /// What a manifest says.
@@ -87,6 +94,8 @@ pub struct ManifestState {
     pub next_segment: SegmentNo,
     /// The archive.
     pub archive: ArchiveState,
+    /// The last audit; nothing before the first.
+    pub audited: Option<Audited>,
 }
 
 impl ManifestState {
@@ -102,6 +111,7 @@ impl ManifestState {
             losses: Vec::new(),
             next_segment: SegmentNo::FIRST,
             archive: ArchiveState::default(),
+            audited: None,
         }
     }
 
@@ -168,6 +178,7 @@ impl ManifestState {
                 self.raise_floor(*floor);
             }
             Edit::Copies { run, copies } => self.archive.set_copies(*run, *copies)?,
+            Edit::Audited(audited) => self.audited = Some(*audited),
         }
         Ok(())
     }
@@ -187,7 +198,8 @@ impl ManifestState {
     /// The length of the checkpoint's payload, in bytes.
     pub(super) fn encoded_len(&self) -> usize {
         let archive = if self.archive.is_default() { 0 } else { self.archive.encoded_len() };
-        FIXED + self.segments.len() * SEGMENT_ROW + self.losses.len() * LOSS_ROW + archive
+        let audited = if self.audited.is_some() { AUDITED } else { 0 };
+        FIXED + self.segments.len() * SEGMENT_ROW + self.losses.len() * LOSS_ROW + archive + audited
     }
 
     /// Writes the checkpoint's payload into `bytes`, which has [`ManifestState::encoded_len`] bytes.
@@ -228,12 +240,16 @@ impl ManifestState {
         if !self.archive.is_default() {
             self.archive.encode(&mut put);
         }
+        if let Some(audited) = &self.audited {
+            put_audited(&mut put, audited);
+        }
     }
 
     fn flags(&self) -> u32 {
         let vouched = if self.identity_vouched { FLAG_VOUCHED } else { 0 };
         let archive = if self.archive.is_default() { 0 } else { FLAG_ARCHIVE };
-        vouched | archive
+        let audited = if self.audited.is_some() { FLAG_AUDITED } else { 0 };
+        vouched | archive | audited
     }
 
     /// Reads a checkpoint's payload.
@@ -264,7 +280,7 @@ impl ManifestState {
         options.durability =
             [Durability::PowerLoss, Durability::ProcessCrash].get(usize::from(get.u16()?)).copied()?;
         options.copies = get.u16()?;
-        if flags & !(FLAG_VOUCHED | FLAG_ARCHIVE) != 0 {
+        if flags & !(FLAG_VOUCHED | FLAG_ARCHIVE | FLAG_AUDITED) != 0 {
             return None;
         }
         let (trimmed, floor) = (Lsn(get.u64()?), SegmentNo(get.u64()?));
@@ -276,6 +292,7 @@ impl ManifestState {
         let mut loss_rows = Get::new(get.bytes(rows(losses, LOSS_ROW)?)?);
         let has_archive = flags & FLAG_ARCHIVE != 0;
         let archive = if has_archive { ArchiveState::decode(get)? } else { ArchiveState::default() };
+        let audited = if flags & FLAG_AUDITED != 0 { Some(get_audited(get)?) } else { None };
         if !get.rest().is_empty() {
             return None;
         }
@@ -296,6 +313,7 @@ impl ManifestState {
             losses: losses.collect(),
             next_segment,
             archive,
+            audited,
         })
     }
 
@@ -319,6 +337,17 @@ impl ManifestState {
         }
         self.archive.check(|lsn| kept(self.trimmed, &self.losses, lsn))
     }
+}
+
+/// Writes what is said of an audit.
+pub(super) fn put_audited(put: &mut Put<'_>, audited: &Audited) {
+    put.u64(audited.at).u64(audited.upto.0).u64(audited.violated.first.0).u64(audited.violated.last.0);
+}
+
+/// Reads what is said of an audit.
+pub(super) fn get_audited(get: &mut Get<'_>) -> Option<Audited> {
+    let (at, upto) = (get.u64()?, Lsn(get.u64()?));
+    Some(Audited { at, upto, violated: LsnRange::new(Lsn(get.u64()?), Lsn(get.u64()?)) })
 }
 
 fn kept(trimmed: Lsn, losses: &[LsnRange], lsn: Lsn) -> Lsn {

@@ -4,14 +4,25 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::sys::statfs::{FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
-use truelog_env::{IoError, Op, Volume, Weakness};
+use truelog_env::{Caution, IoError, Op, Volume, Weakness};
 
 use super::{failed, failed_nix};
 
 /// `ramfs`, which nix has no name for.
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
+/// The network file systems that are known by number: NFS, SMB and CIFS, Ceph, AFS, Lustre, and 9p.
+const NETWORK: [FsType; 8] = [
+    FsType(0x6969),
+    FsType(0x517b),
+    FsType(0xff53_4d42),
+    FsType(0xfe53_4d42),
+    FsType(0x00c3_6400),
+    FsType(0x5346_414f),
+    FsType(0x0bd0_0bd0),
+    FsType(0x0102_1997),
+];
 /// What a device is taken to write as a whole when it does not say.
 const USUAL_BLOCK: u64 = 4096;
 
@@ -28,6 +39,7 @@ pub(super) fn of(path: &Path) -> Result<Volume, IoError> {
         free_inodes,
         read_only: stat.flags().contains(FsFlags::ST_RDONLY),
         weakness: weakness(path)?,
+        caution: caution(path)?,
     })
 }
 
@@ -53,6 +65,42 @@ fn weakness(path: &Path) -> Result<Option<Weakness>, IoError> {
     Ok(options_of(&mounts, &real).and_then(|options| weakness_of(kind == OVERLAYFS_SUPER_MAGIC, &options)))
 }
 
+/// Why nobody can be sure of a file system, by its kind.
+fn caution(path: &Path) -> Result<Option<Caution>, IoError> {
+    let kind = statfs(path).map_err(failed_nix(Op::Statvfs))?.filesystem_type();
+    Ok(match kind {
+        OVERLAYFS_SUPER_MAGIC => Some(Caution::Overlay),
+        FUSE_SUPER_MAGIC => Some(Caution::UserSpace),
+        kind if NETWORK.contains(&kind) => Some(Caution::Network),
+        _ => None,
+    })
+}
+
+/// The mount that a path is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub point: PathBuf,
+    /// The file system, such as `ext4`.
+    pub kind: String,
+    /// The options of the mount and of its file system.
+    pub options: Vec<String>,
+}
+
+/// The mount that `path`, which exists, is in. `None`: the system does not say.
+///
+/// # Errors
+/// Whatever the operating system reports.
+pub fn mount_of(path: &Path) -> Result<Option<Mount>, IoError> {
+    let real = fs::canonicalize(path).map_err(failed(Op::Statvfs))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(failed(Op::Statvfs))?;
+    Ok(find(&mounts, &real).map(|(point, kind, options)| Mount {
+        point,
+        kind: kind.to_owned(),
+        options: options.into_iter().filter(|option| !option.is_empty()).map(str::to_owned).collect(),
+    }))
+}
+
 /// What the mount options say against a volume.
 fn weakness_of(overlay: bool, options: &[&str]) -> Option<Weakness> {
     if overlay && options.iter().any(|option| ["volatile", "fsync=volatile"].contains(option)) {
@@ -64,7 +112,12 @@ fn weakness_of(overlay: bool, options: &[&str]) -> Option<Weakness> {
 /// The options, of the mount and of its file system, of the mount that `path` is in: the longest mount point
 /// that leads to it, and of those the one mounted last.
 fn options_of<'a>(mounts: &'a str, path: &Path) -> Option<Vec<&'a str>> {
-    let mut best: Option<(usize, Vec<&str>)> = None;
+    find(mounts, path).map(|(_, _, options)| options)
+}
+
+/// The mount point, the file system and the options of the mount that `path` is in.
+fn find<'a>(mounts: &'a str, path: &Path) -> Option<(PathBuf, &'a str, Vec<&'a str>)> {
+    let mut best: Option<(usize, PathBuf, &str, Vec<&str>)> = None;
     for line in mounts.lines() {
         let Some((front, back)) = line.split_once(" - ") else { continue };
         let mut front = front.split(' ').skip(4);
@@ -74,12 +127,13 @@ fn options_of<'a>(mounts: &'a str, path: &Path) -> Option<Vec<&'a str>> {
             continue;
         }
         let depth = point.components().count();
-        if best.as_ref().is_none_or(|(deepest, _)| depth >= *deepest) {
-            let own = back.split(' ').nth(2).unwrap_or_default();
-            best = Some((depth, options.split(',').chain(own.split(',')).collect()));
+        if best.as_ref().is_none_or(|(deepest, ..)| depth >= *deepest) {
+            let mut back = back.split(' ');
+            let (kind, own) = (back.next().unwrap_or_default(), back.nth(1).unwrap_or_default());
+            best = Some((depth, point, kind, options.split(',').chain(own.split(',')).collect()));
         }
     }
-    best.map(|(_, options)| options)
+    best.map(|(_, point, kind, options)| (point, kind, options))
 }
 
 /// Undoes the kernel's escapes of blanks and backslashes in a mount point: a backslash and three octal
@@ -122,6 +176,17 @@ mod tests {
         assert_eq!(judge(true, "/data/my log/x"), Some(Weakness::VolatileOverlay));
         assert_eq!(judge(false, "/database"), None, "a mount point is a path, not a prefix");
         assert_eq!(judge(false, "/old/log"), None, "the mount on top counts");
+    }
+
+    #[test]
+    fn a_mount_has_a_point_a_kind_and_options() {
+        let found = find(MOUNTS, Path::new("/data/my log/x"));
+        let expected = vec!["rw", "relatime", "overlay", "rw", "upperdir=/u", "volatile"];
+        let (point, kind, options) = found.expect("a mount");
+        assert_eq!((point, kind), (PathBuf::from("/data/my log"), "overlay"));
+        assert!(options.iter().all(|option| expected.contains(option)), "{options:?}");
+        let here = mount_of(&std::env::temp_dir()).expect("readable").expect("a mount");
+        assert!(std::env::temp_dir().starts_with(here.point) && !here.kind.is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod judge;
 mod loss;
 mod probe;
 mod rebuild;
+mod recheck;
 mod repair;
 mod runs;
 mod survey;

@@ -8,6 +8,7 @@ use truelog_env::IoKind;
 
 use crate::archive::opening;
 use crate::archive::shelf::Shelf;
+use crate::audit::Audited;
 use crate::batch::BatchBuilder;
 use crate::catalog::{Catalog, Span};
 use crate::codec::as_u64;
@@ -40,6 +41,8 @@ pub(crate) struct Opened {
     pub(crate) shelf: Shelf,
     pub(crate) read_only: Option<ReadOnlyWhy>,
     pub(crate) recovered: Recovered,
+    /// What the manifest says of the last audit.
+    pub(crate) audited: Audited,
 }
 
 /// Opens a log that was just created by this very handle, so that its identity is known to be durable.
@@ -148,7 +151,8 @@ fn damaged(home: &Home, options: &Options, survey: &Survey) -> Opened {
     let commit = Commit::new(home.clone(), options.sync, Arc::clone(&catalog), spare, survey.last, marks);
     let shelf = opening::look(home, &survey.state);
     let recovered = Recovered { durable: marks.durable, read_only: true, ..recovered(survey, &shelf) };
-    Opened { front, commit, marks, catalog, house: None, shelf, read_only: why, recovered }
+    let audited = survey.state.audited.unwrap_or(Audited::NEVER);
+    Opened { front, commit, marks, catalog, house: None, shelf, read_only: why, recovered, audited }
 }
 
 fn recovered(survey: &Survey, shelf: &Shelf) -> Recovered {
@@ -190,7 +194,8 @@ fn rebuild(home: &Home, options: &Options, survey: Survey, house: House, shelf: 
     let marks = commit.marks();
     recovered.durable = marks.durable;
     let house = Some(opened.house);
-    Ok(Opened { front, commit, marks, house, shelf, catalog, read_only: None, recovered })
+    let audited = survey.state.audited.unwrap_or(Audited::NEVER);
+    Ok(Opened { front, commit, marks, house, shelf, catalog, read_only: None, recovered, audited })
 }
 
 /// The spans without what nothing vouches for, and the first such record.

@@ -15,6 +15,7 @@ use crate::read_buf::ReadBuf;
 use crate::recovery::chain::{self, Chain};
 use crate::recovery::judge::{Hole, Judgement, Seen, judge};
 use crate::recovery::probe::{self, Probe};
+use crate::recovery::recheck::recheck;
 use crate::recovery::table::{self, ManifestFacts, NameFacts, Row};
 use crate::walk::Ground;
 
@@ -64,7 +65,9 @@ impl Survey {
 /// # Errors
 /// [`Error::Io`] and [`Error::Version`]: what cannot be read is not judged. Damage is not an error here.
 pub(crate) fn survey(home: &Home) -> Result<Survey> {
-    survey_of(home, read_manifest(home)?)
+    let mut survey = survey_of(home, read_manifest(home)?)?;
+    recheck(home, &mut survey)?;
+    Ok(survey)
 }
 
 /// Surveys the log as if `read` were what its manifest says. Reads only.

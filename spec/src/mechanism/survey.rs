@@ -115,7 +115,8 @@ impl Listing {
             | Edit::Copies(..)
             | Edit::Quarantine(_)
             | Edit::Readmit(_)
-            | Edit::RemoveDrive(_) => {}
+            | Edit::RemoveDrive(_)
+            | Edit::Audited => {}
             Edit::Publish(run) => {
                 self.floor = self.floor.max(run.floor);
                 self.segments.retain(|&number| number >= run.floor);

@@ -114,6 +114,8 @@ pub enum Edit {
     Readmit(DriveNo),
     /// A drive is the log's no more. Text: `remove-drive drive-1`.
     RemoveDrive(DriveNo),
+    /// An audit has ended. It changes nothing that anybody is owed. Text: `audited`.
+    Audited,
 }
 
 /// A batch as it is written.
@@ -226,6 +228,7 @@ impl fmt::Display for Edit {
             Self::Quarantine(drive) => write!(f, "quarantine drive-{drive}"),
             Self::Readmit(drive) => write!(f, "readmit drive-{drive}"),
             Self::RemoveDrive(drive) => write!(f, "remove-drive drive-{drive}"),
+            Self::Audited => f.write_str("audited"),
         }
     }
 }
@@ -434,8 +437,8 @@ fn write(words: &mut Words<'_>) -> Result<EngineStep, ParseError> {
 }
 
 fn edit(words: &mut Words<'_>) -> Result<Edit, ParseError> {
-    let expected = "checkpoint, add-segment, trim, accept-loss, add-drive, publish, copies, quarantine, readmit \
-                    or remove-drive";
+    let expected = "checkpoint, add-segment, trim, accept-loss, add-drive, publish, copies, quarantine, readmit, \
+                    remove-drive or audited";
     let what = words.clone();
     Ok(match words.word(expected)? {
         "checkpoint" => Edit::Checkpoint,
@@ -448,6 +451,7 @@ fn edit(words: &mut Words<'_>) -> Result<Edit, ParseError> {
         "quarantine" => Edit::Quarantine(drive_no(words)?),
         "readmit" => Edit::Readmit(drive_no(words)?),
         "remove-drive" => Edit::RemoveDrive(drive_no(words)?),
+        "audited" => Edit::Audited,
         _ => return Err(what.error(expected)),
     })
 }

@@ -150,6 +150,7 @@ impl Arbitrary for EngineStep {
             Edit::Quarantine(drive),
             Edit::Readmit(drive),
             Edit::RemoveDrive(drive),
+            Edit::Audited,
         ];
         let lsns_or_mark = bool::arbitrary(g).then_some(lsns);
         let batch = BatchSpec { batch: number, segment: 3, lsns: lsns_or_mark, through: bool::arbitrary(g) };

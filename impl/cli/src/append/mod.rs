@@ -9,6 +9,7 @@ mod input;
 mod write;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
@@ -16,11 +17,12 @@ use std::thread;
 
 use serde::Serialize;
 use truelog::format::FRAME_HEADER;
-use truelog::{Digest, DriveState, Log, Lsn, Options, Recovered, StreamId};
+use truelog::{Digest, DriveState, Log, Lsn, Metrics, Observer, Options, Recovered, StreamId};
 
 use crate::args::{Append, DurabilityArg};
 use crate::drives::Drive;
 use crate::failure::Failure;
+use crate::metrics_file::Keeping;
 use crate::open;
 use crate::output;
 
@@ -64,11 +66,16 @@ impl Away {
 /// # Errors
 /// Whatever the log, the input or the output reports. Every receipt that was printed holds regardless.
 pub(crate) fn run(args: &Append, json: bool) -> Result<(), Failure> {
-    let (log, recovered) = open::with_options(&args.dir, |options| Options {
+    let metrics = Arc::new(Metrics::default());
+    let observers = args.metrics.is_some().then(|| Arc::clone(&metrics) as Arc<dyn Observer>);
+    let options = |options: Options| Options {
         archive_rate: args.archive_rate.unwrap_or(options.archive_rate),
         run_bytes: args.run_bytes.unwrap_or(options.run_bytes),
         ..options
-    })?;
+    };
+    let (log, recovered) = open::observed(&args.dir, options, observers.as_slice())?;
+    let keep = |path: &PathBuf| Keeping::start(path, &log, metrics);
+    let keeping = args.metrics.as_ref().map(keep).transpose()?;
     let log = Arc::new(log);
     let outcome = append(&log, args);
     // Closing commits nothing new here: every writer waited for what it submitted. It writes the idle mark.
@@ -76,8 +83,10 @@ pub(crate) fn run(args: &Append, json: bool) -> Result<(), Failure> {
         Some(log) => log.close().map_err(Failure::log(&args.dir)),
         None => Ok(()),
     };
+    let kept = keeping.map_or(Ok(()), Keeping::finish);
     let (appended, skipped) = outcome?;
     closed?;
+    kept?;
     summarise(&recovered, appended, skipped, json);
     Ok(())
 }

@@ -28,6 +28,7 @@ impl Mechanism {
             }
             Edit::Quarantine(drive) | Edit::RemoveDrive(drive) => sense(archive.drives.contains(drive)),
             Edit::Readmit(drive) => sense(archive.quarantined.contains(drive)),
+            Edit::Audited => sense(engine.phase == Phase::Up),
         }
     }
 
@@ -100,9 +101,11 @@ impl Engine {
         let (copies, run, floor) = match edit {
             Edit::Publish(spec) => (spec.copies, spec.run, spec.floor),
             Edit::Copies(run, copies) => (copies, run, 0),
-            Edit::AddDrive(_) | Edit::Quarantine(_) | Edit::Readmit(_) | Edit::RemoveDrive(_) => {
-                (Drives::default(), 0, 0)
-            }
+            Edit::AddDrive(_)
+            | Edit::Quarantine(_)
+            | Edit::Readmit(_)
+            | Edit::RemoveDrive(_)
+            | Edit::Audited => (Drives::default(), 0, 0),
             Edit::Checkpoint | Edit::AddSegment(_) | Edit::Trim { .. } | Edit::AcceptLoss(_) => return,
         };
         let named = |copy: &Copying| copy.run == run && copies.contains(copy.drive);

@@ -74,7 +74,7 @@ impl Archive {
                 }
             }
             Edit::Trim { before, .. } => self.runs.retain(|run| run.lsns.last >= before),
-            Edit::Checkpoint | Edit::AddSegment(_) | Edit::AcceptLoss(_) => {}
+            Edit::Checkpoint | Edit::AddSegment(_) | Edit::AcceptLoss(_) | Edit::Audited => {}
         }
     }
 }

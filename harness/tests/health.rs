@@ -1,0 +1,296 @@
+//! The health machine: each rule of its table is triggered on the simulated disk, and says so with evidence.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use truelog::{
+    Condition, Durability, Error, Health, HealthRule as Rule, Log, Lsn, Options, Record, Severity, StreamId,
+    inspect_in,
+};
+use truelog_env::{IoKind, Op, OpenMode, Weakness};
+use truelog_harness::fabric::{Damage, Fault, Plan, Profile, Reads, Role, SimFs, drive_dir};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Segments of a header and two blocks: nearly every record begins another.
+fn options() -> Options {
+    Options {
+        block_size: 256,
+        segment_size: 768,
+        max_batch_bytes: 512,
+        background: false,
+        archive_block_bytes: 64,
+        run_bytes: 4096,
+        archive_rate: 0,
+        prefetch_bytes: 0,
+        audit_every: Duration::from_secs(60),
+        audit_all_every: HOUR,
+        ..Options::default()
+    }
+}
+
+fn disk() -> SimFs {
+    SimFs::new(Profile::W.sector(256))
+}
+
+fn create(disk: &SimFs) -> Log {
+    Log::create_in(&disk.env(), disk.log_dir(), &options()).expect("a log")
+}
+
+fn open(disk: &SimFs) -> Log {
+    Log::open_in(&disk.env(), disk.log_dir(), &options()).expect("it opens").0
+}
+
+fn append(log: &Log, count: usize) {
+    for _ in 0..count {
+        log.append(StreamId(0), &[7; 100]).expect("a receipt");
+    }
+}
+
+fn segment(disk: &SimFs, number: u64) -> PathBuf {
+    disk.log_dir().join(format!("segment-{number:010}"))
+}
+
+/// Another program writes a byte into a file, and syncs it.
+fn flip(disk: &SimFs, path: &Path, offset: u64) {
+    let file = disk.env().fs.open(path, OpenMode::WRITE).expect("a file");
+    let mut byte = [0; 1];
+    file.read_at(&mut byte, offset).expect("a byte");
+    file.write_at(&[byte[0] ^ 1], offset).expect("written");
+    file.sync_all().expect("synced");
+}
+
+/// The clock goes on to the next sample, and the auditor does all that is due then.
+fn audit_round(disk: &SimFs, log: &Log) -> Result<(), Error> {
+    disk.advance(Duration::from_secs(61));
+    while log.audit_step()?.worked {}
+    Ok(())
+}
+
+fn with_drives(disk: &SimFs, log: &Log) -> [PathBuf; 2] {
+    let drives = [1, 2].map(|number| drive_dir(disk.log_dir(), number));
+    drives.each_ref().map(|drive| log.add_drive(drive, 0).expect("a drive"));
+    drives
+}
+
+/// The rule applies, the verdict is what it asks for at least, and there is evidence.
+#[track_caller]
+fn applies(health: &Health, rule: Rule) {
+    let finding = health.findings.iter().find(|finding| finding.rule == rule);
+    let finding = finding.unwrap_or_else(|| panic!("{rule} does not apply: {health:?}"));
+    assert!(!finding.evidence.is_empty());
+    let least = if rule.severity() == Severity::Halt { Condition::Halted } else { Condition::Degraded };
+    assert!(health.verdict >= least, "{health:?}");
+    assert!(health.findings.is_sorted_by_key(|finding| finding.rule));
+    assert_eq!(health.pages(), health.findings.iter().any(|finding| finding.rule.severity().pages()));
+}
+
+#[track_caller]
+fn is_good(health: &Health) {
+    assert_eq!((health.verdict, health.findings.as_slice()), (Condition::Good, &[][..]));
+}
+
+#[test]
+fn a_log_with_nothing_wrong_is_good_to_itself_and_once_audited_to_a_reader() {
+    let disk = disk();
+    let log = create(&disk);
+    is_good(&log.health());
+    append(&log, 5);
+    is_good(&log.health());
+    let beside = inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health();
+    applies(&beside, Rule::AuditLate);
+    log.audit().expect("an audit");
+    is_good(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health());
+    is_good(&log.health());
+}
+
+#[test]
+fn a_failed_sync_is_poisoned() {
+    let disk = disk();
+    let log = create(&disk);
+    let fault = Fault::FailSync { kind: IoKind::Device, reads: Reads::New };
+    disk.faults().schedule(Plan { role: Role::Segment(1).into(), op: Op::SyncData, nth: 1, fault });
+    log.append(StreamId(0), b"one").expect_err("the sync failed");
+    applies(&log.health(), Rule::Poisoned);
+}
+
+#[test]
+fn a_record_that_changed_is_a_violated_claim_to_everybody_and_after_a_restart() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 5);
+    flip(&disk, &segment(&disk, 1), 256 + 150);
+    is_good(&log.health());
+    let error = log.audit().expect_err("a byte differs");
+    let Error::Poisoned { cause } = &error else { panic!("{error}") };
+    assert!(matches!(**cause, Error::ClaimViolated { lsns, .. } if lsns.contains(Lsn(1))), "{cause}");
+    applies(&log.health(), Rule::ClaimViolated);
+    assert_eq!(log.append(StreamId(0), b"more"), Err(error), "nothing more is acknowledged");
+    applies(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(), Rule::ClaimViolated);
+    drop(log);
+    let log = open(&disk);
+    applies(&log.health(), Rule::ClaimViolated);
+    applies(&log.health(), Rule::Damaged);
+    assert!(matches!(log.append(StreamId(0), b"more"), Err(Error::ReadOnly { .. })));
+    drop(log);
+    flip(&disk, &segment(&disk, 1), 256 + 150);
+    let log = open(&disk);
+    append(&log, 1);
+    log.audit().expect("put right, it is as it was");
+    is_good(&log.health());
+}
+
+#[test]
+fn damage_that_an_open_finds_or_a_read_meets_is_damaged() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 3);
+    flip(&disk, &segment(&disk, 1), 256 + 150);
+    log.get(Lsn(1)).expect_err("damaged");
+    applies(&log.health(), Rule::Damaged);
+    drop(log);
+    let image = disk.snapshot().process_crash();
+    let image = image.damage(&segment(&disk, 2), &Damage::Remove).expect("removed");
+    let disk = SimFs::from_image(&image);
+    applies(&open(&disk).health(), Rule::Damaged);
+    applies(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(), Rule::Damaged);
+}
+
+#[test]
+fn a_segment_that_is_gone_is_displaced_whether_it_is_sealed_or_active() {
+    for sealed in [true, false] {
+        let disk = disk();
+        let log = create(&disk);
+        append(&log, 3);
+        let last = log.stat().last_segment.get();
+        disk.env().fs.unlink(&segment(&disk, if sealed { 1 } else { last })).expect("removed");
+        let error = audit_round(&disk, &log).expect_err("it is gone");
+        assert!(matches!(&error, Error::Poisoned { cause } if matches!(**cause, Error::Displaced { .. })));
+        applies(&log.health(), Rule::FileDisplaced);
+        assert_eq!(log.append(StreamId(0), b"more"), Err(error));
+    }
+}
+
+#[test]
+fn a_directory_without_its_identity_and_a_copy_are_mismatches() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 1);
+    let copy = SimFs::from_image(&disk.snapshot().process_crash().copied().expect("a copy"));
+    let beside = inspect_in(&copy.env(), copy.log_dir()).expect("an inspection");
+    applies(&beside.health(), Rule::IdentityMismatch);
+    disk.env().fs.unlink(&disk.log_dir().join("IDENTITY")).expect("removed");
+    audit_round(&disk, &log).expect_err("another directory");
+    applies(&log.health(), Rule::IdentityMismatch);
+}
+
+#[test]
+fn a_volume_that_is_read_only_full_or_weak_is_told() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 1);
+    disk.fill_after(Some(500));
+    disk.set_read_only(true);
+    disk.set_weakness(Some(Weakness::NoBarrier));
+    is_good(&log.health());
+    disk.advance(Duration::from_secs(61));
+    assert!(log.audit_step().expect("it looks whether all is in its place").worked);
+    for rule in [Rule::CannotWrite, Rule::SpaceLow, Rule::VolumeWeak] {
+        applies(&log.health(), rule);
+        applies(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(), rule);
+    }
+}
+
+#[test]
+fn appends_that_find_no_space_are_refused_and_told_until_there_is_some() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 1);
+    disk.fill_after(Some(0));
+    let refused = (0..9).find_map(|_| log.append(StreamId(0), &[7; 100]).err());
+    assert!(matches!(refused, Some(Error::Full { .. })), "{refused:?}");
+    applies(&log.health(), Rule::SpaceRefused);
+    disk.fill_after(None);
+    append(&log, 1);
+    assert!(!log.health().has(Rule::SpaceRefused));
+}
+
+#[test]
+fn an_audit_that_cannot_look_is_told_and_tried_again() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 1);
+    for nth in 1..=4 {
+        let fault = Fault::Fail { kind: IoKind::Device, done: 0 };
+        disk.faults().schedule(Plan { role: Role::Segment(1).into(), op: Op::Read, nth, fault });
+    }
+    audit_round(&disk, &log).expect("not known");
+    applies(&log.health(), Rule::AuditFailed);
+    assert_eq!(log.audit_stat().receipts, 0);
+    audit_round(&disk, &log).expect("a round");
+    is_good(&log.health());
+    assert_eq!(log.audit_stat().receipts, 1, "the receipt was not forgotten");
+}
+
+#[test]
+fn drives_that_fail_or_are_away_are_told_and_so_is_what_they_had() {
+    let disk = disk();
+    let log = create(&disk);
+    let drives = with_drives(&disk, &log);
+    append(&log, 12);
+    applies(&log.health(), Rule::ArchiveLags);
+    let run = log.compact().expect("runs").pop().expect("a run");
+    is_good(&log.health());
+    flip(&disk, &drives[0].join(format!("run-{:010}", run.number.get())), 256 + 100);
+    log.get(run.lsns.first).expect("the other copy is whole");
+    applies(&log.health(), Rule::DriveQuarantined);
+    applies(&log.health(), Rule::CopiesShort);
+    drop(log);
+    disk.remove_dir_all(&drives[1]).expect("taken away");
+    applies(&open(&disk).health(), Rule::DriveMissing);
+    disk.remove_dir_all(&drives[0]).expect("taken away");
+    applies(&open(&disk).health(), Rule::RecordsUnavailable);
+    applies(
+        &inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(),
+        Rule::RecordsUnavailable,
+    );
+}
+
+#[test]
+fn nobody_looking_for_twice_the_interval_is_late_until_somebody_has() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 1);
+    disk.advance(HOUR * 2 - Duration::from_secs(1));
+    is_good(&log.health());
+    disk.advance(Duration::from_secs(2));
+    applies(&log.health(), Rule::AuditLate);
+    while log.audit_step().expect("a step").worked {}
+    is_good(&log.health());
+    drop(log);
+    disk.advance(HOUR * 2 + Duration::from_secs(2));
+    applies(&open(&disk).health(), Rule::AuditLate);
+}
+
+#[test]
+fn a_watermark_that_stands_still_while_records_wait_lags() {
+    let disk = disk();
+    let log = create(&disk);
+    let record = Record { stream: StreamId(0), payload: b"light" };
+    log.append_with(record, Durability::ProcessCrash).expect("a receipt");
+    is_good(&log.health());
+    disk.advance(Duration::from_secs(1));
+    applies(&log.health(), Rule::DurableLags);
+    log.step().expect("the idle mark");
+    is_good(&log.health());
+}
+
+/// Every rule of the table has been seen above.
+#[test]
+fn each_rule_is_triggered_by_a_test_of_this_file() {
+    let here = include_str!("health.rs");
+    for rule in Rule::ALL {
+        let name = format!("Rule::{rule:?}");
+        assert!(here.contains(&name), "{name}");
+    }
+}

@@ -1,0 +1,283 @@
+//! `truelog doctor`: what a log stands on, check by check.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use truelog::os::{self, Mount};
+use truelog::{Condition, Error, HealthRule, Inspection, Name, Severity, caution_text, weakness_text};
+
+use crate::args::Doctor;
+use crate::create::options_over;
+use crate::failure::Failure;
+use crate::open;
+use crate::output;
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and somebody should know.
+    Warn,
+    /// It could not be looked at.
+    Skipped,
+    /// It is wrong.
+    Fail,
+}
+
+/// A check, as `--json` shows it.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    verdict: Verdict,
+    evidence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl Check {
+    fn ok(check: &'static str, evidence: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, evidence: evidence.into(), next: None }
+    }
+
+    fn not(check: &'static str, verdict: Verdict, evidence: impl Into<String>, next: &str) -> Self {
+        Self { check, verdict, evidence: evidence.into(), next: Some(next.to_owned()) }
+    }
+
+    fn error(check: &'static str, error: &Error) -> Self {
+        Self::not(check, Verdict::Fail, format!("{}: {error}", error.code()), error.next_step())
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`Failure::Violated`] if a check fails, [`Failure::Incomplete`] if one was skipped; what is no log at all;
+/// standard output fails.
+pub(crate) fn run(args: &Doctor, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let view = open::readable(&args.dir)?;
+    let mut checks = vec![identity(&view), options(args, &view), permissions(&args.dir)];
+    checks.extend(volume(&args.dir));
+    checks.push(clock(&args.dir, &view));
+    checks.push(left_overs(&args.dir));
+    checks.extend(health(&view));
+    for check in &checks {
+        tell(check, json, out)?;
+    }
+    output::flush(out)?;
+    conclude(&args.dir, &checks)
+}
+
+fn tell(check: &Check, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    if json {
+        return output::json(out, check);
+    }
+    let word = match check.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "WARN",
+        Verdict::Skipped => "SKIPPED",
+        Verdict::Fail => "FAIL",
+    };
+    output::line(out, &format!("{word:<8}{:<14}{}", check.check, check.evidence))?;
+    match &check.next {
+        Some(next) => output::line(out, &format!("{:<22}next: {next}", "")),
+        None => Ok(()),
+    }
+}
+
+fn conclude(dir: &Path, checks: &[Check]) -> Result<(), Failure> {
+    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count() as u64;
+    let of =
+        |number, verb: &str| format!("{} of {} {verb}", number, output::count(checks.len() as u64, "check"));
+    match (count(Verdict::Fail), count(Verdict::Skipped)) {
+        (0, 0) => Ok(()),
+        (0, skipped) => {
+            Err(Failure::Incomplete { path: dir.to_owned(), what: of(skipped, "could not be made") })
+        }
+        (failed, _) => Err(Failure::Violated { dir: dir.to_owned(), what: of(failed, "failed") }),
+    }
+}
+
+/// Whether the directory is the log that it says it is. Beside a moved log that is a finding of its health, too; here it
+/// has a line of its own.
+fn identity(view: &Inspection) -> Check {
+    match view.moved() {
+        None => Check::ok("identity", format!("log {}, where its identity says", view.log())),
+        Some(error) => Check::error("identity", error),
+    }
+}
+
+/// Whether an open with these options would be refused.
+fn options(args: &Doctor, view: &Inspection) -> Check {
+    let stored = view.options();
+    match options_over(&args.stored, stored.clone()).check_against(stored) {
+        Ok(()) => Check::ok(
+            "options",
+            format!(
+                "block {}, segment {}, {}, {}, {}, {} copies",
+                stored.block_size,
+                stored.segment_size,
+                stored.sync,
+                stored.fill,
+                stored.durability,
+                stored.copies
+            ),
+        ),
+        Err(error) => Check::error("options", &error),
+    }
+}
+
+/// Whether the directory and what is in it can be read and written by this user.
+fn permissions(dir: &Path) -> Check {
+    let mut locked = Vec::new();
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            return Check::not(
+                "permissions",
+                Verdict::Skipped,
+                error.to_string(),
+                "Run it as the log's user.",
+            );
+        }
+    };
+    for entry in entries.flatten() {
+        // Opened and let go: nothing is written.
+        let opened = fs::OpenOptions::new().read(true).write(true).open(entry.path());
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && opened.is_err() {
+            locked.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    if locked.is_empty() {
+        return Check::ok("permissions", "every file can be read and written");
+    }
+    locked.sort();
+    let evidence = format!("cannot be read and written: {}", locked.join(", "));
+    Check::not(
+        "permissions",
+        Verdict::Fail,
+        evidence,
+        "Give the log's user the directory and all that is in it.",
+    )
+}
+
+/// What the volume promises. Its space is a matter of the log's health.
+fn volume(dir: &Path) -> Vec<Check> {
+    let skipped = |error: &dyn std::fmt::Display| {
+        vec![Check::not(
+            "volume",
+            Verdict::Skipped,
+            error.to_string(),
+            "See whether /proc and /sys are mounted.",
+        )]
+    };
+    let volume = match os::native().fs.volume(dir) {
+        Ok(volume) => volume,
+        Err(error) => return skipped(&error),
+    };
+    let mount = match os::mount_of(dir) {
+        Ok(mount) => mount,
+        Err(error) => return skipped(&error),
+    };
+    let Mount { point, kind, options } = mount.unwrap_or_else(|| Mount {
+        point: dir.to_owned(),
+        kind: "an unknown file system".to_owned(),
+        options: Vec::new(),
+    });
+    let at = format!("{kind} at {} ({}), file system {:016x}", point.display(), options.join(","), volume.id);
+    let honours = match (volume.weakness, volume.caution) {
+        (Some(why), _) => Check::not(
+            "volume",
+            Verdict::Warn,
+            format!("{at}: {}", weakness_text(why)),
+            "Appends that are to survive a loss of power are refused here: move the log.",
+        ),
+        (None, Some(why)) => Check::not(
+            "volume",
+            Verdict::Warn,
+            format!("{at}: {}", caution_text(why)),
+            "Put the log on a volume of its own, such as ext4, XFS or Btrfs on a disk.",
+        ),
+        (None, None) => Check::ok("volume", at),
+    };
+    let inodes = match volume.free_inodes {
+        u64::MAX => "inodes are not counted".to_owned(),
+        free => format!("{free} inodes free"),
+    };
+    let space =
+        format!("{} bytes free, {inodes}, the device writes {} bytes", volume.free_bytes, volume.block_size);
+    vec![honours, Check::ok("space", space)]
+}
+
+/// Whether the clock can be right: it is behind nothing that was written.
+fn clock(dir: &Path, view: &Inspection) -> Check {
+    /// What two clocks may differ by.
+    const SLACK: Duration = Duration::from_secs(2);
+    /// The first second of 2020: this program is younger.
+    const YOUNGEST: Duration = Duration::from_secs(1_577_836_800);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let files = fs::read_dir(dir).into_iter().flatten().flatten();
+    let written =
+        files.filter_map(|entry| entry.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    let last = written.max().unwrap_or_default().max(Duration::from_secs(view.audited().at));
+    let evidence = format!("now {} s, last written {} s after 1970", now.as_secs(), last.as_secs());
+    if now < YOUNGEST || now + SLACK < last {
+        let next = "Set the clock. No record depends on it; when audits are due and what reports say does.";
+        return Check::not("clock", Verdict::Warn, evidence, next);
+    }
+    Check::ok("clock", evidence)
+}
+
+/// What is in the directory and is no part of the log.
+fn left_overs(dir: &Path) -> Check {
+    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let (mut foreign, mut left) = (Vec::new(), Vec::new());
+    for name in names {
+        match Name::parse(&name) {
+            None => foreign.push(name.to_string_lossy().into_owned()),
+            Some(known) if known.is_tmp() || matches!(known, Name::Quarantined(_)) => {
+                left.push(known.to_string())
+            }
+            Some(_) => {}
+        }
+    }
+    foreign.sort();
+    left.sort();
+    if foreign.is_empty() && left.is_empty() {
+        return Check::ok("left-overs", "none");
+    }
+    let named = |what: &str, names: &[String]| {
+        if names.is_empty() { None } else { Some(format!("{what}{}", names.join(", "))) }
+    };
+    let evidence: Vec<String> =
+        [named("no log writes ", &foreign), named("unfinished or put aside: ", &left)]
+            .into_iter()
+            .flatten()
+            .collect();
+    Check::not(
+        "left-overs",
+        Verdict::Warn,
+        evidence.join("; "),
+        "What ends in .tmp a writer is making, or the next open removes; move away what is put aside or foreign.",
+    )
+}
+
+/// What the rules of health say, one line a finding.
+fn health(view: &Inspection) -> Vec<Check> {
+    let health = view.health();
+    if health.verdict == Condition::Good {
+        return vec![Check::ok("health", "no rule applies")];
+    }
+    // The identity has a line of its own.
+    let told = health.findings.iter().filter(|finding| finding.rule != HealthRule::IdentityMismatch);
+    told.map(|finding| {
+        let verdict =
+            if finding.rule.severity() == Severity::Degrade { Verdict::Warn } else { Verdict::Fail };
+        Check::not("health", verdict, finding.to_string(), finding.rule.next_step())
+    })
+    .collect()
+}

@@ -1,0 +1,91 @@
+//! `truelog watch`: looks at a log again and again, beside its writer, and tells over HTTP what it finds.
+//!
+//! It takes no lock and writes nothing. One thread looks; others answer, from the last look alone, so that a look that
+//! hangs in the file system is told as stale instead of hanging the answer.
+
+mod export;
+mod facts;
+mod http;
+mod judge;
+mod page;
+mod rules;
+mod state;
+mod tile;
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args::Watch;
+use crate::failure::Failure;
+use crate::output;
+
+pub use export::names;
+pub use judge::INVARIANTS;
+use state::{Looker, State};
+
+/// How many requests are answered at a time. Each has a deadline, so that none holds its place for long.
+const ANSWERING: usize = 4;
+
+/// What is told once it listens.
+#[derive(Serialize)]
+struct Watching {
+    dir: String,
+    log: String,
+    listen: String,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The address is none, or cannot be listened on; the directory is no log, or cannot be looked at; standard output.
+pub(crate) fn run(args: &Watch, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let address = address(&args.listen)?;
+    let mut looker = Looker::new(args);
+    // What is no log now was not named rightly: that is told here, not on a page.
+    let log = looker.first()?;
+    let refused = |source| Failure::Listen { address: args.listen.clone(), source };
+    let listener = TcpListener::bind(address).map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    // Before anybody is told that it listens: what is told to end, ends by it.
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|_| Failure::Thread("signal"))?;
+    let state = Arc::new(State::new(args, looker.look()));
+    spawn("look", {
+        let state = Arc::clone(&state);
+        move || looker.run(&state)
+    })?;
+    for _ in 0..ANSWERING {
+        let (listener, state) = (listener.try_clone().map_err(refused)?, Arc::clone(&state));
+        spawn("answer", move || http::serve(&listener, &state))?;
+    }
+    let watching = Watching { dir: args.dir.display().to_string(), log, listen: bound.to_string() };
+    if json {
+        output::json(out, &watching)?;
+    } else {
+        output::line(out, &format!("watching {} at http://{}/", watching.dir, watching.listen))?;
+    }
+    output::flush(out)?;
+    // Nothing is held that would have to be let go of.
+    signals.forever().next();
+    Ok(())
+}
+
+fn spawn(name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|_| Failure::Thread(name)).map(drop)
+}
+
+fn address(text: &str) -> Result<SocketAddr, Failure> {
+    let none = || Failure::Address(text.to_owned());
+    text.to_socket_addrs().map_err(|_| none())?.next().ok_or_else(none)
+}
+
+/// How long a look is worth something, at most, when they come every so often.
+fn lasts(every: Duration) -> Duration {
+    every.saturating_mul(3).saturating_add(Duration::from_secs(1))
+}

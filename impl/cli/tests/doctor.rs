@@ -1,0 +1,129 @@
+//! `truelog doctor`, as an operator runs it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+struct Given {
+    place: tempfile::TempDir,
+}
+
+impl Given {
+    /// A log with a record.
+    fn new() -> Self {
+        // Where temporary files are kept may be memory, which keeps no promise.
+        let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let given = Self { place };
+        let created = given.run(&["create"], &["--segment-size", "131072", "--max-batch-bytes", "4096"]);
+        assert!(created.status.success(), "{created:?}");
+        given
+    }
+
+    fn log(&self) -> PathBuf {
+        self.place.path().join("log")
+    }
+
+    fn run(&self, what: &[&str], more: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_truelog")).args(what).arg(self.log()).args(more).output().unwrap()
+    }
+
+    /// The checks of that name, and how it ended.
+    fn doctor(&self, check: &str, more: &[&str]) -> (Vec<Value>, i32) {
+        let output = self.run(&["--json", "doctor"], more);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let checks: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(checks.len() >= 7, "{checks:?}");
+        for check in &checks {
+            assert!(check["evidence"].as_str().is_some_and(|text| !text.is_empty()), "{check}");
+            let next = check["next"].as_str().is_some_and(|text| text.ends_with('.'));
+            assert_eq!(next, check["verdict"] != "ok", "{check}");
+        }
+        let of = checks.into_iter().filter(|found| found["check"] == check).collect();
+        (of, output.status.code().unwrap())
+    }
+
+    #[track_caller]
+    fn says(&self, check: &str, more: &[&str], verdict: &str, exit: i32) -> Value {
+        let (found, code) = self.doctor(check, more);
+        assert_eq!((found.len(), code), (1, exit), "{found:?}");
+        assert_eq!(found[0]["verdict"], verdict, "{found:?}");
+        found[0].clone()
+    }
+}
+
+#[test]
+fn a_log_with_nothing_wrong_passes_every_check() {
+    let given = Given::new();
+    for check in ["identity", "options", "permissions", "space", "clock", "left-overs", "health"] {
+        given.says(check, &[], "ok", 0);
+    }
+    let text = given.run(&["doctor"], &[]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("ok      identity"), "{text}");
+}
+
+#[test]
+fn options_that_differ_are_named_with_both_values() {
+    let given = Given::new();
+    given.says("options", &["--segment-size", "131072"], "ok", 0);
+    let drift = given.says("options", &["--segment-size", "262144"], "fail", 1);
+    let evidence = drift["evidence"].as_str().unwrap();
+    assert!(evidence.contains("TL-021") && evidence.contains("131072") && evidence.contains("262144"));
+}
+
+#[test]
+fn a_copy_is_not_where_its_identity_says() {
+    let given = Given::new();
+    let away = given.place.path().join("away");
+    fs::rename(given.log(), &away).unwrap();
+    fs::create_dir(given.log()).unwrap();
+    for entry in fs::read_dir(&away).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), given.log().join(entry.file_name())).unwrap();
+    }
+    let moved = given.says("identity", &[], "fail", 1);
+    assert!(moved["evidence"].as_str().unwrap().starts_with("TL-022"), "{moved}");
+}
+
+#[test]
+fn what_is_left_over_or_foreign_is_named() {
+    let given = Given::new();
+    fs::write(given.log().join("segment-0000000009.tmp"), b"").unwrap();
+    let left = given.says("left-overs", &[], "warn", 0);
+    assert_eq!(left["evidence"], "unfinished or put aside: segment-0000000009.tmp");
+    fs::write(given.log().join("notes.txt"), b"").unwrap();
+    let foreign = given.says("left-overs", &[], "warn", 0);
+    assert_eq!(
+        foreign["evidence"],
+        "no log writes notes.txt; unfinished or put aside: segment-0000000009.tmp"
+    );
+}
+
+#[test]
+fn a_log_that_was_never_audited_is_told_and_is_no_failure() {
+    let given = Given::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_truelog"))
+        .arg("append")
+        .arg(given.log())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"one\ntwo\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    let late = given.says("health", &[], "warn", 0);
+    assert!(late["evidence"].as_str().unwrap().starts_with("audit-late"), "{late}");
+}
+
+#[test]
+fn what_is_no_log_is_said_and_nothing_else() {
+    let place = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_truelog"))
+        .arg("doctor")
+        .arg(place.path().join("none"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+}

@@ -1,0 +1,230 @@
+//! What somebody does to a log under a running writer, on the real file system: no append that began behind it is
+//! acknowledged, or the auditor finds it.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests that damage files")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::archived::{self, archived, place};
+use common::{Dir, options, payload, segments};
+use truelog::{Condition, Durability, Error, HealthRule, Log, Lsn, Options, Record, StreamId, inspect};
+
+/// A log with two sealed segments at least.
+fn filled(dir: &Dir) -> Log {
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    for number in 0..40 {
+        log.append(StreamId(1), &payload(number, 20_000)).expect("a receipt");
+    }
+    assert!(segments(dir.path()).len() > 2);
+    log
+}
+
+fn last_segment(log: &Log, dir: &Path) -> PathBuf {
+    dir.join(format!("segment-{:010}", log.stat().last_segment.get()))
+}
+
+fn flip(path: &Path, offset: u64) {
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).expect("a file");
+    let mut byte = [0; 1];
+    file.read_exact_at(&mut byte, offset).expect("a byte");
+    file.write_all_at(&[byte[0] ^ 0x40], offset).expect("written");
+    file.sync_all().expect("synced");
+}
+
+#[track_caller]
+fn halted_by(log: &Log, error: &Error, rule: HealthRule) {
+    assert!(matches!(error, Error::Poisoned { .. }), "{error}");
+    let health = log.health();
+    assert_eq!((health.verdict, health.has(rule)), (Condition::Halted, true), "{health:?}");
+    assert!(health.pages());
+    assert_eq!(log.append(StreamId(1), b"more").as_ref(), Err(error), "nothing more is acknowledged");
+}
+
+type Harm = fn(&Path, &Path);
+
+#[test]
+fn no_append_is_acknowledged_once_the_active_segment_is_not_in_its_place() {
+    let harms: [(&str, Harm); 4] = [
+        ("removed", |segment, _| fs::remove_file(segment).expect("removed")),
+        ("replaced", |segment, _| {
+            let copy = segment.with_extension("copy");
+            fs::copy(segment, &copy).expect("a copy");
+            fs::rename(copy, segment).expect("in its place");
+        }),
+        ("truncated", |segment, _| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(segment)
+                .and_then(|file| file.set_len(4096))
+                .expect("cut");
+        }),
+        ("moved away", |_, dir| fs::rename(dir, dir.with_extension("away")).expect("renamed")),
+    ];
+    for (what, harm) in harms {
+        for audited in [false, true] {
+            let dir = Dir::new();
+            let log = filled(&dir);
+            let log_dir = fs::canonicalize(dir.path()).expect("a path");
+            harm(&last_segment(&log, &log_dir), &log_dir);
+            let error = if audited {
+                log.audit().expect_err(what)
+            } else {
+                log.append(StreamId(1), &payload(7, 100)).expect_err(what)
+            };
+            let rule = match (what, audited) {
+                ("moved away", true) => HealthRule::IdentityMismatch,
+                _ => HealthRule::FileDisplaced,
+            };
+            halted_by(&log, &error, rule);
+        }
+    }
+}
+
+#[test]
+fn a_sealed_segment_that_is_gone_or_replaced_is_found_by_the_next_look() {
+    for replaced in [false, true] {
+        let dir = Dir::new();
+        let log = filled(&dir);
+        log.audit().expect("all is well");
+        let first = dir.path().join(&segments(dir.path())[0]);
+        if replaced {
+            let copy = dir.other();
+            fs::copy(&first, &copy).expect("a copy");
+            fs::rename(copy, &first).expect("in its place");
+        } else {
+            fs::remove_file(&first).expect("removed");
+        }
+        let error = log.audit().expect_err("it is not the file that it was");
+        halted_by(&log, &error, HealthRule::FileDisplaced);
+    }
+}
+
+#[test]
+fn a_byte_that_changes_is_found_told_and_remembered() {
+    let dir = Dir::new();
+    let log = filled(&dir);
+    log.audit().expect("all is well");
+    assert_eq!(log.audit_stat().upto, Lsn(40));
+    let first = dir.path().join(&segments(dir.path())[0]);
+    flip(&first, 4096 + 5000);
+    let error = log.audit().expect_err("a byte differs");
+    halted_by(&log, &error, HealthRule::ClaimViolated);
+    assert!(inspect(dir.path()).expect("an inspection").health().has(HealthRule::ClaimViolated));
+    drop(log);
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("it opens");
+    assert!(recovered.read_only && log.health().has(HealthRule::Damaged));
+    assert!(log.get(Lsn(40)).is_ok() && log.get(Lsn(1)).is_err());
+    drop(log);
+    flip(&first, 4096 + 5000);
+    let (log, recovered) = Log::open(dir.path(), &options()).expect("it opens");
+    assert!(!recovered.read_only, "it was put right");
+    log.append(StreamId(1), b"more").expect("a receipt");
+    log.audit().expect("all is well");
+}
+
+#[test]
+fn an_archive_that_lost_a_block_in_all_copies_is_found() {
+    let place = place();
+    let log = archived(&place);
+    log.audit().expect("all is well");
+    let run = log.runs()[0];
+    for drive in &place.drives[..2] {
+        flip(&drive.join(format!("run-{:010}", run.number.get())), 4096 + 300);
+    }
+    let error = log.audit().expect_err("no copy is whole");
+    halted_by(&log, &error, HealthRule::ClaimViolated);
+}
+
+/// The auditor's own thread finds it within its interval.
+#[test]
+fn the_thread_finds_what_is_wrong_within_the_interval() {
+    let dir = Dir::new();
+    let every = Duration::from_millis(50);
+    let quick = Options { background: true, audit_every: every, audit_all_every: every, ..options() };
+    let log = Log::create(dir.path(), &quick).expect("a log");
+    for number in 0..40 {
+        log.append(StreamId(1), &payload(number, 20_000)).expect("a receipt");
+    }
+    let wait = |done: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !done() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", log.health());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait(&|| log.audit_stat().upto == Lsn(40) && log.audit_stat().receipts > 0);
+    flip(&dir.path().join(&segments(dir.path())[0]), 4096 + 5000);
+    wait(&|| log.health().has(HealthRule::ClaimViolated));
+    assert!(log.append(StreamId(1), b"more").is_err());
+}
+
+/// A writer that archives and trims gives its auditor nothing to complain about.
+#[test]
+fn an_audit_beside_a_writer_finds_nothing_wrong() {
+    let place = place();
+    let options = Options { audit_every: Duration::from_millis(1), ..archived::options() };
+    archived(&place).close().expect("closed");
+    let (log, _) = Log::open(&place.log, &options).expect("it opens");
+    std::thread::scope(|scope| {
+        let audits = scope.spawn(|| (0..10).map(|_| log.audit().expect("all is well").receipts).max());
+        for _ in 0..30 {
+            archived::fill(&log, 100);
+            log.compact().expect("runs");
+            log.trim(Lsn(log.stat().next.get().saturating_sub(500))).expect("a trim");
+        }
+        assert!(audits.join().expect("audits") > Some(0));
+    });
+    assert_eq!(log.audit_stat().trouble, None);
+}
+
+/// What the auditor costs those who append, measured in turns so that a slow minute of the machine slows all alike:
+/// `cargo test --release -p truelog --test audit -- --ignored --nocapture`.
+#[test]
+#[ignore = "it measures, which takes a quiet machine and half a minute"]
+fn the_auditor_costs_appends_little() {
+    const TURNS: usize = 12;
+    const TURN: Duration = Duration::from_millis(400);
+    let every = |millis| Options {
+        background: true,
+        segment_size: 64 << 20,
+        audit_every: Duration::from_millis(millis),
+        ..Options::default()
+    };
+    // Off; a sample kept and hardly ever looked at; a sample looked at every 100 ms, 600 times as often as by default.
+    let ways = [every(0), every(60_000), every(100)];
+    for (what, durability, batch) in [
+        ("appends that survive a loss of power, 100 a batch", Durability::PowerLoss, 100),
+        ("appends that survive the process, one by one", Durability::ProcessCrash, 1),
+    ] {
+        let mut rates = [const { Vec::new() }; 3];
+        for _ in 0..TURNS {
+            for (options, rates) in ways.iter().zip(&mut rates) {
+                let dir = Dir::new();
+                let log = Log::create(dir.path(), options).expect("a log");
+                let bytes = payload(1, 200);
+                let records = vec![Record { stream: StreamId(1), payload: &bytes }; batch];
+                let (began, mut count) = (Instant::now(), 0_u32);
+                while began.elapsed() < TURN {
+                    log.append_batch(&records, durability).expect("receipts");
+                    count += u32::try_from(batch).expect("small");
+                }
+                rates.push(f64::from(count) / began.elapsed().as_secs_f64());
+            }
+        }
+        let medians = rates.map(|mut rates| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        });
+        let percent = |rate: f64| (1.0 - rate / medians[0]) * 100.0;
+        println!(
+            "{what}: {:.0} a second without, {:+.2} % with samples, {:+.2} % with a look every 100 ms",
+            medians[0],
+            -percent(medians[1]),
+            -percent(medians[2])
+        );
+    }
+}
