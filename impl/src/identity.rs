@@ -146,8 +146,8 @@ fn no_identity(env: &Env, dir: &Path) -> Error {
 /// Why a create could not go on in a directory that has these names and no identity.
 pub(crate) fn not_resumable(dir: &Path, names: &[Name]) -> Option<Error> {
     let written_by_logs_only = |name: &&Name| {
-        use Name::{Drive, DriveTmp, Run, RunTmp, Segment, SegmentTmp};
-        matches!(name, Segment(_) | SegmentTmp(_) | Drive | DriveTmp | Run(_) | RunTmp(_))
+        use Name::{Drive, DriveTmp, QuarantinedRun, Run, RunTmp, Segment, SegmentTmp};
+        matches!(name, Segment(_) | SegmentTmp(_) | Drive | DriveTmp | Run(_) | RunTmp(_) | QuarantinedRun(_))
     };
     names
         .iter()

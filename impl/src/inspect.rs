@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
-use crate::manifest::{Edition, SegmentEntry, read_manifest};
+use crate::manifest::{ArchiveState, Edition, SegmentEntry, read_manifest};
 use crate::options::Options;
 use crate::os;
 use crate::reader::{Iter, Reader};
@@ -36,7 +36,7 @@ pub struct Inspection {
     catalog: Arc<Mutex<Catalog>>,
     archive: Arc<Archive>,
     reader: Arc<Reader>,
-    runs: Vec<RunEntry>,
+    named: ArchiveState,
     rows: Vec<Row>,
     options: Options,
     segments: Vec<SegmentEntry>,
@@ -93,7 +93,7 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
         catalog,
         archive,
         reader,
-        runs: found.state.archive.runs,
+        named: found.state.archive,
         rows: found.rows,
         options: found.state.options,
         segments: found.state.segments,
@@ -136,7 +136,7 @@ impl Inspection {
     /// The runs of the archive that the manifest names, ascending.
     #[must_use]
     pub fn runs(&self) -> &[RunEntry] {
-        &self.runs
+        &self.named.runs
     }
 
     /// The drives of the archive, and how they were found.
@@ -148,8 +148,8 @@ impl Inspection {
     /// The files on drives that are no part of the log. What a writer beside has in the making is among them.
     #[must_use]
     pub fn orphans(&self) -> Vec<Orphan> {
-        let owned =
-            Owned { runs: &self.runs, losses: &self.losses, first: self.edition.trimmed, next: self.next };
+        let (archive, losses) = (&self.named, &self.losses);
+        let owned = Owned { archive, losses, first: self.edition.trimmed, next: self.next };
         orphans::list(&self.archive.shelf().lock(), &owned)
     }
 

@@ -41,6 +41,9 @@ pub enum Name {
     Run(RunNo),
     /// `run-0000000001.tmp`: a run being made. On drives only.
     RunTmp(RunNo),
+    /// `quarantined-run-0000000001`: a run that no manifest names and that an open put aside, since something may hang on
+    /// it. On drives only; no log reads it, and none removes it.
+    QuarantinedRun(RunNo),
     /// `lost+found`: the file system's own; tolerated and ignored.
     LostFound,
 }
@@ -60,10 +63,12 @@ impl Name {
             "lost+found" => return Some(Self::LostFound),
             _ => {}
         }
-        if let Some(Self::Segment(number)) =
-            name.strip_prefix(QUARANTINED).and_then(|rest| Self::parse(OsStr::new(rest)))
-        {
-            return Some(Self::Quarantined(number));
+        if let Some(rest) = name.strip_prefix(QUARANTINED) {
+            return match Self::parse(OsStr::new(rest))? {
+                Self::Segment(number) => Some(Self::Quarantined(number)),
+                Self::Run(number) => Some(Self::QuarantinedRun(number)),
+                _ => None,
+            };
         }
         if let Some(boot) = name.strip_prefix(IN_DOUBT) {
             let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -118,6 +123,7 @@ impl fmt::Display for Name {
             Self::DriveTmp => f.write_str("DRIVE.tmp"),
             Self::Run(number) => write!(f, "run-{:010}", number.get()),
             Self::RunTmp(number) => write!(f, "run-{:010}{TMP}", number.get()),
+            Self::QuarantinedRun(number) => write!(f, "{QUARANTINED}{}", Self::Run(*number)),
             Self::LostFound => f.write_str("lost+found"),
         }
     }
@@ -143,6 +149,7 @@ mod tests {
             Name::DriveTmp,
             Name::Run(RunNo(3)),
             Name::RunTmp(RunNo(1_000_000)),
+            Name::QuarantinedRun(RunNo(5)),
             Name::LostFound,
         ] {
             assert_eq!(Name::parse(OsStr::new(&name.to_string())), Some(name));
@@ -161,6 +168,7 @@ mod tests {
             "segment-+000000001",
             "segment-00000000012",
             "quarantined-segment-0000000001.tmp",
+            "quarantined-run-0000000001.tmp",
             "quarantined-quarantined-segment-0000000001",
             "quarantined-MANIFEST",
             "identity",

@@ -165,7 +165,11 @@ impl Mapper {
             // Somebody else's directory, taken over.
             Deed::Mkdir if outcome == Outcome::Failed(IoKind::AlreadyExists) => return Ok(()),
             Deed::Mkdir => EngineStep::Mkdir(role, ended),
-            Deed::Lock => EngineStep::Lock(ended),
+            Deed::Lock => {
+                // What an earlier life had in the making is not gone on with, whoever reads it.
+                self.read_back = ReadBack::default();
+                EngineStep::Lock(ended)
+            }
             Deed::Create => {
                 self.created(call.role);
                 EngineStep::Create(role, ended)

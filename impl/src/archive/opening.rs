@@ -4,7 +4,7 @@
 use truelog_env::IoKind;
 
 use super::entry::{DriveFault, Evidence};
-use super::orphans::{self, Owned};
+use super::orphans::{self, Kept, Owned, Place};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -32,10 +32,21 @@ pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
 /// copy of it, before anything is removed anywhere. A drive that fails is suspect from then on.
 pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn, next: Lsn) -> Shelf {
     let state = house.manifest().state().clone();
+    let owned = Owned { archive: &state.archive, losses: &state.losses, first: state.trimmed, next };
     let mut shelf = look(home, &state);
-    let writable: Vec<_> = shelf.writable().into_iter().map(|(entry, home)| (entry.number, home)).collect();
-    for (drive, place) in &writable {
-        let fresh = remove(place, Name::is_tmp).and_then(|()| refresh(place, &state, durable));
+    let writable: Vec<Place> = shelf
+        .writable()
+        .into_iter()
+        .map(|(entry, home)| Place {
+            drive: entry.number,
+            home,
+            heard: shelf.edition(entry.number).generation,
+        })
+        .collect();
+    for place in &writable {
+        let fresh = remove(&place.home, Name::is_tmp)
+            .and_then(|()| orphans::put_aside(place, &shelf, &owned))
+            .and_then(|()| refresh(&place.home, &state, durable));
         // A full drive has done nothing wrong: its copy is older, as any step of the archive sees.
         let full = |error: &Error| {
             matches!(error, Error::Full { .. })
@@ -44,25 +55,26 @@ pub(crate) fn settle(home: &Home, house: &mut House, durable: Lsn, next: Lsn) ->
         if fresh.as_ref().is_err_and(full) {
             continue;
         }
+        let drive = place.drive;
         if fresh.is_err() {
             let evidence = evidence(home, &state, DriveFault::Write, RunNo::NONE);
-            shelf.suspect(*drive, evidence);
-            home.emit(&Event::DriveSuspect { drive: *drive, evidence });
+            shelf.suspect(drive, evidence);
+            home.emit(&Event::DriveSuspect { drive, evidence });
         } else {
-            shelf.copied(*drive, state.edition());
-            house.seen(*drive, state.archive.generation);
+            shelf.copied(drive, state.edition());
+            house.seen(drive, state.archive.generation);
         }
     }
-    for (drive, place) in &writable {
-        let Ok(names) = names(place) else { continue };
+    for place in &writable {
+        let Ok(names) = names(&place.home) else { continue };
         for name in &names {
             // No number of a run that is on a drive is used again.
-            if let Name::Run(number) | Name::RunTmp(number) = name {
+            if let Name::Run(number) | Name::RunTmp(number) | Name::QuarantinedRun(number) = name {
                 house.runs_up_to(*number);
             }
         }
-        miss(home, &state, &mut shelf, *drive, &names);
-        tidy(&state, &shelf, next, (*drive, place), &names);
+        miss(home, &state, &mut shelf, place.drive, &names);
+        tidy(place, &names, &shelf, &owned);
     }
     shelf
 }
@@ -75,16 +87,14 @@ fn refresh(place: &Home, state: &ManifestState, durable: Lsn) -> Result<()> {
 }
 
 /// Removes the runs of a drive that the manifest does not name there, and on which nothing hangs.
-fn tidy(state: &ManifestState, shelf: &Shelf, next: Lsn, (drive, place): (DriveNo, &Home), names: &[Name]) {
-    let owned = Owned { runs: &state.archive.runs, losses: &state.losses, first: state.trimmed, next };
-    let (kept, doomed): (Vec<_>, Vec<_>) = orphans::on_drive(place, names, drive, shelf, &owned)
-        .into_iter()
-        .partition(|orphan| orphan.kept.is_some());
-    for orphan in kept {
-        place.emit(&Event::OrphanKept(orphan));
+fn tidy(place: &Place, names: &[Name], shelf: &Shelf, owned: &Owned<'_>) {
+    let found = orphans::on_drive(place, names, shelf, owned);
+    for orphan in found.iter().filter(|orphan| orphan.kept == Some(Kept::LastCopy)) {
+        place.home.emit(&Event::OrphanKept(orphan.clone()));
     }
+    let doomed = |name: Name| found.iter().any(|orphan| orphan.name == name && orphan.kept.is_none());
     // What cannot be removed is removed by the next open.
-    let _ = remove(place, |name| doomed.iter().any(|orphan| orphan.name == name));
+    let _ = remove(&place.home, doomed);
 }
 
 /// Misses the runs that the manifest names on a drive, and that are not there.

@@ -90,6 +90,11 @@ impl ArchiveState {
         copy.history.last().map_or(copy.generation == 0, |last| self.history.contains(last))
     }
 
+    /// Whether the run of this salt was published with this generation, as far as is remembered.
+    pub(crate) fn has_published(&self, generation: u64, salt: u64) -> bool {
+        self.history.contains(&Publication { generation, salt })
+    }
+
     /// These were published, too, or may have been.
     pub(crate) fn published(&mut self, publications: impl IntoIterator<Item = Publication>) {
         self.history.extend(publications);
