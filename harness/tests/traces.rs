@@ -231,3 +231,22 @@ fn the_corpus_is_looked_at_and_not_written() {
     assert_eq!(code(&looked), Some(0), "{}", text(&looked.stdout));
     assert!(text(&looked.stdout).starts_with("every trace"));
 }
+
+#[test]
+fn what_holds_is_not_promoted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().to_str().expect("a path");
+    let promoted = |case: &str| verify(&["promote", case, "--out", out]);
+    let holds = promoted("random: append append @ 17 power none");
+    assert_eq!(code(&holds), Some(1), "{}", text(&holds.stderr));
+    assert_eq!(code(&promoted("random: apend @ 17 power none")), Some(2));
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn without_a_knob_a_run_is_incomplete() {
+    let ran = verify(&["--only", "conformance", "--without", "names"]);
+    assert_eq!(code(&ran), Some(3), "{}", text(&ran.stdout));
+    assert!(text(&ran.stdout).contains("the knob `names` is turned off"), "{}", text(&ran.stdout));
+    assert_eq!(code(&verify(&["--only", "conformance", "--without", "nothing"])), Some(2));
+}

@@ -94,6 +94,9 @@ pub struct Report {
     pub seconds: f64,
 }
 
+/// The counts that are told by the second, too.
+const RATED: [&str; 4] = ["schedules", "images", "recoveries", "pairs judged"];
+
 impl Report {
     /// A report without anything in it yet.
     #[must_use]
@@ -143,6 +146,14 @@ impl Report {
         self.verdict = self.verdict.max(Verdict::Environment);
     }
 
+    /// How much of what limits a check is done in a second.
+    fn rates(&self) -> Option<String> {
+        let rated = self.explored.iter().filter(|count| RATED.contains(&count.what) && self.seconds > 0.0);
+        let rates: Vec<String> =
+            rated.map(|count| format!("{:.0} {}", count.n as f64 / self.seconds, count.what)).collect();
+        (!rates.is_empty()).then(|| format!("in a second: {}", rates.join(", ")))
+    }
+
     /// Ends the check. Whoever explored nothing has shown nothing.
     #[must_use]
     pub fn finish(mut self, took: Duration) -> Self {
@@ -155,6 +166,7 @@ impl Report {
         for what in empty {
             self.incomplete(format!("no {what} at all"));
         }
+        self.notes.extend(self.rates());
         self
     }
 }

@@ -56,3 +56,13 @@ fn a_sarif_without_gaps_says_so() {
 fn a_run_is_junit() {
     insta::assert_snapshot!(junit(&run()));
 }
+
+#[test]
+fn what_limits_a_check_is_told_by_the_second() {
+    let mut report = Report::new("crash", "");
+    report.count("images", 300);
+    report.count("crash points", 7);
+    let report = report.finish(Duration::from_secs(2));
+    assert_eq!(report.notes, ["in a second: 150 images"]);
+    assert_eq!(report.verdict, Verdict::Holds);
+}
