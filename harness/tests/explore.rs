@@ -7,7 +7,7 @@ use truelog_harness::progress::Progress;
 use truelog_harness::report::Report;
 use truelog_harness::subject::{
     Ack, Archived, Audit, Drive, Opened, Place, Plain, ReadAhead, Refusal, Run, Scrubbed, Sent, Stepped,
-    Subject, Watch,
+    Subject, Told, Watch,
 };
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
