@@ -132,6 +132,10 @@ impl<const BUG: u8> Subject for Broken<BUG> {
         self.0.verify(ack)
     }
 
+    fn health(&self) -> Told {
+        self.0.health()
+    }
+
     fn durable(&self) -> u64 {
         self.0.durable()
     }
