@@ -1,7 +1,7 @@
 //! A case as a trace: the steps of its clients and of the world, and between them what the engine did.
 
 use truelog_spec::mechanism::{Ending, Mechanism, replay};
-use truelog_spec::step::{Keep, Unit as SpecUnit};
+use truelog_spec::step::{EngineStep, Keep, Unit as SpecUnit};
 use truelog_spec::trace::{Head, Line};
 use truelog_spec::{ClientStep, Invariant, Step, Trace, WorldStep};
 
@@ -63,8 +63,10 @@ impl Case {
             Ending::Refused { line, guard } => Head::Refused { line, guard: guard.to_string() },
             Ending::Reached | Ending::Violated { .. } => Head::Reached,
         };
+        // Here and now the path is taken to its end, whatever the mechanism says.
+        let code = (head != Head::Reached).then_some(Head::Reached);
         let with = with(self.scope);
-        Ok(Trace { invariant, found_by: found_by.to_owned(), mutant: None, head, code: None, with, lines })
+        Ok(Trace { invariant, found_by: found_by.to_owned(), mutant: None, head, code, with, lines })
     }
 
     /// The lines of the first life up to the crash, the crash, and the open behind it.
@@ -130,6 +132,8 @@ impl Teller {
                     self.call = Some(self.lines.len());
                     self.lines.push(Line::new(step, None));
                 }
+                // A file that is filled by two writes is filled once, unless the crash comes between them.
+                Deed::Step(step) if self.due.is_none() && self.has_just_taken(step) => {}
                 Deed::Step(step) => {
                     self.lines.push(Line::new(step, None));
                     if self.due.is_some() {
@@ -158,6 +162,10 @@ impl Teller {
             }
         }
         None
+    }
+
+    fn has_just_taken(&self, step: EngineStep) -> bool {
+        self.lines.last().is_some_and(|line| line.step == Step::Engine(step))
     }
 
     /// A create or an open that ran to its end is one line: how it does that is not what the path is about.

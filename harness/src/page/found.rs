@@ -9,7 +9,7 @@ use truelog_spec::trace::Head;
 
 use super::kept::KEPT;
 use super::{Facts, GRAIN, NO_CHOICE, Place, Replayed};
-use crate::replay::check_one;
+use crate::replay::{End, check_one, follow};
 use crate::traces::shrink::{Unshrinkable, shrink};
 use crate::traces::{AnySwitch, Ground, steps, told};
 
@@ -61,13 +61,16 @@ fn replayed(trace: &Trace) -> Vec<(Place, Replayed)> {
     if trace.is_of_prefetch() {
         return vec![(specification, there), (Place::Simulator, Replayed::NotTried(GRAIN.to_owned()))];
     }
-    let code = match check_one(trace) {
-        Ok(_) => format!("it ends as stated, {}", trace.code()),
-        Err(wrong) => wrong.to_string(),
+    let code = match follow(trace, None) {
+        Ok(End::Violated { invariant, .. }) if invariant == trace.invariant => Replayed::Violates,
+        Ok(_) | Err(_) => Replayed::Cannot(match check_one(trace) {
+            Ok(_) => format!("it ends as stated, {}", trace.code()),
+            Err(wrong) => wrong.to_string(),
+        }),
     };
     vec![
         (specification, there),
-        (Place::Simulator, Replayed::Cannot(code)),
+        (Place::Simulator, code),
         (Place::RealFileSystem, Replayed::NotTried(NO_CHOICE.to_owned())),
     ]
 }
