@@ -1,6 +1,11 @@
 //! What somebody does to a log under a running writer, on the real file system: no append that began behind it is
 //! acknowledged, or the auditor finds it.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests that damage files")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests that damage files, and one that measures"
+)]
 
 mod common;
 

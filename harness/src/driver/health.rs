@@ -67,7 +67,7 @@ impl<S: Archived> Driver<S> {
             return Some("damage was named".to_owned());
         }
         let late = self.disk.env().clock.wall().saturating_sub(self.harm.since) > AUDIT_EVERYTHING * 2;
-        if !drives && !(late && told.good) {
+        if !(drives || late && told.good) {
             return self.worse(told);
         }
         let reading = Reading::of(&self.visible_files());
