@@ -7,7 +7,7 @@ use truelog_harness::progress::Progress;
 use truelog_harness::report::Report;
 use truelog_harness::subject::{
     Ack, Archived, Audit, Drive, Opened, Place, Plain, ReadAhead, Refusal, Run, Scrubbed, Sent, Stepped,
-    Subject, Watch,
+    Subject, Told, Watch,
 };
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
@@ -130,6 +130,10 @@ impl<const BUG: u8> Subject for Broken<BUG> {
 
     fn verify(&self, ack: &Ack) -> Result<Audit, Refusal> {
         self.0.verify(ack)
+    }
+
+    fn health(&self) -> Told {
+        self.0.health()
     }
 
     fn durable(&self) -> u64 {

@@ -69,7 +69,9 @@ fn audit_round(disk: &SimFs, log: &Log) -> Result<(), Error> {
 
 fn with_drives(disk: &SimFs, log: &Log) -> [PathBuf; 2] {
     let drives = [1, 2].map(|number| drive_dir(disk.log_dir(), number));
-    drives.each_ref().map(|drive| log.add_drive(drive, 0).expect("a drive"));
+    for drive in &drives {
+        log.add_drive(drive, 0).expect("a drive");
+    }
     drives
 }
 

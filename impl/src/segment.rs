@@ -239,15 +239,16 @@ impl Segment {
         self.file.sync_data().map_err(|source| Error::io(&self.path, source))
     }
 
-    /// Checks that the segment's path still leads to this file, and that it is long enough for a batch that
-    /// ends at `end`: what is synced into a file without a name is lost. A failure must poison.
+    /// Checks that the segment's path still leads to this file, and that it is as long as it was made, and long enough
+    /// for a batch that ends at `end`: what is synced into a file without a name is lost, and a file that was cut under
+    /// the writer grows again by what is written behind the cut. A failure must poison.
     pub(crate) fn check_place(&self, home: &Home, end: u64) -> Result<()> {
         let displaced = || Error::Displaced { path: self.path.clone() };
         let found = home.env.fs.metadata(&self.path).map_err(|source| match source.kind {
             IoKind::NotFound => displaced(),
             _ => Error::io(&self.path, source),
         })?;
-        if (found.device, found.inode) != (self.device, self.inode) || found.len < end {
+        if (found.device, found.inode) != (self.device, self.inode) || found.len < end.max(self.capacity) {
             return Err(displaced());
         }
         Ok(())

@@ -200,6 +200,11 @@ impl<S: Archived> Driver<S> {
             }
             ClientStep::Read { from, .. } => {
                 let read = self.log()?.read(*from);
+                let damaged =
+                    |one: &Result<Record, Refusal>| one.as_ref().is_err_and(|it| it.kind == Failure::Corrupt);
+                if read.iter().any(damaged) {
+                    self.harm.damage_named();
+                }
                 Ok(self.read(*from, read))
             }
             ClientStep::Inspect => {
@@ -261,7 +266,8 @@ impl<S: Archived> Driver<S> {
             (Some(log), Ended::Opened { state, unread }) => {
                 self.synced.store(state.next - 1, Ordering::Relaxed);
                 self.begin_life(log);
-                if !state.damage.is_empty() {
+                let met = unread.iter().any(|refusal| refusal.kind == Failure::Corrupt);
+                if met || !state.damage.is_empty() {
                     self.harm.damage_named();
                 }
                 let found = Found {
@@ -300,9 +306,6 @@ impl<S: Archived> Driver<S> {
             return Outcome::Failed(Failure::Io);
         }
         let count = records.len() as u64;
-        if self.log.is_some() && unread.iter().any(|refusal| refusal.kind == Failure::Corrupt) {
-            self.harm.damage_named();
-        }
         self.diary.note(Deed::Read { from, records, unread });
         Outcome::Read(count)
     }

@@ -74,7 +74,11 @@ fn file(engine: &Engine, ground: &Ground, end: u64, inodes: &mut Inodes) -> Resu
     };
     let known = *inodes.entry(ground.segment).or_insert(found.inode);
     // A file that has lost its last name while it is looked at is gone, too.
-    if found.kind != NodeKind::File || found.inode != known || found.len < end || found.links == 0 {
+    if found.kind != NodeKind::File
+        || found.inode != known
+        || found.len < end.max(ground.capacity)
+        || found.links == 0
+    {
         return gone(engine, ground.segment, Error::Displaced { path });
     }
     Ok(())

@@ -161,7 +161,7 @@ static TABLE: [Row; 17] = [
         "audit-late",
         Severity::Degrade,
         "no audit of everything has succeeded within twice its interval",
-        "Leave a writer with an auditor running, or run `truelog verify DIR`.",
+        "Leave a writer with its auditor running; `truelog verify DIR` reads everything at once, but records nothing.",
     ),
     row(
         "space-low",
