@@ -289,7 +289,7 @@ fn claim(facts: &Facts, claims: Option<&Claims>) -> Says {
         return Says::new(Unseen, "no claims are given: see --metrics, and `truelog audit logs`");
     };
     let (claimed, last) = (claims.get(Metric::DurableLsn), facts.next_lsn.saturating_sub(1));
-    let evidence = [format!("claimed durable: LSN {claimed}"), format!("found: LSN {last}")];
+    let evidence = [format!("claimed durable: LSN {claimed}"), format!("the last record found: LSN {last}")];
     if claims.log != facts.log {
         let of = format!("the claims are of log {}, this is log {}", claims.log, facts.log);
         return Says::new(Violated, "records are claimed of a log that is not here").by([of]);
