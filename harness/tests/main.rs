@@ -1,6 +1,7 @@
 //! One binary for every test of the harness.
 
 mod archive_order;
+mod assurance;
 mod background;
 mod concurrency;
 mod conformance;
@@ -12,6 +13,7 @@ mod house;
 mod litmus;
 mod process;
 mod process_errors;
+mod process_incident;
 mod process_loss;
 mod process_strace;
 mod regressions;

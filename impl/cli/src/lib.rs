@@ -13,6 +13,7 @@ mod drives;
 mod dump;
 mod explain;
 mod failure;
+mod incident;
 mod lines;
 mod logging;
 mod open;
@@ -76,6 +77,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Dump(args) => dump::run(args, cli.json, out),
         Command::Verify(args) => verify::run(args, cli.json, out),
         Command::Audit(args) => audit::run(args, cli.json, out),
+        Command::Incident(args) => incident::run(args, cli.json, out),
         Command::Drives(args) => drives::run(args, cli.json, out),
         Command::Compact(args) => archive::compact(args, cli.json, out),
         Command::Trim(args) => archive::trim(args, cli.json, out),
