@@ -27,6 +27,7 @@ pub(crate) struct Broken {
 /// Everything that the report cites.
 pub(crate) struct Evidence {
     pub(crate) logs: Vec<PathBuf>,
+    pub(crate) patterns: Option<PathBuf>,
     pub(crate) dir: PathBuf,
     pub(crate) scan: Scan,
     /// By artifact and what it lacks; `None` for what could not be held against anything.
@@ -64,8 +65,8 @@ impl Evidence {
             Ok(())
         })?;
         let files = list(args).map_err(|error| error.to_string());
-        let (logs, dir) = (args.logs.clone(), args.dir.clone());
-        Ok(Self { logs, dir, scan, broken, more_broken, lacks, files })
+        let (logs, patterns, dir) = (args.logs.clone(), args.patterns.clone(), args.dir.clone());
+        Ok(Self { logs, patterns, dir, scan, broken, more_broken, lacks, files })
     }
 
     /// `app.log:17`.

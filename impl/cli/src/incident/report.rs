@@ -50,7 +50,9 @@ impl Report<'_> {
 
     /// The command that shows the claims again.
     pub(super) fn audit(&self) -> String {
-        let logs: Vec<_> = self.evidence.logs.iter().map(|log| format!("--log {}", log.display())).collect();
+        let logs = self.evidence.logs.iter().map(|log| format!("--log {}", log.display()));
+        let patterns = self.evidence.patterns.iter().map(|path| format!("--patterns {}", path.display()));
+        let logs: Vec<_> = logs.chain(patterns).collect();
         format!("`truelog audit logs {} {}`", logs.join(" "), self.evidence.dir.display())
     }
 
