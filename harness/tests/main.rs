@@ -2,6 +2,7 @@
 
 mod archive_drives;
 mod archive_order;
+mod assurance;
 mod background;
 mod concurrency;
 mod conformance;
@@ -17,6 +18,7 @@ mod litmus;
 mod metrics;
 mod process;
 mod process_errors;
+mod process_incident;
 mod process_loss;
 mod process_strace;
 mod regressions;

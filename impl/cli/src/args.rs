@@ -2,6 +2,7 @@
 
 mod archive;
 mod audit;
+mod incident;
 mod watch;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use archive::{AddDrive, Drives, DrivesWhat, RebuildManifest, RemoveDrive, Scrub, Trim};
 pub use audit::{Audit, AuditWhat, Logs};
+pub use incident::Incident;
 pub use watch::Watch;
 
 /// Keeps a write-ahead log: records go in, receipts come out, and a receipt is printed only once it is true.
@@ -120,6 +122,15 @@ Examples:
 Example:
   truelog audit logs --log app.log /srv/orders")]
     Audit(Audit),
+
+    /// Write the report of an incident, in thirteen sections, from logs and artifacts. Takes no lock and writes nothing
+    /// but the report.
+    #[command(after_help = "\
+Each statement names what it rests on; what is not proven is UNSAFE or UNKNOWN. Exit codes are those of `audit logs`.
+
+Example:
+  truelog incident --log app.log /srv/orders --out report.md")]
+    Incident(Incident),
 
     /// Show, add and remove the drives of the log's archive.
     #[command(after_help = "\

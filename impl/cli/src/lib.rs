@@ -15,6 +15,7 @@ mod dump;
 mod explain;
 mod exposition;
 mod failure;
+mod incident;
 mod lines;
 mod logging;
 mod metrics_file;
@@ -80,6 +81,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Dump(args) => dump::run(args, cli.json, out),
         Command::Verify(args) => verify::run(args, cli.json, out),
         Command::Audit(args) => audit::run(args, cli.json, out),
+        Command::Incident(args) => incident::run(args, cli.json, out),
         Command::Drives(args) => drives::run(args, cli.json, out),
         Command::Compact(args) => archive::compact(args, cli.json, out),
         Command::Trim(args) => archive::trim(args, cli.json, out),

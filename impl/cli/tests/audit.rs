@@ -142,20 +142,21 @@ fn what_no_line_claims_is_told_by_ranges_and_is_no_failure() {
 #[test]
 fn a_segment_that_is_gone_or_cut_or_replaced_or_flipped_is_found_with_its_claims() {
     type Break = fn(&Path);
-    let breaks: [(Break, &str); 5] = [
-        (|log| fs::remove_file(log.join("segment-0000000002")).unwrap(), "there is no such file"),
+    let breaks: [(Break, &[&str]); 5] = [
+        (|log| fs::remove_file(log.join("segment-0000000002")).unwrap(), &["there is no such file"]),
         (
             |log| fs::rename(log.join("segment-0000000002"), log.join("moved")).unwrap(),
-            "there is no such file",
+            &["there is no such file"],
         ),
-        (|log| fs::write(log.join("segment-0000000002"), "").unwrap(), "the file has 0 bytes"),
+        (|log| fs::write(log.join("segment-0000000002"), "").unwrap(), &["the file has 0 bytes"]),
+        // The first segment of an open is the shortest.
         (
             |log| {
                 assert!(fs::copy(log.join("segment-0000000001"), log.join("segment-0000000002")).unwrap() > 0)
             },
-            "are damaged",
+            &["damaged", "the file has 65536 bytes"],
         ),
-        (|log| flip(&log.join("segment-0000000002"), 4096 + 200), "are damaged"),
+        (|log| flip(&log.join("segment-0000000002"), 4096 + 200), &["are damaged"]),
     ];
     for (number, (damage, why)) in breaks.into_iter().enumerate() {
         let given = Given::with_log("json");
@@ -165,7 +166,8 @@ fn a_segment_that_is_gone_or_cut_or_replaced_or_flipped_is_found_with_its_claims
         assert!(!told.is_empty() && summary["verified"].as_u64().unwrap() + told.len() as u64 == claims);
         for it in &told {
             assert_eq!(it["artifact"], "segment-0000000002", "{number}: {it}");
-            assert!(it["why"].as_str().unwrap().contains(why), "{number}: {it}");
+            let said = it["why"].as_str().unwrap();
+            assert!(why.iter().any(|why| said.contains(why)), "{number}: {it}");
         }
     }
 }

@@ -65,11 +65,7 @@ pub(crate) fn run(args: &Audit, json: bool, out: &mut dyn Write) -> Result<(), F
     let AuditWhat::Logs(args) = &args.what;
     let scan = Scan::run(args, &mut |logs, complaint| tell(logs, complaint, json, out))?;
     let outcome = conclude(args, &scan.tally);
-    let verdict = match &outcome {
-        Ok(()) => "holds",
-        Err(Failure::FalseClaim { .. }) => "violated",
-        Err(_) => "incomplete",
-    };
+    let verdict = verdict(&outcome);
     let log = scan.judge.view().map(|view| view.log().to_string());
     let unclaimed = scan.unclaimed();
     if json {
@@ -97,6 +93,15 @@ fn tell(logs: &[PathBuf], complaint: &Complaint<'_>, json: bool, out: &mut dyn W
         return output::json(out, &Shown { verdict, lack: *lack, log, line: at.line, claim, artifact, why });
     }
     output::line(out, &format!("{}  {}  {}: {why}", verdict.to_uppercase(), at.text(logs), claim.text()))
+}
+
+/// In one word.
+pub(crate) const fn verdict(outcome: &Result<(), Failure>) -> &'static str {
+    match outcome {
+        Ok(()) => "holds",
+        Err(Failure::FalseClaim { .. }) => "violated",
+        Err(_) => "incomplete",
+    }
 }
 
 /// The failure that goes with what was found.

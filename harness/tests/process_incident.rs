@@ -1,0 +1,117 @@
+//! The report of an incident, as the operator's command writes it: for the incident itself, and for a log that holds.
+
+use std::fs;
+use std::path::Path;
+
+use super::process::{place, program};
+
+/// The headings, in the order that the report must have.
+const SECTIONS: [&str; 13] = [
+    "Failure Map",
+    "Hypotheses (Ranked)",
+    "Triage Checks",
+    "Findings / Root Cause",
+    "Fix",
+    "Verification",
+    "Failure Mode Enumeration",
+    "Required Invariants",
+    "Detection & Observability Design",
+    "Verification & Audit Strategy",
+    "Optimal System Architecture",
+    "Immediate Actions vs Long-Term Redesign",
+    "Residual Risks",
+];
+
+const PATTERNS: &str = r"
+claim B/append_packet {path} wal append_packet path=(?<path>\S+) offset=(?<offset>\d+) len=(?<len>\d+)
+count A/received - packet received
+";
+
+/// Runs `incident` in `place`; it must end with `exit`. Each statement must rest on something.
+#[track_caller]
+fn report(place: &Path, args: &[&str], exit: i32) -> String {
+    let output = program().command().arg("incident").args(args).current_dir(place).output().unwrap();
+    assert_eq!(output.status.code(), Some(exit), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let heads: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let expected: Vec<_> = (1..).zip(SECTIONS).map(|(number, name)| format!("{number}. {name}")).collect();
+    assert_eq!(heads, expected);
+    for line in text.lines().filter(|line| line.starts_with("- ")) {
+        let cites = line.ends_with(']')
+            || line.contains("UNKNOWN")
+            || line.contains(" [")
+            || line.contains("none was found")
+            || line.contains("nothing was found")
+            || line.contains("by this audit");
+        assert!(cites, "rests on nothing: {line}");
+    }
+    text
+}
+
+/// A report without what differs from run to run.
+fn plain(text: &str, log: &str) -> String {
+    let minute = |word: &str| word.len() == 16 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
+    let words = text.split(' ').map(|word| if minute(word) { "MINUTE" } else { word });
+    words.collect::<Vec<_>>().join(" ").replace(log, "LOG")
+}
+
+#[test]
+fn the_report_of_the_incident_says_what_is_known_and_nothing_else() {
+    let place = place();
+    fs::create_dir(place.path().join("wal")).unwrap();
+    fs::write(place.path().join("wal/0001.wal"), vec![1; 200]).unwrap();
+    fs::write(place.path().join("patterns"), PATTERNS).unwrap();
+    let mut text = String::new();
+    for (at, path) in (0..).zip(["0001.wal", "0001.wal", "0002.wal", "0002.wal", "0002.wal"]) {
+        let offset = if path == "0001.wal" { at * 100 } else { (at - 2) * 100 };
+        text += &format!("1999-12-31T03:1{at}:00Z INFO packet received\n");
+        text +=
+            &format!("1999-12-31T03:1{at}:00Z INFO wal append_packet path={path} offset={offset} len=100\n");
+    }
+    fs::write(place.path().join("app.log"), text).unwrap();
+    let args = ["--log", "app.log", "--patterns", "patterns", "wal"];
+    let text = report(place.path(), &args, 1);
+    insta::assert_snapshot!(text);
+    // In a file it is the same.
+    let output = program()
+        .command()
+        .arg("incident")
+        .args(args)
+        .args(["--out", "report.md"])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert_eq!(fs::read_to_string(place.path().join("report.md")).unwrap(), text);
+}
+
+#[test]
+fn the_report_of_a_log_that_holds_calls_nothing_unsafe() {
+    let place = place();
+    let log = place.path().join("log");
+    program().create(&log, &["--segment-size", "131072", "--max-batch-bytes", "4096"]).unwrap();
+    fs::write(place.path().join("input"), "1\n2\n3\n").unwrap();
+    let output = program()
+        .command()
+        .args(["append", "log", "--log-format", "json"])
+        .current_dir(place.path())
+        .stdin(fs::File::open(place.path().join("input")).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    fs::write(place.path().join("app.log"), output.stderr).unwrap();
+    let text = report(place.path(), &["--log", "app.log", "log"], 0);
+    let stat =
+        program().command().args(["stat", "log", "--json"]).current_dir(place.path()).output().unwrap();
+    let stat: serde_json::Value = serde_json::from_slice(&stat.stdout).unwrap();
+    insta::assert_snapshot!(plain(&text, stat["log"].as_str().unwrap()));
+    assert!(!text.split("\n## ").skip(1).any(|section| section.contains("UNSAFE")), "{text}");
+    // And of the same log with a segment gone: the segment is named, and the log's own damage.
+    fs::remove_file(log.join("segment-0000000001")).unwrap();
+    let text = report(place.path(), &["--log", "app.log", "log"], 1);
+    assert!(
+        text.contains("UNSAFE: segment-0000000001: there is no such file; 1 claims [app.log:1 to app.log:1]"),
+        "{text}"
+    );
+    assert!(text.contains("it is missing"), "{text}");
+}

@@ -1,0 +1,122 @@
+//! What is known: the claims and what became of them, the directory, and the log in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use truelog::Inspection;
+
+use crate::args::Logs;
+use crate::audit::judge::Lack;
+use crate::audit::scan::{Complaint, Label, Scan};
+use crate::audit::source::At;
+use crate::audit::stage::Stage;
+use crate::failure::Failure;
+
+/// How many broken artifacts, and how many files of the directory, are named.
+pub(crate) const NAMED: usize = 20;
+
+/// Claims on one artifact that do not hold.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) why: String,
+    pub(crate) claims: u64,
+    pub(crate) first: At,
+    pub(crate) last: At,
+}
+
+/// Everything that the report cites.
+pub(crate) struct Evidence {
+    pub(crate) logs: Vec<PathBuf>,
+    pub(crate) patterns: Option<PathBuf>,
+    pub(crate) dir: PathBuf,
+    pub(crate) scan: Scan,
+    /// By artifact and what it lacks; `None` for what could not be held against anything.
+    pub(crate) broken: BTreeMap<(String, Option<Lack>), Broken>,
+    /// Claims on artifacts that are not among these.
+    pub(crate) more_broken: u64,
+    /// Violated claims, by what the artifact lacks.
+    pub(crate) lacks: BTreeMap<Lack, u64>,
+    /// The directory's names with their lengths in bytes, or why they are not known.
+    pub(crate) files: Result<Vec<(String, u64)>, String>,
+}
+
+impl Evidence {
+    /// Gathers it. Takes no lock and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Scan::run`].
+    pub(crate) fn gather(args: &Logs) -> Result<Self, Failure> {
+        let mut broken: BTreeMap<_, Broken> = BTreeMap::new();
+        let (mut more_broken, mut lacks) = (0, BTreeMap::new());
+        let scan = Scan::run(args, &mut |_, complaint| {
+            let Complaint { at, claim, lack, why } = complaint;
+            if let Some(lack) = lack {
+                *lacks.entry(*lack).or_default() += 1;
+            }
+            let key = (claim.artifact().unwrap_or_else(|| "no artifact".to_owned()), *lack);
+            if broken.len() >= NAMED && !broken.contains_key(&key) {
+                more_broken += 1;
+                return Ok(());
+            }
+            let new = Broken { why: (*why).to_owned(), claims: 0, first: *at, last: *at };
+            let known = broken.entry(key).or_insert(new);
+            known.claims += 1;
+            known.last = *at;
+            Ok(())
+        })?;
+        let files = list(args).map_err(|error| error.to_string());
+        let (logs, patterns, dir) = (args.logs.clone(), args.patterns.clone(), args.dir.clone());
+        Ok(Self { logs, patterns, dir, scan, broken, more_broken, lacks, files })
+    }
+
+    /// `app.log:17`.
+    pub(crate) fn at(&self, at: At) -> String {
+        at.text(&self.logs)
+    }
+
+    /// The log in the directory.
+    pub(crate) fn view(&self) -> Option<&Inspection> {
+        self.scan.judge.view()
+    }
+
+    /// How many violated claims lack this.
+    pub(crate) fn lacking(&self, lack: Lack) -> u64 {
+        self.lacks.get(&lack).copied().unwrap_or(0)
+    }
+
+    /// Claims that were held against an artifact, and hold.
+    pub(crate) fn holding(&self) -> u64 {
+        let tally = &self.scan.tally;
+        tally.verified + tally.unvouched + tally.by_name
+    }
+
+    /// What is counted of a stage.
+    pub(crate) fn of_stage(&self, stage: Stage) -> impl Iterator<Item = &Label> {
+        self.scan.labels.iter().filter(move |label| label.stage == Some(stage) && label.lines > 0)
+    }
+
+    /// An event of the log's own, or what a pattern of that name counts.
+    pub(crate) fn event(&self, name: &str) -> Option<&Label> {
+        self.scan.labels.iter().find(|label| label.name == name && label.lines > 0)
+    }
+
+    /// Where a label was seen: `app.log:2 to app.log:38`.
+    pub(crate) fn span(&self, label: &Label) -> String {
+        match label.seen {
+            Some((first, last)) if first == last => self.at(first),
+            Some((first, last)) => format!("{} to {}", self.at(first), self.at(last)),
+            None => String::new(),
+        }
+    }
+}
+
+fn list(args: &Logs) -> std::io::Result<Vec<(String, u64)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&args.dir)? {
+        let entry = entry?;
+        let len = entry.metadata().map_or(0, |found| found.len());
+        files.push((entry.file_name().to_string_lossy().into_owned(), len));
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,169 @@
+//! What may have happened, ranked by likelihood times impact. The likelihood follows from the evidence alone.
+
+use super::evidence::Evidence;
+use crate::audit::judge::Lack;
+
+/// How well a hypothesis goes with the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Likelihood {
+    /// The evidence contradicts it.
+    Disproved = 0,
+    /// Nothing speaks for it, and nothing against it.
+    Unknown = 1,
+    /// The evidence goes with it, and with others.
+    Fits = 2,
+    /// The evidence shows just this.
+    Shown = 3,
+}
+
+/// What may have happened.
+pub(crate) struct Hypothesis {
+    pub(crate) what: &'static str,
+    pub(crate) likelihood: Likelihood,
+    /// 3 for records that are lost, 2 for records that may be, 1 for less.
+    pub(crate) impact: u8,
+    pub(crate) fits: String,
+    pub(crate) disproof: &'static str,
+    pub(crate) check: &'static str,
+    /// The check's result, with its artifact; `None` where it was not run.
+    pub(crate) result: Option<String>,
+}
+
+/// `Shown` or `Fits` if so, else as given.
+const fn if_so(so: bool, then: Likelihood, otherwise: Likelihood) -> Likelihood {
+    if so { then } else { otherwise }
+}
+
+/// All of them, the most pressing first.
+pub(crate) fn ranked(evidence: &Evidence) -> Vec<Hypothesis> {
+    let mut all: Vec<_> = of_place(evidence).into_iter().chain(of_cause(evidence)).collect();
+    all.sort_by_key(|it| std::cmp::Reverse(it.likelihood as u8 * it.impact));
+    all
+}
+
+/// Those that the directory speaks about.
+fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
+    use Likelihood::{Disproved, Fits, Unknown};
+    let (missing, short) = (evidence.lacking(Lack::Missing), evidence.lacking(Lack::Short));
+    let (damaged, other) = (evidence.lacking(Lack::Damaged), evidence.lacking(Lack::Other));
+    let holding = evidence.holding();
+    let clean = evidence.scan.tally.violated == 0;
+    let names = match &evidence.files {
+        Ok(files) => format!("{} names in the directory", files.len()),
+        Err(why) => format!("the directory cannot be listed: {why}"),
+    };
+    let result = |count: u64, what: &str| Some(format!("{count} claims on artifacts that are {what}"));
+    let otherwise = if clean { Disproved } else { Unknown };
+    [
+        Hypothesis {
+            what: "The line was written before, or without, the write that it speaks of.",
+            likelihood: if_so(missing + short > 0, Fits, otherwise),
+            impact: 3,
+            fits: format!("{} claims on artifacts that are missing or too short", missing + short),
+            disproof: "The artifact of each claim is found, byte for byte, under another name.",
+            check: "`strace -f -e trace=openat,pwrite64,fdatasync,rename` of the writer: no write and sync before the line",
+            result: None,
+        },
+        Hypothesis {
+            what: "The writer writes elsewhere: another directory or volume than the one looked at.",
+            likelihood: if_so(holding > 0, Disproved, if_so(missing > 0, Fits, otherwise)),
+            impact: 2,
+            fits: "every claim that was held against the directory fails".to_owned(),
+            disproof: "One claim that holds in this directory.",
+            check: "`truelog audit logs` on this directory: does any claim hold?",
+            result: Some(format!("{holding} claims hold; {names}")),
+        },
+        Hypothesis {
+            what: "The artifact was removed, renamed or replaced behind the claim.",
+            likelihood: if_so(missing + other > 0, Fits, otherwise),
+            impact: 3,
+            fits: format!("{} claims on artifacts that are missing or other than claimed", missing + other),
+            disproof: "The audit of each line as it is written finds the artifact missing already then.",
+            check: "list the directory, and look for the artifact under another name",
+            result: Some(names.clone()),
+        },
+        Hypothesis {
+            what: "The artifact was cut, or its end was never synced.",
+            likelihood: if_so(short > 0, Fits, if_so(clean, Disproved, Unknown)),
+            impact: 3,
+            fits: format!("{short} claims on artifacts that are too short"),
+            disproof: "No artifact is shorter than what is claimed of it.",
+            check: "hold the length of each artifact against its claims",
+            result: result(short, "too short"),
+        },
+        Hypothesis {
+            what: "The bytes were damaged at rest.",
+            likelihood: if_so(damaged > 0, Fits, if_so(evidence.view().is_some(), Disproved, Unknown)),
+            impact: 3,
+            fits: format!("{damaged} claims on artifacts whose bytes are damaged"),
+            disproof: "Every checksum holds.",
+            check: "`truelog verify DIR`, which reads every byte; of another system's files nothing says what they should hold",
+            result: evidence.view().and(result(damaged, "damaged")),
+        },
+    ]
+}
+
+/// Those that the lines speak about.
+fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
+    use Likelihood::{Disproved, Fits, Shown, Unknown};
+    let seen = |name: &str| {
+        evidence
+            .event(name)
+            .map(|label| format!("{} lines \"{name}\" [{}]", label.lines, evidence.span(label)))
+    };
+    let clean = evidence.scan.tally.violated == 0;
+    let failed = seen("poisoned").or_else(|| seen("no space"));
+    let restarted = seen("opened").or_else(|| seen("recovery row"));
+    let back = evidence.scan.back.map(|(at, count)| {
+        format!("{count} lines are older than the line before them, the first is {}", evidence.at(at))
+    });
+    let none = |what: &str| Some(format!("no line {what}"));
+    [
+        Hypothesis {
+            what: "A write or a sync failed, and the writer went on.",
+            likelihood: if_so(clean, Disproved, if_so(failed.is_some(), Fits, Unknown)),
+            impact: 3,
+            fits: failed.clone().unwrap_or_else(|| "nothing in the logs speaks for it".to_owned()),
+            disproof: "No call fails before the first false claim (kernel log, strace).",
+            check: "look for failures in the logs, and for I/O errors in the kernel's log (`dmesg`)",
+            result: failed.or_else(|| {
+                none("\"poisoned\" or \"no space\" in the logs; the kernel's log was not looked at")
+            }),
+        },
+        Hypothesis {
+            what: "A crash took what was written and never synced, or a name that was never synced.",
+            likelihood: if_so(clean, Disproved, if_so(restarted.is_some(), Fits, Unknown)),
+            impact: 3,
+            fits: restarted.clone().unwrap_or_else(|| "nothing in the logs speaks for it".to_owned()),
+            disproof: "The machine and the writer ran without a break since the first false claim.",
+            check: "`last -x reboot`, and the lines \"opened\" behind the first false claim",
+            result: restarted
+                .or_else(|| none("\"opened\" or \"recovery row\"; they are logged at DEBUG only")),
+        },
+        Hypothesis {
+            what: "A clean-up removed the artifact on purpose, and no pattern says so.",
+            likelihood: if_so(
+                evidence.view().is_some() || evidence.lacking(Lack::Missing) == 0,
+                Disproved,
+                Unknown,
+            ),
+            impact: 1,
+            fits: "a missing file of another system may have been released".to_owned(),
+            disproof: "A release of the artifact is logged, or is known never to happen.",
+            check: "add a pattern of the kind `release`, and audit again",
+            result: Some(format!(
+                "{} claims are on artifacts that are known to have been removed",
+                evidence.scan.tally.trimmed
+            )),
+        },
+        Hypothesis {
+            what: "Time went back: the lines' order is not what happened.",
+            likelihood: if_so(back.is_some(), Shown, Disproved),
+            impact: 1,
+            fits: back.clone().unwrap_or_else(|| "no line is older than the line before it".to_owned()),
+            disproof: "No line of a log is older than the line before it.",
+            check: "compare the times of neighbouring lines, by the minute",
+            result: back.or_else(|| none("is older than the line before it")),
+        },
+    ]
+}

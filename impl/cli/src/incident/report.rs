@@ -1,0 +1,343 @@
+//! The report: thirteen sections, in order, each statement with the artifact that it rests on.
+
+use std::fmt::Write;
+
+use super::evidence::{Evidence, NAMED};
+use super::hypotheses::{self, Likelihood};
+use super::standing;
+use crate::audit;
+use crate::audit::judge::Lack;
+use crate::audit::scan::Found;
+use crate::audit::stage::Stage;
+
+/// How many rows of counts by time are shown.
+const ROWS: usize = 40;
+
+/// A report under way. What cannot be written to memory is not written.
+pub(super) struct Report<'a> {
+    pub(super) evidence: &'a Evidence,
+    text: String,
+}
+
+impl Report<'_> {
+    /// A line.
+    pub(super) fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// A list's entry, with what it rests on.
+    pub(super) fn say(&mut self, text: &str, cites: &str) {
+        let _ = writeln!(self.text, "- {text} [{cites}]");
+    }
+
+    /// A row of a table.
+    pub(super) fn row(&mut self, cells: &[&str]) {
+        let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
+        let _ = writeln!(self.text, "| {} |", cells.join(" | "));
+    }
+
+    /// The head of a table.
+    pub(super) fn head(&mut self, cells: &[&str]) {
+        self.row(cells);
+        self.row(&vec!["---"; cells.len()]);
+    }
+
+    /// The head of a section.
+    pub(super) fn section(&mut self, number: u8, name: &str) {
+        let _ = writeln!(self.text, "\n## {number}. {name}\n");
+    }
+
+    /// The command that shows the claims again.
+    pub(super) fn audit(&self) -> String {
+        let logs = self.evidence.logs.iter().map(|log| format!("--log {}", log.display()));
+        let patterns = self.evidence.patterns.iter().map(|path| format!("--patterns {}", path.display()));
+        let logs: Vec<_> = logs.chain(patterns).collect();
+        format!("`truelog audit logs {} {}`", logs.join(" "), self.evidence.dir.display())
+    }
+
+    fn found(&self, found: &Found) -> String {
+        let time = found.time.map_or(String::new(), |time| format!("{} ", String::from_utf8_lossy(&time)));
+        format!("{time}{} [{}]", found.claim.text(), self.evidence.at(found.at))
+    }
+}
+
+/// Writes it.
+pub(super) fn write(evidence: &Evidence, verdict: &str) -> String {
+    let mut report = Report { evidence, text: String::new() };
+    report.line(&format!("# Incident report: {}", evidence.dir.display()));
+    report.line("");
+    report.line(&format!(
+        "Verdict: **{verdict}**. Every statement names in brackets what it rests on: a line of a log, a file, or a \
+         command. UNSAFE: contradicted by an artifact. UNKNOWN: nothing that was looked at proves it or disproves it."
+    ));
+    failure_map(&mut report);
+    hypotheses(&mut report);
+    triage(&mut report);
+    findings(&mut report);
+    standing::fix(&mut report);
+    standing::verification(&mut report);
+    modes(&mut report);
+    standing::invariants(&mut report);
+    standing::detection(&mut report);
+    standing::strategy(&mut report);
+    standing::architecture(&mut report);
+    standing::actions(&mut report);
+    standing::risks(&mut report);
+    report.text
+}
+
+fn failure_map(report: &mut Report<'_>) {
+    let evidence = report.evidence;
+    let tally = &evidence.scan.tally;
+    report.section(1, "Failure Map");
+    report.head(&["stage", "expected", "observed", "state"]);
+    for stage in Stage::all() {
+        let observed: Vec<_> = evidence
+            .of_stage(stage)
+            .map(|label| {
+                let violated =
+                    if label.claims { format!(", {} violated", label.violated) } else { String::new() };
+                format!("{}: {} lines{violated} [{}]", label.name, label.lines, evidence.span(label))
+            })
+            .collect();
+        let claims = evidence.of_stage(stage).any(|label| label.claims);
+        let violated = evidence.of_stage(stage).any(|label| label.violated > 0);
+        let (expected, state) = match (claims, violated) {
+            (_, true) => ("each claim has its artifact", "UNSAFE"),
+            (true, false) if tally.unverifiable == 0 => {
+                ("each claim has its artifact", "no claim is violated")
+            }
+            (true, false) => ("each claim has its artifact", "UNKNOWN: some claims could not be held"),
+            (false, false) => ("not stated by a pattern", "UNKNOWN"),
+        };
+        let seen = if observed.is_empty() { "no line speaks of it".to_owned() } else { observed.join("; ") };
+        report.row(&[&stage.to_string(), expected, &seen, state]);
+    }
+    report.line("");
+    let audit = report.audit();
+    report.say(audit::sums(tally).trim(), &audit);
+    for ((artifact, lack), broken) in &evidence.broken {
+        let word = if lack.is_some() { "UNSAFE" } else { "UNKNOWN" };
+        let span = format!("{} to {}", evidence.at(broken.first), evidence.at(broken.last));
+        report.say(&format!("{word}: {artifact}: {}; {} claims", broken.why, broken.claims), &span);
+    }
+    if evidence.more_broken > 0 {
+        report.say(
+            &format!(
+                "and {} claims on further artifacts (the first {NAMED} are named)",
+                evidence.more_broken
+            ),
+            &audit,
+        );
+    }
+    let (good, bad) = (evidence.scan.good.as_ref(), evidence.scan.bad.as_ref());
+    let good = good.map_or("UNKNOWN: no claim before it holds".to_owned(), |good| report.found(good));
+    report.line(&format!("- Last known good: {good}"));
+    let bad = bad.map_or("none was found".to_owned(), |bad| report.found(bad));
+    report.line(&format!("- First known bad: {bad}"));
+    if let Some(again) = &evidence.scan.good_again {
+        report.line(&format!("- A claim holds again behind that: {}", report.found(again)));
+    }
+    let severity = match (tally.violated, tally.unverifiable) {
+        (0, 0) if tally.claims > 0 => "no breach of integrity was found",
+        (0, _) => "UNKNOWN: not every claim could be held against an artifact",
+        _ => "a breach of data integrity: what was called durable is not there",
+    };
+    report.say(&format!("Severity: {severity}"), &audit);
+    let health = if tally.violated > 0 {
+        "Health was misrepresented: the log's lines say that something is durable, and it is not"
+    } else {
+        "Whether health was misrepresented is UNKNOWN beyond the claims that were held"
+    };
+    report.say(health, &audit);
+}
+
+fn hypotheses(report: &mut Report<'_>) {
+    report.section(2, "Hypotheses (Ranked)");
+    report.line("Rank is likelihood (0 disproved, 1 unknown, 2 fits, 3 shown) times impact (1 to 3).\n");
+    report.head(&[
+        "rank",
+        "hypothesis",
+        "why it fits",
+        "what would disprove it",
+        "the fastest check",
+        "its result",
+    ]);
+    for it in hypotheses::ranked(report.evidence) {
+        let rank = it.likelihood as u8 * it.impact;
+        let fits = match it.likelihood {
+            Likelihood::Disproved => "it does not: the result contradicts it".to_owned(),
+            Likelihood::Unknown => format!("UNKNOWN; {}", it.fits),
+            _ => it.fits,
+        };
+        let result = it.result.unwrap_or_else(|| "not run: UNKNOWN".to_owned());
+        report.row(&[&rank.to_string(), it.what, &fits, it.disproof, it.check, &result]);
+    }
+}
+
+fn triage(report: &mut Report<'_>) {
+    let evidence = report.evidence;
+    report.section(3, "Triage Checks");
+    let audit = report.audit();
+    report.say(audit::left(evidence.scan.unclaimed().as_ref()).trim(), &audit);
+    match &evidence.files {
+        Ok(files) => {
+            let dir = evidence.dir.display().to_string();
+            report.say(&format!("the directory has {} names", files.len()), &format!("`ls -l {dir}`"));
+            for (name, len) in files.iter().take(NAMED) {
+                report.line(&format!("  - `{name}`, {len} bytes"));
+            }
+            if files.len() > NAMED {
+                report.line(&format!("  - and {} more", files.len() - NAMED));
+            }
+        }
+        Err(why) => report.say(
+            &format!("UNSAFE: the directory cannot be listed: {why}"),
+            &evidence.dir.display().to_string(),
+        ),
+    }
+    of_log(report);
+    let torn = format!(
+        "{} lines are cut, {} claims could not be held",
+        evidence.scan.tally.torn, evidence.scan.tally.unverifiable
+    );
+    report.say(&format!("contract of the lines: {torn}"), &audit);
+    report.say("retries, partial failures and the orchestrator's state: UNKNOWN beyond the lines of stage G in section 1", &audit);
+    let rows: Vec<_> = evidence.scan.times.counts().collect();
+    if rows.is_empty() {
+        report.say("counts by time: UNKNOWN: no line that was counted has a time", &audit);
+        return;
+    }
+    report.line("");
+    report.head(&[evidence.scan.times.grain(), "what", "lines", "violated"]);
+    for (time, label, count) in rows.iter().take(ROWS) {
+        let name = evidence.scan.labels.get(*label).map_or("", |label| &label.name);
+        report.row(&[time, name, &count.lines.to_string(), &count.violated.to_string()]);
+    }
+    report.line("");
+    let rest = rows.len().saturating_sub(ROWS);
+    report.say(
+        &format!("{rest} rows are left out; {} counted lines have no time", evidence.scan.times.untimed),
+        &audit,
+    );
+}
+
+/// What recovery would find, and the drives.
+fn of_log(report: &mut Report<'_>) {
+    let Some(view) = report.evidence.view() else {
+        report.say(
+            "no log of truelog is in the directory: what its files should hold is UNKNOWN",
+            &report.evidence.dir.display().to_string(),
+        );
+        return;
+    };
+    let cite = format!("`truelog stat {}`", report.evidence.dir.display());
+    let last = view.next().prev();
+    report.say(
+        &format!(
+            "log {}: first LSN {}, next LSN {}, vouched up to {}",
+            view.log(),
+            view.first(),
+            view.next(),
+            view.vouched().min(last)
+        ),
+        &cite,
+    );
+    report.say(
+        &format!(
+            "{} segments, {} runs, {} bytes of a torn tail",
+            view.segments().len(),
+            view.runs().len(),
+            view.torn_bytes()
+        ),
+        &cite,
+    );
+    for row in view.rows() {
+        report.say(&format!("recovery row {row:?}"), &cite);
+    }
+    for damage in view.damage().iter().take(NAMED) {
+        report.say(&format!("UNSAFE: {}", damage.error), &cite);
+    }
+    for loss in view.losses().iter().take(NAMED) {
+        report.say(&format!("records {loss} were given up"), &cite);
+    }
+    for drive in view.drives() {
+        let state = crate::drives::Drive::new(&drive, view.runs());
+        let word = if state.serves() { "" } else { "UNSAFE: " };
+        report.say(
+            &format!("{word}{}", state.text()),
+            &format!("`truelog drives {}`", report.evidence.dir.display()),
+        );
+    }
+}
+
+fn findings(report: &mut Report<'_>) {
+    let evidence = report.evidence;
+    let audit = report.audit();
+    report.section(4, "Findings / Root Cause");
+    let tally = &evidence.scan.tally;
+    let sentence = if tally.violated > 0 {
+        format!(
+            "{} of {} claims of durability have no artifact that bears them out",
+            tally.violated, tally.claims
+        )
+    } else {
+        format!("no violated claim was found among {} claims", tally.claims)
+    };
+    report.say(&sentence, &audit);
+    let shown: Vec<_> =
+        hypotheses::ranked(evidence).into_iter().filter(|it| it.likelihood >= Likelihood::Fits).collect();
+    report.line("- Root cause: UNKNOWN. The evidence says that, where and since when; it does not say why.");
+    for it in &shown {
+        report.line(&format!("  - goes with the evidence: {} ({})", it.what, it.fits));
+    }
+    let introduced = match (&evidence.scan.good, &evidence.scan.bad) {
+        (_, None) => "nothing was found that was introduced".to_owned(),
+        (None, Some(bad)) => format!("introduced: at or before {}", report.found(bad)),
+        (Some(good), Some(bad)) => {
+            format!("introduced: behind {}, at or before {}", report.found(good), report.found(bad))
+        }
+    };
+    report.line(&format!("- Timeline: {introduced}"));
+    report.line("- Detected: by this audit. Whether anybody noticed before, and why not: UNKNOWN.");
+    report.say("Evidence bundle: the logs, the directory and the pattern file, as they were read", &audit);
+}
+
+fn modes(report: &mut Report<'_>) {
+    let evidence = report.evidence;
+    let audit = report.audit();
+    report.section(7, "Failure Mode Enumeration");
+    report.head(&["mode", "found", "what was not looked at"]);
+    let count = |lack| evidence.lacking(lack).to_string();
+    let unseen = evidence
+        .scan
+        .unclaimed()
+        .map_or("UNKNOWN".to_owned(), |left| format!("{} records were never claimed", left.records));
+    for (mode, found, blind) in [
+        ("lost", count(Lack::Missing), format!("packets that no line speaks of; {unseen}")),
+        (
+            "partly persisted",
+            count(Lack::Short),
+            "bytes of other systems' files inside their length: UNKNOWN".to_owned(),
+        ),
+        (
+            "corrupted",
+            count(Lack::Damaged),
+            format!("{} claims hold by name and length only: UNKNOWN", evidence.scan.tally.by_name),
+        ),
+        ("duplicated", "UNKNOWN".to_owned(), "a claim says nothing about its packet's identity".to_owned()),
+        (
+            "misattributed",
+            count(Lack::Other),
+            "streams and sequence numbers: `truelog verify --receipts` holds them".to_owned(),
+        ),
+    ] {
+        report.row(&[mode, &found, &blind]);
+    }
+    report.line("");
+    report.say(
+        "crashes, full disks and adversarial timing leave no line by themselves: UNKNOWN from logs alone",
+        &audit,
+    );
+}
