@@ -118,6 +118,13 @@ impl Invariant {
         }
     }
 
+    /// Whether a trace can show it broken. A trace's lines are calls and what becomes of the disk; what a log says of itself
+    /// has none, so that mutants of the engine show those two.
+    #[must_use]
+    pub const fn is_shown_by_traces(self) -> bool {
+        !matches!(self, Self::HealthTellsTruth | Self::BooksBalance)
+    }
+
     /// Whether a check exists that can see it broken. The list is pinned by a test.
     #[must_use]
     pub const fn status(self) -> Status {

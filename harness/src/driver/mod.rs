@@ -208,15 +208,7 @@ impl<S: Archived> Driver<S> {
                 self.tickets.clear();
                 log.close().map(|()| Outcome::Done)
             }
-            ClientStep::Read { from, .. } => {
-                let read = self.log()?.read(*from);
-                let damaged =
-                    |one: &Result<Record, Refusal>| one.as_ref().is_err_and(|it| it.kind == Failure::Corrupt);
-                if read.iter().any(damaged) {
-                    self.harm.damage_named();
-                }
-                Ok(self.read(*from, read))
-            }
+            ClientStep::Read { from, .. } => self.read_on(*from),
             ClientStep::Inspect => {
                 let read = S::inspect(&self.place)?;
                 Ok(self.read(1, read))
@@ -233,6 +225,17 @@ impl<S: Archived> Driver<S> {
             // A reader's snapshot lives as long as one read.
             ClientStep::Hold { .. } | ClientStep::Release { .. } => Ok(Outcome::Done),
         }
+    }
+
+    /// Reads from the handle; damage that is named there is known to it from then on.
+    fn read_on(&mut self, from: u64) -> Result<Outcome, Refusal> {
+        let read = self.log()?.read(from);
+        let damaged =
+            |one: &Result<Record, Refusal>| one.as_ref().is_err_and(|it| it.kind == Failure::Corrupt);
+        if read.iter().any(damaged) {
+            self.harm.damage_named();
+        }
+        Ok(self.read(from, read))
     }
 
     /// Rebuilds the manifest from all drives that stand beside the log.

@@ -169,9 +169,9 @@ fn judge_end(
     }
 }
 
-/// No thread prints a receipt behind the fault, unless all that makes it true had ended well before the failed call
-/// returned; and the thread that met the fault prints none at all. A call that strace shows in two lines returned at
-/// the second.
+/// No thread prints a receipt behind the fault, unless all that makes it true had ended well before the program
+/// [knew](known) of it; and the thread that met the fault prints none at all. A call that strace shows in two lines
+/// returned at the second.
 ///
 /// Any failed write or sync of a segment, of the manifest or of the directory poisons, ENOSPC included, and is held so.
 /// Not so a fault under a temporary name: the file is given up, nothing rests on it, and the log goes on. If there is
@@ -197,8 +197,17 @@ fn judge_receipts(
             return Err(wrong("no-ack-after-failed-sync", says));
         }
     }
-    acks::check(&traced.calls, log, fault.map(|(_, end)| end))
+    acks::check(&traced.calls, log, fault.map(|(fault, end)| known(&traced.calls, fault.thread, end)))
         .map_err(|why| wrong("no-ack-after-failed-sync", why))
+}
+
+/// The line by which the program knew of a failure that `thread` met at line `end`: that of its next call, letting go of
+/// files not counted. Between the two it was only running, and nobody can know what it has not said yet: strace holds
+/// a thread at the end of a call for as long as the others take, so that a sync of another one may end meanwhile. What
+/// the order check says of several threads is the same. Without a next call it is the failed call's own line.
+fn known(calls: &[Syscall], thread: u32, end: usize) -> usize {
+    let next = calls.iter().filter(|call| call.thread == thread && call.begin > end && call.name != "close");
+    next.map(|call| call.begin).min().unwrap_or(end)
 }
 
 /// The first injected fault that must poison the handle.
@@ -242,4 +251,28 @@ fn discarded(traced: &Traced, fault: &Syscall) -> bool {
     let next =
         after.find(|call| removal(call).as_deref() == Some(path) || naming(call).as_deref() == Some(path));
     next.is_some_and(|call| removal(call).is_some() && call.succeeded())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::strace::Outcome;
+    use super::*;
+
+    fn call(thread: u32, name: &str, begin: usize, end: usize) -> Syscall {
+        let (args, outcome) = (Vec::new(), Outcome::Error("EIO".into()));
+        Syscall { thread, begin, end: Some(end), name: name.into(), args, outcome, injected: false }
+    }
+
+    #[test]
+    fn a_failure_is_known_by_the_next_call_of_the_thread_that_met_it() {
+        let calls = [
+            call(1, "fsync", 3, 5),
+            call(2, "fdatasync", 4, 6),
+            call(1, "close", 7, 8),
+            call(1, "futex", 9, 10),
+            call(1, "write", 11, 12),
+        ];
+        assert_eq!(known(&calls, 1, 5), 9);
+        assert_eq!(known(&calls[..3], 1, 5), 5, "it never said anything more");
+    }
 }

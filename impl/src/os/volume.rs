@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_mount_has_a_point_a_kind_and_options() {
         let found = find(MOUNTS, Path::new("/data/my log/x"));
-        let expected = vec!["rw", "relatime", "overlay", "rw", "upperdir=/u", "volatile"];
+        let expected = ["rw", "relatime", "overlay", "rw", "upperdir=/u", "volatile"];
         let (point, kind, options) = found.expect("a mount");
         assert_eq!((point, kind), (PathBuf::from("/data/my log"), "overlay"));
         assert!(options.iter().all(|option| expected.contains(option)), "{options:?}");
