@@ -117,6 +117,10 @@ const PARTS: &[(&str, Without)] = &[
     ("trim: sync-all manifest.tmp", Breaks(NothingInvented)),
 ];
 
+/// Parts that come only behind a failed call, which this check does not strike: a run whose publish failed and may have
+/// persisted is put aside by the next open. `faults` crashes at these calls; that the disk leaves them out nobody tries.
+const BEHIND_A_FAILURE: &[&str] = &["open: sync-dir drive after rename segment"];
+
 /// Leaves out one part after the other, and demands that the crash enumeration sees it.
 #[must_use]
 pub fn check(_: &Plan, progress: &Progress) -> Report {
@@ -144,6 +148,12 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
             report.incomplete(format!("{name} is listed, and was never executed"));
         }
     }
+    for name in BEHIND_A_FAILURE {
+        if executed.iter().any(|duty| duty == name) {
+            report.incomplete(format!("{name} comes without a failure, too: it is to be judged"));
+        }
+        report.note(format!("{name}: NOT JUDGED: it comes only behind a failed call"));
+    }
     report
 }
 
@@ -156,7 +166,7 @@ fn listed(duty: Duty) -> Option<Without> {
 /// The parts of `duties` that this check does not judge, as it does not know them.
 pub(super) fn unlisted(duties: &[Duty]) -> Vec<String> {
     let unlisted = duties.iter().filter(|duty| listed(**duty).is_none());
-    unlisted.map(ToString::to_string).collect()
+    unlisted.map(ToString::to_string).filter(|name| !BEHIND_A_FAILURE.contains(&name.as_str())).collect()
 }
 
 /// Holds what was found against what is listed. The error names the invariant, and says what is wrong.
