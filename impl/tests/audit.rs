@@ -4,7 +4,7 @@
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::disallowed_macros,
-    reason = "tests that damage files, and one that measures"
+    reason = "tests that damage files"
 )]
 
 mod common;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use common::archived::{self, archived, place};
 use common::{Dir, options, payload, segments};
-use truelog::{Condition, Durability, Error, HealthRule, Log, Lsn, Options, Record, StreamId, inspect};
+use truelog::{Condition, Error, HealthRule, Log, Lsn, Options, StreamId, inspect};
 
 /// A log with two sealed segments at least.
 fn filled(dir: &Dir) -> Log {
@@ -188,52 +188,4 @@ fn an_audit_beside_a_writer_finds_nothing_wrong() {
         assert!(audits.join().expect("audits") > Some(0));
     });
     assert_eq!(log.audit_stat().trouble, None);
-}
-
-/// What the auditor costs those who append, measured in turns so that a slow minute of the machine slows all alike:
-/// `cargo test --release -p truelog --test audit -- --ignored --nocapture`.
-#[test]
-#[ignore = "it measures, which takes a quiet machine and half a minute"]
-fn the_auditor_costs_appends_little() {
-    const TURNS: usize = 12;
-    const TURN: Duration = Duration::from_millis(400);
-    let every = |millis| Options {
-        background: true,
-        segment_size: 64 << 20,
-        audit_every: Duration::from_millis(millis),
-        ..Options::default()
-    };
-    // Off; a sample kept and hardly ever looked at; a sample looked at every 100 ms, 600 times as often as by default.
-    let ways = [every(0), every(60_000), every(100)];
-    for (what, durability, batch) in [
-        ("appends that survive a loss of power, 100 a batch", Durability::PowerLoss, 100),
-        ("appends that survive the process, one by one", Durability::ProcessCrash, 1),
-    ] {
-        let mut rates = [const { Vec::new() }; 3];
-        for _ in 0..TURNS {
-            for (options, rates) in ways.iter().zip(&mut rates) {
-                let dir = Dir::new();
-                let log = Log::create(dir.path(), options).expect("a log");
-                let bytes = payload(1, 200);
-                let records = vec![Record { stream: StreamId(1), payload: &bytes }; batch];
-                let (began, mut count) = (Instant::now(), 0_u32);
-                while began.elapsed() < TURN {
-                    log.append_batch(&records, durability).expect("receipts");
-                    count += u32::try_from(batch).expect("small");
-                }
-                rates.push(f64::from(count) / began.elapsed().as_secs_f64());
-            }
-        }
-        let medians = rates.map(|mut rates| {
-            rates.sort_by(f64::total_cmp);
-            rates[rates.len() / 2]
-        });
-        let percent = |rate: f64| (1.0 - rate / medians[0]) * 100.0;
-        println!(
-            "{what}: {:.0} a second without, {:+.2} % with samples, {:+.2} % with a look every 100 ms",
-            medians[0],
-            -percent(medians[1]),
-            -percent(medians[2])
-        );
-    }
 }
