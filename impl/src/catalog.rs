@@ -6,12 +6,19 @@ use std::collections::BTreeMap;
 use crate::archive::run::RunEntry;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::options::MIN_BLOCK;
 use crate::recovery::uncovered;
 use crate::sync::Mutex;
 use crate::walk::Ground;
 
-/// How many marks a segment has at most: enough to find a record after reading 1/256 of it.
-const MARKS: u64 = 256;
+/// How many beginnings of batches are remembered at most, of all segments together: 1 MiB of them.
+const MARKS: usize = 1 << 16;
+
+/// How far apart two of them are at least at first, in bytes: no batch is shorter.
+const MIN_STRIDE: u64 = MIN_BLOCK as u64;
+
+/// Into how many parts the marks of a recovery divide a segment at most.
+const PARTS: u64 = 256;
 
 /// Damage, by the records that it affects and the error that every read of them gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +62,35 @@ impl Span {
             .unwrap_or((self.lsns.first, self.start))
     }
 
-    /// Remembers where a batch begins, unless a mark is near.
-    pub(crate) fn mark(&mut self, base: Lsn, offset: u64) {
-        let stride = (self.ground.capacity / MARKS).max(u64::from(self.ground.block));
+    /// Remembers where a batch begins, unless a mark is near. For a recovery, which sees every batch.
+    pub(crate) fn mark_part(&mut self, base: Lsn, offset: u64) {
+        let stride = (self.ground.capacity / PARTS).max(MIN_STRIDE);
+        self.mark(base, offset, stride);
+    }
+
+    /// Remembers where a batch begins, unless a mark is nearer than `stride`. Says whether it does.
+    fn mark(&mut self, base: Lsn, offset: u64, stride: u64) -> bool {
         let behind = self.marks.partition_point(|(_, known)| *known <= offset);
         let before =
             behind.checked_sub(1).and_then(|at| self.marks.get(at)).map_or(self.start, |mark| mark.1);
         let after = self.marks.get(behind).map_or(u64::MAX, |mark| mark.1);
-        if offset.saturating_sub(before) >= stride && after.saturating_sub(offset) >= stride {
+        let far = offset.saturating_sub(before) >= stride && after.saturating_sub(offset) >= stride;
+        if far {
             self.marks.insert(behind, (base, offset));
         }
+        far
+    }
+
+    /// Forgets marks until none is nearer to the one before it than `stride`.
+    fn thin(&mut self, stride: u64) {
+        let mut before = self.start;
+        self.marks.retain(|(_, offset)| {
+            let far = offset.saturating_sub(before) >= stride;
+            if far {
+                before = *offset;
+            }
+            far
+        });
     }
 }
 
@@ -93,6 +119,10 @@ pub(crate) struct SegmentLead {
 #[derive(Debug)]
 pub(crate) struct Catalog {
     spans: Vec<Span>,
+    /// How far apart two marks of a span are at least, in bytes. It doubles whenever there are [`MARKS`].
+    stride: u64,
+    /// How many marks all spans have.
+    marks: usize,
     /// The archive's runs, by ascending LSNs.
     runs: Vec<RunEntry>,
     /// The archive's generation.
@@ -119,8 +149,10 @@ const SEEN: usize = 16;
 
 impl Catalog {
     pub(crate) fn new(spans: Vec<Span>, trimmed: Lsn, next: Lsn) -> Self {
-        Self {
+        let mut catalog = Self {
             spans,
+            stride: MIN_STRIDE,
+            marks: 0,
             runs: Vec::new(),
             generation: 0,
             version: 0,
@@ -131,7 +163,10 @@ impl Catalog {
             losses: Vec::new(),
             damage: Vec::new(),
             seen: Vec::new(),
-        }
+        };
+        catalog.count_marks();
+        catalog.keep_marks_few();
+        catalog
     }
 
     /// A read met damage that nobody had named.
@@ -156,9 +191,14 @@ impl Catalog {
     pub(crate) fn archived(&mut self, runs: &[RunEntry], generation: u64, floor: SegmentNo) -> u64 {
         self.runs = runs.to_vec();
         self.generation = generation;
-        self.spans.retain(|span| span.number() >= floor);
+        self.forget_below(floor);
         self.version += 1;
         self.version
+    }
+
+    fn forget_below(&mut self, floor: SegmentNo) {
+        self.spans.retain(|span| span.number() >= floor);
+        self.count_marks();
     }
 
     /// A reader begins to look at what is here now. It must [`Catalog::leave`].
@@ -251,7 +291,8 @@ impl Catalog {
             Some(span) => {
                 span.lsns.last = span.lsns.last.max(lsns.last);
                 span.end = end;
-                span.mark(lsns.first, offset);
+                self.marks += usize::from(span.mark(lsns.first, offset, self.stride));
+                self.keep_marks_few();
             }
             None => self.spans.push(Span::new(ground, lsns, offset, end)),
         }
@@ -261,8 +302,23 @@ impl Catalog {
     /// Remembers where a batch begins.
     pub(crate) fn mark(&mut self, segment: SegmentNo, base: Lsn, offset: u64) {
         if let Some(span) = self.spans.iter_mut().find(|span| span.number() == segment) {
-            span.mark(base, offset);
+            self.marks += usize::from(span.mark(base, offset, self.stride));
+            self.keep_marks_few();
         }
+    }
+
+    /// Forgets about half of the marks when there are too many.
+    fn keep_marks_few(&mut self) {
+        while self.marks > MARKS {
+            self.stride = self.stride.saturating_mul(2);
+            let stride = self.stride;
+            self.spans.iter_mut().for_each(|span| span.thin(stride));
+            self.count_marks();
+        }
+    }
+
+    fn count_marks(&mut self) {
+        self.marks = self.spans.iter().map(|span| span.marks.len()).sum();
     }
 
     /// The first segment that must be kept when records before `before` go: never past the last.
@@ -274,7 +330,7 @@ impl Catalog {
     /// Forgets what a trim removed. Says which runs are among it, and the version behind which no reader looks at them.
     pub(crate) fn trim(&mut self, before: Lsn, floor: SegmentNo) -> (u64, Vec<RunEntry>) {
         self.trimmed = self.trimmed.max(before);
-        self.spans.retain(|span| span.number() >= floor);
+        self.forget_below(floor);
         let (gone, kept) = self.runs.iter().partition(|run| run.lsns.last < before);
         self.runs = kept;
         self.version += 1;
@@ -311,5 +367,52 @@ impl<'a> Snapshot<'a> {
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         self.catalog.lock().leave(self.version);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::LogId;
+
+    fn ground(number: u64) -> Ground {
+        let segment = SegmentNo(number);
+        Ground { log: LogId([1; 16]), segment, salt: number, capacity: 1 << 40, block: MIN_BLOCK }
+    }
+
+    #[test]
+    fn marks_are_exact_while_they_are_few_and_never_become_many() {
+        let mut catalog = Catalog::new(Vec::new(), Lsn(1), Lsn(1));
+        let batches = 3 * as_lsn(MARKS);
+        for lsn in 1..=batches {
+            // One record a batch, two segments.
+            let (number, at) = if lsn <= batches / 2 { (1, lsn) } else { (2, lsn - batches / 2) };
+            catalog.extend(ground(number), LsnRange::of(Lsn(lsn), 1), at * 4096, at * 4096 + 4096);
+            assert!(catalog.marks <= MARKS, "{}", catalog.marks);
+            if lsn == as_lsn(MARKS) / 2 {
+                assert!((2..=lsn).all(|lsn| nearest(&catalog, lsn) == (Lsn(lsn), lsn * 4096)));
+            }
+        }
+        assert!(catalog.marks > MARKS / 4, "half of them are forgotten at a time: {}", catalog.marks);
+        let counted = catalog.marks;
+        catalog.count_marks();
+        assert_eq!(catalog.marks, counted);
+        for lsn in 1..=batches {
+            let near = nearest(&catalog, lsn).0;
+            assert!(near.0 <= lsn && lsn - near.0 <= 2 * catalog.stride / 4096, "{near} for {lsn}");
+        }
+        catalog.trim(Lsn(batches), SegmentNo(2));
+        assert!(catalog.marks < counted);
+    }
+
+    fn as_lsn(count: usize) -> u64 {
+        crate::codec::as_u64(count)
+    }
+
+    fn nearest(catalog: &Catalog, lsn: u64) -> (Lsn, u64) {
+        match catalog.find(Lsn(lsn)) {
+            Ok(Lead::Segment(lead)) => lead.from,
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -40,6 +40,7 @@ mod metrics;
 mod names;
 mod options;
 pub mod os;
+mod payload;
 mod placed;
 mod read_back;
 mod read_buf;
@@ -93,6 +94,7 @@ pub use options::{
     Fill, MAX_BATCH, MAX_BLOCK, MAX_COPIES, MAX_MANIFEST_BLOCKS, MAX_SEGMENT, MAX_STREAMS, MIN_BLOCK,
     Options, SyncMethod,
 };
+pub use payload::Payload;
 pub use placed::PlaceCheck;
 pub use reader::Iter;
 pub use receipt::{Claim, Receipt, Unverifiable, Verdict, Violation};

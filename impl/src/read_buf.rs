@@ -6,11 +6,13 @@ use truelog_env::{File, IoError};
 
 use crate::codec::as_u64;
 use crate::home::read_full_at;
+use crate::payload::Memory;
 
-/// What was read from a file. Its memory is zeroed when it grows, and not again for each read.
+/// What was read from a file. Its memory is zeroed when it grows, and not again for each read; it is left to whoever still
+/// looks at it when the next read comes.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuf {
-    memory: Vec<u8>,
+    memory: Memory,
     filled: usize,
 }
 
@@ -29,17 +31,25 @@ impl ReadBuf {
     /// # Errors
     /// The file's; then what was here still is.
     pub(crate) fn read_on(&mut self, file: &dyn File, len: usize, offset: u64) -> Result<(), IoError> {
-        if len > self.memory.len() {
-            self.memory.resize(len, 0);
-        }
         let from = self.filled.min(len);
-        self.filled =
-            from + read_full_at(file, &mut self.memory[from..len], offset.saturating_add(as_u64(from)))?;
+        if Memory::get_mut(&mut self.memory).is_none() {
+            self.memory = Memory::new(self.memory[..from].to_vec());
+        }
+        let Some(memory) = Memory::get_mut(&mut self.memory) else { return Ok(()) };
+        if len > memory.len() {
+            memory.resize(len, 0);
+        }
+        self.filled = from + read_full_at(file, &mut memory[from..len], offset.saturating_add(as_u64(from)))?;
         Ok(())
     }
 
+    /// The memory, to look at what was read for longer than until the next read.
+    pub(crate) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// How much memory it takes, in bytes.
-    pub(crate) const fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 }
@@ -74,5 +84,24 @@ mod tests {
         assert_eq!(&*buf, b"12345");
         buf.read(&*file, 4, 99).expect("read");
         assert!(buf.is_empty(), "nothing is behind the end");
+    }
+
+    #[test]
+    fn who_still_looks_at_what_was_read_goes_on_seeing_it() {
+        let (env, dir) = (native(), tempfile::tempdir().expect("a directory"));
+        let file = env.fs.open(&dir.path().join("file"), OpenMode::CREATE).expect("a file");
+        file.write_at(b"0123456789", 0).expect("written");
+        let mut buf = ReadBuf::default();
+        buf.read(&*file, 4, 0).expect("read");
+        let held = Memory::clone(buf.memory());
+        buf.read_on(&*file, 6, 0).expect("read");
+        assert_eq!((&held[..], &*buf), (&b"0123"[..], &b"012345"[..]));
+        let held = Memory::clone(buf.memory());
+        buf.read(&*file, 4, 6).expect("read");
+        assert_eq!((&held[..], &*buf), (&b"012345"[..], &b"6789"[..]));
+        // Nobody else looks: the same memory is used again.
+        let at = buf.memory().as_ptr();
+        buf.read(&*file, 4, 1).expect("read");
+        assert_eq!((buf.memory().as_ptr(), &*buf), (at, &b"1234"[..]));
     }
 }

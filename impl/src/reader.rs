@@ -9,12 +9,13 @@ use crate::archive::block::ArchiveBlock;
 use crate::archive::prefetch::Ahead;
 use crate::archive::run::RunEntry;
 use crate::archive::{Archive, Missed};
-use crate::batch::{Batch, BatchHeader, Frame, Frames, read_batch, read_head, read_rest};
+use crate::batch::{Batch, BatchHeader, FRAME_HEADER, Frame, Frames, read_batch, read_head, read_rest};
 use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
 use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::names::Name;
+use crate::payload::{Memory, Payload};
 use crate::read_buf::ReadBuf;
 use crate::sync::{Arc, Mutex};
 use crate::types::Entry;
@@ -54,8 +55,9 @@ impl Reader {
     /// The record at `lsn`.
     pub(crate) fn get(&self, lsn: Lsn) -> Result<Entry> {
         let mut cursor = self.spare.lock().take().unwrap_or_default();
-        let entry = self.with_frames(&mut cursor, lsn, |mut frames, vouched| {
-            frames.find(|frame| frame.lsn == lsn).map(|frame| entry(&frame, vouched))
+        let entry = self.look_at(&mut cursor, lsn, |around| {
+            let found = around.frames().find(|frame| frame.lsn == lsn);
+            found.map(|frame| around.entry(&frame, frame.payload.to_vec().into()))
         })?;
         if cursor.buf.capacity() > self.keep {
             cursor.buf = ReadBuf::default();
@@ -67,19 +69,15 @@ impl Reader {
 
     /// Collects the records from `lsn` on that are in the same batch, or in the same block of the archive.
     pub(crate) fn fill(&self, cursor: &mut Cursor, lsn: Lsn, into: &mut VecDeque<Entry>) -> Result<()> {
-        self.with_frames(cursor, lsn, |frames, vouched| {
-            into.extend(frames.filter(|frame| frame.lsn >= lsn).map(|frame| entry(&frame, vouched)));
+        self.look_at(cursor, lsn, |around| {
+            let frames = around.frames().filter(|frame| frame.lsn >= lsn);
+            into.extend(frames.map(|frame| around.entry(&frame, around.view(&frame))));
         })
     }
 
-    /// Looks at the records around `lsn`, with the last LSN that is vouched for. As long as that takes nobody removes
-    /// a file that is looked at, but for a trim. Damage that is met is remembered.
-    fn with_frames<R>(
-        &self,
-        cursor: &mut Cursor,
-        lsn: Lsn,
-        look: impl FnMut(Frames<'_>, Lsn) -> R,
-    ) -> Result<R> {
+    /// Looks at the records around `lsn`. As long as that takes nobody removes a file that is looked at, but for a trim.
+    /// Damage that is met is remembered.
+    fn look_at<R>(&self, cursor: &mut Cursor, lsn: Lsn, look: impl FnMut(Around<'_>) -> R) -> Result<R> {
         let found = self.look_around(cursor, lsn, look);
         if let Err(error @ (Error::Corrupt { .. } | Error::CorruptBlock { .. })) = &found {
             self.catalog.lock().meet(error);
@@ -91,16 +89,20 @@ impl Reader {
         &self,
         cursor: &mut Cursor,
         lsn: Lsn,
-        mut look: impl FnMut(Frames<'_>, Lsn) -> R,
+        mut look: impl FnMut(Around<'_>) -> R,
     ) -> Result<R> {
         loop {
             let (lead, vouched, _snapshot) = Snapshot::find(&self.catalog, lsn)?;
             match lead {
                 Lead::Segment(lead) => {
-                    return self.with_batch(cursor, lsn, &lead, |batch| look(batch.records(), vouched));
+                    let (batch, memory) = self.batch(cursor, lsn, &lead)?;
+                    return Ok(look(Around { frames: batch.records(), memory, vouched }));
                 }
                 Lead::Run(run) => match self.block(cursor, lsn, &run) {
-                    Ok(block) => return Ok(look(block.records(), vouched)),
+                    Ok(block) => {
+                        let (frames, memory) = (block.records(), block.memory());
+                        return Ok(look(Around { frames, memory, vouched }));
+                    }
                     Err(Missed::Failed(error)) => return Err(error),
                     // The archive has moved on: look again.
                     Err(Missed::Race) => {}
@@ -128,27 +130,27 @@ impl Reader {
         Ok(block)
     }
 
-    /// Looks at the batch that holds `lsn`.
-    fn with_batch<R>(
+    /// The batch that holds `lsn`, and the cursor's memory that it is at the beginning of.
+    fn batch<'a>(
         &self,
-        cursor: &mut Cursor,
+        cursor: &'a mut Cursor,
         lsn: Lsn,
         lead: &SegmentLead,
-        look: impl FnOnce(Batch<'_>) -> R,
-    ) -> Result<R> {
+    ) -> Result<(Batch<'a>, &'a Memory)> {
         let header = match cursor.held {
             Some(held) if held.lsns().contains(lsn) && held.site == lead.ground.site(held.site.offset) => {
                 held
             }
             _ => self.load(cursor, lsn, lead)?,
         };
-        let batch = Batch::again(header, &cursor.buf).ok_or(Error::Corrupt {
+        let buf = &cursor.buf;
+        let batch = Batch::again(header, buf).ok_or(Error::Corrupt {
             segment: header.site.segment,
             offset: header.site.offset,
             lsns: LsnRange::of(lsn, 1),
             reason: Reason::Short,
         })?;
-        Ok(look(batch))
+        Ok((batch, buf.memory()))
     }
 
     /// Reads the batch that holds `lsn` into the cursor, checks it, and returns its header.
@@ -243,13 +245,29 @@ fn approach(
     Ok(None)
 }
 
-fn entry(frame: &Frame<'_>, vouched: Lsn) -> Entry {
-    Entry {
-        lsn: frame.lsn,
-        stream: frame.stream,
-        seq: frame.seq,
-        payload: frame.payload.to_vec(),
-        vouched: frame.lsn <= vouched,
+/// What a look at a record sees: the records of its batch, or of its block of the archive.
+struct Around<'a> {
+    frames: Frames<'a>,
+    /// What the frames are in, from its beginning on.
+    memory: &'a Memory,
+    /// The last LSN that is vouched for.
+    vouched: Lsn,
+}
+
+impl<'a> Around<'a> {
+    fn frames(&self) -> Frames<'a> {
+        self.frames.clone()
+    }
+
+    /// A record's bytes, where they are.
+    fn view(&self, frame: &Frame<'_>) -> Payload {
+        let from = usize::try_from(frame.offset).unwrap_or(usize::MAX).saturating_add(FRAME_HEADER);
+        Payload::view(self.memory, from, frame.payload.len())
+    }
+
+    fn entry(&self, frame: &Frame<'_>, payload: Payload) -> Entry {
+        let vouched = frame.lsn <= self.vouched;
+        Entry { lsn: frame.lsn, stream: frame.stream, seq: frame.seq, payload, vouched }
     }
 }
 

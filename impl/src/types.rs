@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::lsn::{Lsn, Seq, StreamId};
+use crate::payload::Payload;
 
 /// Text that is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -138,7 +139,7 @@ pub struct Entry {
     /// Its position in that stream.
     pub seq: Seq,
     /// Its bytes.
-    pub payload: Vec<u8>,
+    pub payload: Payload,
     /// Whether something durable other than its own batch vouches for it. Always true for what an open log
     /// returns; an inspection also shows valid batches that nothing vouches for yet.
     pub vouched: bool,

@@ -106,7 +106,7 @@ fn segments_rotate_and_grow_and_all_records_stay_readable() {
         assert_eq!((recovered.next, recovered.rewritten), (Lsn(401), 0));
         for number in [399, 0, 200, 201, 10] {
             let entry = log.get(Lsn(number + 1)).expect("a record");
-            assert_eq!((entry.payload, entry.seq), (payload(number, 1000), Seq(number / 3)));
+            assert_eq!((entry.payload, entry.seq), (payload(number, 1000).into(), Seq(number / 3)));
         }
         assert_eq!(log.iter(Lsn(1)).filter(Result::is_ok).count(), 400);
         assert_eq!(log.append(StreamId(1), b"x").expect("a receipt").seq(), Seq(133));
@@ -226,7 +226,7 @@ fn a_tail_shows_only_what_is_durable_and_waits_for_more() {
         move || log.append(A, b"two").expect("a receipt")
     });
     let mut next = || tail.next(Duration::from_secs(20)).expect("a record").expect("in time");
-    assert_eq!((next().payload, next().payload), (b"one".to_vec(), b"two".to_vec()));
+    assert_eq!((next().payload, next().payload), (b"one".to_vec().into(), b"two".to_vec().into()));
     writer.join().expect("the writer");
     Arc::into_inner(log).expect("the last handle").close().expect("a close");
     assert_eq!(tail.next(Duration::from_secs(20)), Err(Error::Closed));

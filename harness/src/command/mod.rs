@@ -16,6 +16,7 @@ mod promote;
 mod real;
 mod replay;
 mod schedule;
+mod speed;
 mod table;
 mod trace;
 
@@ -79,6 +80,8 @@ enum Command {
     Fpre004(fpre004::Arguments),
     /// Counts the instructions of the hot paths under callgrind, and holds them against harness/instructions.txt.
     Instructions(instructions::Arguments),
+    /// Measures how much the checks explore in a second: states, schedules, images, recoveries, pairs.
+    Speed(speed::Arguments),
     /// Replays a trace of the corpus, on the mechanism and on the production code.
     Replay(replay::Arguments),
     /// Shows a trace in the terminal: every step, and how it ends.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Some(Command::Instructions(arguments)) => instructions::run(&arguments),
         Some(Command::Mutants(mutants)) => mutants::run(&mutants),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Speed(speed)) => speed::run(&speed, &arguments.plan),
         Some(Command::Show(trace)) => trace::show(&trace),
         Some(Command::Page(trace)) => trace::page(&trace),
         Some(Command::Diff(traces)) => trace::diff(&traces),

@@ -95,7 +95,7 @@ pub struct Report {
 }
 
 /// The counts that are told by the second, too.
-const RATED: [&str; 4] = ["schedules", "images", "recoveries", "pairs judged"];
+const RATED: [&str; 5] = ["states", "schedules", "images", "recoveries", "pairs judged"];
 
 impl Report {
     /// A report without anything in it yet.
@@ -146,11 +146,14 @@ impl Report {
         self.verdict = self.verdict.max(Verdict::Environment);
     }
 
-    /// How much of what limits a check is done in a second.
-    fn rates(&self) -> Option<String> {
+    /// What limits a check: what it is, how many there were, how many in a second.
+    pub(crate) fn rates(&self) -> impl Iterator<Item = (&'static str, u64, f64)> {
         let rated = self.explored.iter().filter(|count| RATED.contains(&count.what) && self.seconds > 0.0);
-        let rates: Vec<String> =
-            rated.map(|count| format!("{:.0} {}", count.n as f64 / self.seconds, count.what)).collect();
+        rated.map(|count| (count.what, count.n, count.n as f64 / self.seconds))
+    }
+
+    fn rates_in_words(&self) -> Option<String> {
+        let rates: Vec<String> = self.rates().map(|(what, _, rate)| format!("{rate:.0} {what}")).collect();
         (!rates.is_empty()).then(|| format!("in a second: {}", rates.join(", ")))
     }
 
@@ -166,7 +169,7 @@ impl Report {
         for what in empty {
             self.incomplete(format!("no {what} at all"));
         }
-        self.notes.extend(self.rates());
+        self.notes.extend(self.rates_in_words());
         self
     }
 }

@@ -109,7 +109,7 @@ macro_rules! subject {
                     lsn: entry.lsn.get(),
                     stream: entry.stream.get(),
                     seq: entry.seq.get(),
-                    payload: entry.payload.into(),
+                    payload: (&*entry.payload).into(),
                 }
             }
 

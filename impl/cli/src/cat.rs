@@ -89,8 +89,13 @@ mod tests {
     use super::*;
 
     fn shown(payload: &[u8], json: bool) -> Vec<u8> {
-        let entry =
-            Entry { lsn: Lsn(1), stream: StreamId(2), seq: Seq(3), payload: payload.to_vec(), vouched: true };
+        let entry = Entry {
+            lsn: Lsn(1),
+            stream: StreamId(2),
+            seq: Seq(3),
+            payload: payload.to_vec().into(),
+            vouched: true,
+        };
         let mut out = Vec::new();
         print(&entry, json, &mut out).unwrap();
         out

@@ -8,6 +8,7 @@ use crate::codec::{Get, Put, as_u64, checksum, put_checksum, round_up};
 use crate::error::Reason;
 use crate::home::read_full_at;
 use crate::lsn::{Lsn, LsnRange, RunNo};
+use crate::payload::Memory;
 use crate::types::{Entry, LogId};
 
 /// The first four bytes of an archive block.
@@ -185,7 +186,7 @@ impl BlockHeader {
 pub struct ArchiveBlock {
     /// Its header.
     pub header: BlockHeader,
-    raw: Vec<u8>,
+    raw: Memory,
 }
 
 impl ArchiveBlock {
@@ -205,7 +206,7 @@ impl ArchiveBlock {
         if header.kind != Kind::Index {
             check_frames(&raw, header.base, header.base.plus(u64::from(header.count)))?;
         }
-        Ok(Self { header, raw })
+        Ok(Self { header, raw: Memory::new(raw) })
     }
 
     /// Its records, in order; none for an index.
@@ -218,6 +219,11 @@ impl ArchiveBlock {
     /// The bytes that it unpacks to.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// The same, to look at for longer than the block lives.
+    pub(crate) const fn memory(&self) -> &Memory {
         &self.raw
     }
 }
@@ -338,7 +344,7 @@ mod tests {
 
     fn entry(lsn: u64, payload: &[u8]) -> Entry {
         let (stream, seq) = (StreamId(7), Seq(lsn));
-        Entry { lsn: Lsn(lsn), stream, seq, payload: payload.to_vec(), vouched: true }
+        Entry { lsn: Lsn(lsn), stream, seq, payload: payload.to_vec().into(), vouched: true }
     }
 
     fn packed(payload: &[u8]) -> Vec<u8> {

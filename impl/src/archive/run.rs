@@ -327,7 +327,13 @@ mod tests {
         RunHeader { log: LogId([1; 16]), run: RunNo(2), salt: 3, generation: 4, block: 256 };
 
     fn entry(lsn: u64) -> Entry {
-        Entry { lsn: Lsn(lsn), stream: StreamId(1), seq: Seq(lsn), payload: vec![1; 100], vouched: true }
+        Entry {
+            lsn: Lsn(lsn),
+            stream: StreamId(1),
+            seq: Seq(lsn),
+            payload: vec![1; 100].into(),
+            vouched: true,
+        }
     }
 
     fn built() -> (RunEntry, Vec<u8>) {
@@ -395,7 +401,7 @@ mod tests {
             let (mut taken, mut lsn) = (0, 1);
             let frame = as_u64(crate::batch::FRAME_HEADER) + 4;
             while taken + frame <= most {
-                assert!(builder.push(&Entry { payload: payload(), ..entry(lsn) }));
+                assert!(builder.push(&Entry { payload: payload().into(), ..entry(lsn) }));
                 (taken, lsn) = (taken + frame, lsn + 1);
                 if builder.pending() >= usize::try_from(target).expect("small") {
                     let _ = builder.seal();

@@ -231,7 +231,7 @@ fn add_spans(chain: &mut Chain, found: &Judgement) {
             Some(span) => {
                 span.lsns.last = span.lsns.last.max(header.next().prev());
                 span.end = end;
-                span.mark(header.base, header.site.offset);
+                span.mark_part(header.base, header.site.offset);
             }
             None => chain.spans.push(Span::new(*ground, header.lsns(), header.site.offset, end)),
         }
