@@ -194,12 +194,10 @@ fn the_worker_is_not_roused_for_records_that_somebody_waits_for() {
     }
 }
 
-/// How often a segment was begun since this was last asked.
+/// How often space for a segment was asked for since this was last asked.
 fn tries(disk: &SimFs) -> usize {
-    let begun = |op: Op, role: Role, edge: Edge| {
-        op == Op::Create && matches!(role, Role::SegmentTmp(_)) && edge == Edge::Begin
-    };
-    disk.take_log().iter().filter(|one| begun(one.call.op, one.call.role, one.edge)).count()
+    let asked = |op: Op, edge: Edge| op == Op::Statvfs && edge == Edge::Begin;
+    disk.take_log().iter().filter(|one| asked(one.call.op, one.edge)).count()
 }
 
 /// A log that wants its next segment, on a disk that is full from now on.
@@ -248,4 +246,29 @@ fn a_trim_that_frees_space_makes_the_next_segment_at_once() {
         }
         assert_eq!(log.step().expect("a step").prepared, trims, "without a trim it is not time yet");
     }
+}
+
+#[test]
+fn a_log_that_fills_its_disk_leaves_itself_the_space_for_a_trim() {
+    let disk = SimFs::new(Profile::W.sector(128));
+    let log = Log::create_in(&disk.env(), disk.log_dir(), &options()).expect("a log");
+    disk.fill_after(Some(40_000));
+    let fill = |log: &Log| {
+        let refused = (0..1_000).find_map(|_| log.append(StreamId(0), &[7; 150]).err());
+        assert!(matches!(refused, Some(Error::Full { .. })), "{refused:?}");
+    };
+    fill(&log);
+    log.close().expect("closed");
+    // As whoever tries again and again: each open takes some space, and gives as much back.
+    let open = || Log::open_in(&disk.env(), disk.log_dir(), &options()).expect("space for an open").0;
+    for _ in 0..10 {
+        let log = open();
+        fill(&log);
+        log.close().expect("closed");
+    }
+    let log = open();
+    assert_eq!(log.read_only(), None);
+    let next = log.stat().next;
+    assert!(log.trim(next).expect("space for a trim").segments > 10);
+    assert_eq!(log.append(StreamId(0), &[7; 150]).expect("space again").lsn(), next);
 }

@@ -153,6 +153,7 @@ impl Engine {
             if self.kernel.with(|front| front.is_ready(needed)).map_err(Failure::harmless)? {
                 return Ok(());
             }
+            house.leave_room(&self.home, &self.options, needed)?;
             let segment = house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable)?;
             // Still keeping house: else a second thread finds none ready, and its segment, of a higher number, may be
             // offered before this one.

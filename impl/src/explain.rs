@@ -153,7 +153,9 @@ and everybody who waited is told. Open the log again; recovery decides what is t
         long: "\
 No space could be made ready for the record: the volume or a quota is full. This is found out before the \
 record gets an LSN, so nothing was appended, nothing has to be undone, and the log is not poisoned. Free \
-space, or trim the log: a trim works on a full disk, because its place in the manifest is reserved.",
+space, or trim the log. A log does not take the last space of its volume: it leaves enough for another open, \
+which writes a new manifest, so that `truelog trim` works behind this error. Where others have taken that, too, \
+a trim works only through a handle that is open; an open reads only (TL-017), and space must be freed first.",
     },
     Row {
         code: "TL-007",

@@ -1,6 +1,8 @@
 //! Housekeeping: the manifest, and the segments that are prepared for later. One at a time, and never under
 //! the lock that writers need.
 
+use truelog_env::{IoError, IoKind, Op};
+
 use crate::commit::Commit;
 use crate::error::{Error, Failure, Result};
 use crate::event::Event;
@@ -75,6 +77,27 @@ impl House {
     /// Numbers up to this one were found in use.
     pub(crate) fn runs_up_to(&mut self, number: RunNo) {
         self.next_run = self.next_run.max(number.next());
+    }
+
+    /// Refuses to prepare a segment if that would take the last space of the volume: the next open needs some for its
+    /// manifest and for what it may have to write again, and without an open there is no trim that frees any.
+    ///
+    /// # Errors
+    /// [`Error::Full`], and nothing has changed.
+    pub(crate) fn leave_room(
+        &self,
+        home: &Home,
+        options: &Options,
+        needed: u64,
+    ) -> std::result::Result<(), Failure> {
+        // Who cannot tell refuses nothing.
+        let Ok(volume) = home.env.fs.volume(&home.dir) else { return Ok(()) };
+        let reserve = self.manifest.capacity().saturating_add(u64::from(options.max_batch_bytes));
+        if volume.free_bytes >= self.next_size.max(needed).saturating_add(reserve) {
+            return Ok(());
+        }
+        let source = IoError::new(Op::Statvfs, IoKind::NoSpace);
+        Err(Failure::harmless(Error::io(home.path(Name::Segment(self.next_number)), source)))
     }
 
     /// Prepares a segment of at least `needed` bytes.

@@ -204,10 +204,12 @@ fn judge_receipts(
 /// The line by which the program knew of a failure that `thread` met at line `end`: that of its next call, letting go of
 /// files not counted. Between the two it was only running, and nobody can know what it has not said yet: strace holds
 /// a thread at the end of a call for as long as the others take, so that a sync of another one may end meanwhile. What
-/// the order check says of several threads is the same. Without a next call it is the failed call's own line.
+/// the order check says of several threads is the same. A thread that makes no call any more, not even to wake another,
+/// has told nobody before the program's end.
 fn known(calls: &[Syscall], thread: u32, end: usize) -> usize {
     let next = calls.iter().filter(|call| call.thread == thread && call.begin > end && call.name != "close");
-    next.map(|call| call.begin).min().unwrap_or(end)
+    let last = || calls.iter().map(|call| call.end.unwrap_or(call.begin)).max();
+    next.map(|call| call.begin).min().or_else(last).unwrap_or(end)
 }
 
 /// The first injected fault that must poison the handle.
@@ -273,6 +275,7 @@ mod tests {
             call(1, "write", 11, 12),
         ];
         assert_eq!(known(&calls, 1, 5), 9);
-        assert_eq!(known(&calls[..3], 1, 5), 5, "it never said anything more");
+        assert_eq!(known(&calls[..3], 1, 5), 8, "it never said anything more");
+        assert_eq!(known(&calls[..2], 1, 5), 6, "nor did anybody else");
     }
 }

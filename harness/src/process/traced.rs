@@ -24,9 +24,11 @@ pub struct Scope {
     pub seed: u64,
 }
 
-/// The calls that strace is asked for: all that write, sync, name or open.
+/// The calls that strace is asked for: all that write, sync, name or open; and all by which a thread tells others
+/// something, or ends.
 const CALLS: &str = "trace=openat,write,pwrite64,pwritev,pwritev2,writev,fsync,fdatasync,sync_file_range,rename,\
-                     renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,ftruncate,fallocate,close";
+                     renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,ftruncate,fallocate,close,futex,exit,\
+                     exit_group";
 
 /// A trace, and how the program ended.
 #[derive(Debug)]

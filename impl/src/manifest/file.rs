@@ -32,6 +32,11 @@ pub(crate) struct ManifestFile {
 }
 
 impl ManifestFile {
+    /// The bytes that the file takes, those for edits to come included.
+    pub(crate) const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     /// Writes a new manifest: temporary file, sync, rename, directory sync. What fails before the rename
     /// leaves the old manifest as it was, and does not poison.
     pub(crate) fn checkpoint(
