@@ -91,7 +91,7 @@ impl Run<'_> {
             names.retain(|name| *name != "fio");
             self.miss(workload, "fio", why.to_owned(), true);
         }
-        for peer in PEERS.into_iter().filter(|peer| self.args.wants(peer.name)) {
+        for peer in PEERS.iter().copied().filter(|peer| self.args.wants(peer.name)) {
             if workload.ours_alone() && peer.name != "truelog" {
                 continue;
             }

@@ -15,7 +15,7 @@ use crate::workloads::Workload;
 
 /// The names of all peers.
 pub fn names() -> String {
-    PEERS.map(|peer| peer.name).join(", ")
+    PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().join(", ")
 }
 
 /// How tables and headings look.
@@ -189,7 +189,7 @@ fn write_contenders(text: &mut String, style: Style) -> std::fmt::Result {
         writeln!(text, "- {}: {}", raw.name, raw.about)?;
     }
     heading(text, "the peers", style)?;
-    for peer in PEERS {
+    for peer in PEERS.iter().copied() {
         write!(text, "- {} {}: {}", peer.name, peer.version(), peer.setup)?;
         if let Standing::DoesNotSync(why) = peer.standing {
             write!(text, "; DOES NOT SYNC before it acknowledges: {why}")?;

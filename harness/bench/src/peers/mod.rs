@@ -7,6 +7,7 @@ mod okaywal;
 mod open_wal;
 mod raft_engine;
 mod redb;
+#[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod simple_wal;
 mod sled;
@@ -86,13 +87,14 @@ pub struct Peer {
 }
 
 /// All of them, ours first.
-pub const PEERS: [&Peer; 14] = [
+pub const PEERS: &[&Peer] = &[
     &truelog::PEER,
     &truelog::WRITE_THROUGH,
     &okaywal::PEER,
     &open_wal::PEER,
     &raft_engine::PEER,
     &fjall::PEER,
+    #[cfg(feature = "rocksdb")]
     &rocksdb::PEER,
     &lmdb::PEER,
     &redb::PEER,
@@ -106,7 +108,7 @@ pub const PEERS: [&Peer; 14] = [
 impl Peer {
     /// The peer of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        PEERS.into_iter().find(|peer| peer.name == name)
+        PEERS.iter().copied().find(|peer| peer.name == name)
     }
 
     /// Why it is not part of a workload, if so.
