@@ -134,6 +134,12 @@ pub(crate) fn stat_dir(env: &Env, dir: &Path) -> Result<truelog_env::Metadata> {
 /// The volume that `dir` is on, checked against what the options ask of it.
 pub(crate) fn check_volume(env: &Env, dir: &Path, options: &Options) -> Result<Volume> {
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
+    fits(dir, &volume, options)?;
+    Ok(volume)
+}
+
+/// Refuses a volume that cannot keep what the options ask of it, for the directory `dir`.
+pub(crate) fn fits(dir: &Path, volume: &Volume, options: &Options) -> Result<()> {
     if options.block_size < volume.block_size {
         return Err(Error::BadOption {
             option: "block_size",
@@ -141,8 +147,7 @@ pub(crate) fn check_volume(env: &Env, dir: &Path, options: &Options) -> Result<V
             why: "it is smaller than the unit that the device writes as a whole",
         });
     }
-    check_promise(dir, &volume, options.durability)?;
-    Ok(volume)
+    check_promise(dir, volume, options.durability)
 }
 
 /// Refuses a durability that the volume cannot keep.

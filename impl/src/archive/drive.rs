@@ -221,6 +221,7 @@ fn copy_of(home: &Home) -> std::result::Result<Option<ManifestState>, DriveOut> 
             Err(DriveOut::CopyDamaged(reason))
         }
         Err(Error::Io { source, .. }) => Err(DriveOut::Io(source)),
+        Err(Error::Version { found: 0, .. }) => Err(DriveOut::CopyDamaged(Reason::Unreleased)),
         Err(Error::Version { found, .. }) => Err(DriveOut::CopyDamaged(Reason::Newer(found))),
         Ok(_) | Err(_) => Err(DriveOut::CopyDamaged(Reason::Short)),
     }
