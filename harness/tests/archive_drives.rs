@@ -319,6 +319,42 @@ fn passed_by(sim: &SimFs) -> [Vec<String>; 2] {
     kept
 }
 
+/// A run of whose publication its drives have not heard is cut off by a rollback, and the log, which goes on without these
+/// drives, gives its number to another run.
+#[test]
+fn a_run_of_another_history_is_not_taken_for_the_one_that_got_its_number() {
+    let sim = sim();
+    archived(&sim);
+    let older = sim.snapshot().process_crash();
+    let (log, _) = open(&sim);
+    append(&log, 20);
+    while log.archive_step().expect("a step").published.is_none() {}
+    drop(log);
+    let cut_off = [1, 2].map(|number| runs(&sim, number).pop().expect("a run"));
+    restore(&sim, sim.log_dir(), &older);
+    for number in [1, 2] {
+        carry(&sim, &drive(number), &drive(number + 10));
+    }
+    let (log, _) = open(&sim);
+    for number in [3, 4] {
+        log.add_drive(&drive(number), 0).expect("a drive");
+    }
+    // Runs that are not merged: the number is still in use when the drives are back.
+    append(&log, 20);
+    log.compact().expect("runs");
+    log.close().expect("closed");
+    assert!(runs(&sim, 3).contains(&cut_off[0]), "{:?} {cut_off:?}", runs(&sim, 3));
+    for number in [1, 2] {
+        carry(&sim, &drive(number + 10), &drive(number));
+    }
+    for _ in 0..2 {
+        open(&sim).0.close().expect("closed");
+        for number in [1, 2] {
+            assert_eq!(aside(&sim, number), [format!("quarantined-{}", cut_off[0])]);
+        }
+    }
+}
+
 #[test]
 fn drives_of_a_history_that_a_rollback_cut_off_are_named_and_left_alone() {
     let sim = sim();
@@ -344,6 +380,32 @@ fn drives_of_a_history_that_a_rollback_cut_off_are_named_and_left_alone() {
         log.close().expect("closed");
     }
     assert_eq!([runs(&sim, 1), runs(&sim, 2)], kept, "nothing on them was touched");
+}
+
+/// The log's directory is restored from before a trim; no run was published since. What the trim took from the drives is
+/// missing there, by the manifest that came back: that is not their fault.
+#[test]
+fn drives_that_know_of_a_later_trim_are_named_and_not_blamed() {
+    let sim = sim();
+    archived(&sim);
+    let older = sim.snapshot().process_crash();
+    let (log, _) = open(&sim);
+    let trimmed = log.runs().first().expect("a run").lsns.last.next();
+    log.trim(trimmed).expect("a trim");
+    while log.archive_step().expect("a step").worked {}
+    log.close().expect("closed");
+    let kept = [runs(&sim, 1), runs(&sim, 2)];
+    restore(&sim, sim.log_dir(), &older);
+    for _ in 0..2 {
+        let (log, recovered) = open(&sim);
+        let further = DriveOut::TrimmedFurther { found: trimmed, known: Lsn(1) };
+        assert_eq!(outs(&recovered.drives), [further; 2]);
+        assert!(log.drives().iter().all(|drive| drive.suspect.is_none()), "{:?}", log.drives());
+        while log.archive_step().expect("a step").worked {}
+        assert!(log.drives().iter().all(|drive| drive.out == Some(further)), "{:?}", log.drives());
+        log.close().expect("closed");
+        assert_eq!([runs(&sim, 1), runs(&sim, 2)], kept, "nothing on them was touched");
+    }
 }
 
 #[test]

@@ -224,8 +224,7 @@ pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Fa
 /// log around the file knows.
 fn judge(path: &Path, damaged: u64, open: u64) -> Result<(), Failure> {
     if damaged > 0 {
-        let what =
-            format!("{} stand before a valid batch and are not valid", output::count(damaged, "byte"));
+        let what = format!("{} stand before a valid batch and are not valid", output::count(damaged, "byte"));
         return Err(Failure::Violated { dir: path.to_owned(), what });
     }
     if open > 0 {
