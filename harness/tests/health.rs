@@ -202,6 +202,11 @@ fn a_log_that_is_refused_leaves_no_directory_behind() {
     let small = Options { block_size: 128, ..options() };
     Log::create_in(&disk.env(), disk.log_dir(), &small).expect_err("no such block size");
     assert!(!disk.snapshot().process_crash().exists(disk.log_dir()));
+    let (log, drive) = (create(&disk), drive_dir(disk.log_dir(), 1));
+    disk.set_weakness(Some(Weakness::NoBarrier));
+    let refused = log.add_drive(&drive, 0).expect_err("a weak drive");
+    assert!(matches!(refused, Error::Unsafe { .. }), "{refused}");
+    assert!(!disk.snapshot().process_crash().exists(&drive));
 }
 
 #[test]

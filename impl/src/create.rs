@@ -34,7 +34,7 @@ pub(crate) struct Created {
 /// the directory is made anew or the machine restarts.
 pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created> {
     options.validate()?;
-    refuse_place(env, dir, options)?;
+    home::judge_new(env, dir, |volume| home::fits(dir, volume, options))?;
     match env.fs.create_dir(dir) {
         Ok(()) => {}
         Err(error) if error.kind == IoKind::AlreadyExists => {}
@@ -68,17 +68,6 @@ pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created
     identity.publish(&home).map_err(|error| Failure::harmless(error).error)?;
     home.emit(&Event::Created { log: home.log });
     Ok(Created { home, lock })
-}
-
-/// Refuses a place that no log can be made in while there is no directory yet, so that none is left behind. A new
-/// directory is on the volume of the one above it.
-fn refuse_place(env: &Env, dir: &Path, options: &Options) -> Result<()> {
-    let missing = env.fs.metadata(dir).is_err_and(|error| error.kind == IoKind::NotFound);
-    match dir.parent().map(|above| env.fs.volume(above)) {
-        Some(Ok(volume)) if missing => home::fits(dir, &volume, options),
-        // Whatever else is wrong, the create meets it.
-        _ => Ok(()),
-    }
 }
 
 /// The directories above `dir`, up to the mount point: syncing them makes the names durable that lead to it. Every

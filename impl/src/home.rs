@@ -138,6 +138,19 @@ pub(crate) fn check_volume(env: &Env, dir: &Path, options: &Options) -> Result<V
     Ok(volume)
 }
 
+/// Has the volume judged that `dir` will be on, if it is not there yet: a place that is refused is left as it was. A new
+/// directory is on the volume of the one above it.
+///
+/// # Errors
+/// As `fits`. Whatever else is wrong with the place, whoever makes the directory meets it.
+pub(crate) fn judge_new(env: &Env, dir: &Path, fits: impl FnOnce(&Volume) -> Result<()>) -> Result<()> {
+    let missing = env.fs.metadata(dir).is_err_and(|error| error.kind == IoKind::NotFound);
+    match dir.parent().filter(|_| missing).map(|above| env.fs.volume(above)) {
+        Some(Ok(volume)) => fits(&volume),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a volume that cannot keep what the options ask of it, for the directory `dir`.
 pub(crate) fn fits(dir: &Path, volume: &Volume, options: &Options) -> Result<()> {
     if options.block_size < volume.block_size {

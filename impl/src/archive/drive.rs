@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use truelog_env::{IoError, IoKind, NodeKind, OpenMode};
+use truelog_env::{IoError, IoKind, NodeKind, OpenMode, Volume};
 
 use super::entry::{DriveEntry, DriveId, DriveStatus};
 use crate::block;
@@ -277,6 +277,7 @@ pub(crate) fn make(
         return Err(Error::Exists { dir: dir.into() });
     }
     let env = &log.env;
+    home::judge_new(env, dir, |volume| keeps_promise(log, dir, volume))?;
     match env.fs.create_dir(dir) {
         Ok(()) => {}
         Err(error) if error.kind == IoKind::AlreadyExists => {}
@@ -286,10 +287,7 @@ pub(crate) fn make(
     let _lock = home::lock(env, dir)?;
     let names = home::list(env, dir)?;
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    if log.volume.weakness.is_none() && volume.weakness.is_some() {
-        // What the log promises, its archive must keep.
-        home::check_promise(dir, &volume, crate::types::Durability::PowerLoss)?;
-    }
+    keeps_promise(log, dir, &volume)?;
     let home = log.at(dir, volume);
     let entry =
         |id| DriveEntry { number, id, path: dir.into(), capacity, seen: 0, status: DriveStatus::Healthy };
@@ -327,6 +325,14 @@ pub(crate) fn make(
     publish(&home, &DriveIdentity { log: log.log, drive: id, epoch: log.epoch, block: log.block })?;
     let read_only = volume.read_only;
     Ok((entry(id), Look { home: Some(home), out: None, read_only, edition: Edition::default() }))
+}
+
+/// What the log promises, its archive must keep.
+fn keeps_promise(log: &Home, dir: &Path, volume: &Volume) -> Result<()> {
+    if log.volume.weakness.is_some() {
+        return Ok(());
+    }
+    home::check_promise(dir, volume, crate::types::Durability::PowerLoss)
 }
 
 /// Publishes an identity: temporary file, sync, read back, rename, directory sync.
