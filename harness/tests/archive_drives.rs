@@ -1,4 +1,4 @@
-//! The archive's drives on the simulated disk: little room, full disks, orphans, and logs that were rolled back.
+//! The archive's drives on the simulated disk: little room, full disks, orphans, damaged copies of the manifest.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use truelog_harness::fabric::{
     Damage, DriveFile, Fault, Image, LOG_DIR, Plan, Profile, Role, SimFs, drive_dir,
 };
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         block_size: 256,
         segment_size: 2048,
@@ -25,12 +25,12 @@ fn options() -> Options {
     }
 }
 
-fn drive(number: u64) -> PathBuf {
+pub(crate) fn drive(number: u64) -> PathBuf {
     drive_dir(Path::new(LOG_DIR), number)
 }
 
 /// Bytes that no compression makes shorter.
-fn payload(lsn: u64) -> Vec<u8> {
+pub(crate) fn payload(lsn: u64) -> Vec<u8> {
     let mut noise = lsn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut byte = || {
         noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -39,7 +39,7 @@ fn payload(lsn: u64) -> Vec<u8> {
     (0..180).map(|_| byte()).collect()
 }
 
-fn append(log: &Log, count: u64) {
+pub(crate) fn append(log: &Log, count: u64) {
     let next = log.stat().next.get();
     for lsn in next..next + count {
         let record = [Record { stream: StreamId(0), payload: &payload(lsn) }];
@@ -48,14 +48,14 @@ fn append(log: &Log, count: u64) {
 }
 
 /// Every record from `first` on is what was appended.
-fn check(log: &Log, first: u64) {
+pub(crate) fn check(log: &Log, first: u64) {
     let read: Vec<_> = log.iter(Lsn(first)).map(|entry| entry.expect("a record")).collect();
     assert_eq!(read.len() as u64, log.stat().next.get() - first);
     assert!(read.iter().zip(first..).all(|(entry, lsn)| entry.payload == payload(lsn)));
 }
 
 /// A log with two drives of so many bytes.
-fn create(sim: &SimFs, capacity: u64) -> Log {
+pub(crate) fn create(sim: &SimFs, capacity: u64) -> Log {
     let log = Log::create_in(&sim.env(), sim.log_dir(), &options()).expect("a log");
     for number in [1, 2] {
         log.add_drive(&drive(number), capacity).expect("a drive");
@@ -63,17 +63,17 @@ fn create(sim: &SimFs, capacity: u64) -> Log {
     log
 }
 
-fn sim() -> SimFs {
+pub(crate) fn sim() -> SimFs {
     SimFs::new(Profile::W.sector(128))
 }
 
-fn open(sim: &SimFs) -> (Log, Recovered) {
+pub(crate) fn open(sim: &SimFs) -> (Log, Recovered) {
     Log::open_in(&sim.env(), sim.log_dir(), &options()).expect("it opens")
 }
 
 /// A log of which 20 records are archived on both drives, closed, and opened and closed once more: so its manifest says
 /// what the drives' copies were seen to have.
-fn archived(sim: &SimFs) {
+pub(crate) fn archived(sim: &SimFs) {
     let log = create(sim, 0);
     append(&log, 20);
     log.compact().expect("runs");
@@ -82,24 +82,24 @@ fn archived(sim: &SimFs) {
     open(sim).0.close().expect("closed");
 }
 
-fn names(sim: &SimFs, dir: &Path) -> Vec<String> {
+pub(crate) fn names(sim: &SimFs, dir: &Path) -> Vec<String> {
     sim.snapshot().process_crash().names(dir).expect("a directory")
 }
 
-fn runs(sim: &SimFs, number: u64) -> Vec<String> {
+pub(crate) fn runs(sim: &SimFs, number: u64) -> Vec<String> {
     names(sim, &drive(number)).into_iter().filter(|name| name.starts_with("run-")).collect()
 }
 
 /// The runs that were put aside on a drive.
-fn aside(sim: &SimFs, number: u64) -> Vec<String> {
+pub(crate) fn aside(sim: &SimFs, number: u64) -> Vec<String> {
     names(sim, &drive(number)).into_iter().filter(|name| name.starts_with("quarantined-")).collect()
 }
 
-fn aside_name(run: u64) -> String {
+pub(crate) fn aside_name(run: u64) -> String {
     Name::QuarantinedRun(RunNo(run)).to_string()
 }
 
-fn write(env: &Env, path: &Path, bytes: &[u8]) {
+pub(crate) fn write(env: &Env, path: &Path, bytes: &[u8]) {
     let file = env.fs.open(path, OpenMode::CREATE).expect("a file");
     assert_eq!(file.write_at(bytes, 0), Ok(bytes.len()));
     file.sync_all().expect("its sync");
@@ -107,7 +107,7 @@ fn write(env: &Env, path: &Path, bytes: &[u8]) {
 }
 
 /// The directory `dir` has the files that it had in `image`, and no others.
-fn restore(sim: &SimFs, dir: &Path, image: &Image) {
+pub(crate) fn restore(sim: &SimFs, dir: &Path, image: &Image) {
     let env = sim.env();
     for name in names(sim, dir) {
         env.fs.unlink(&dir.join(name)).expect("gone");
@@ -118,7 +118,7 @@ fn restore(sim: &SimFs, dir: &Path, image: &Image) {
 }
 
 /// Takes a drive away, or brings it back.
-fn carry(sim: &SimFs, from: &Path, to: &Path) {
+pub(crate) fn carry(sim: &SimFs, from: &Path, to: &Path) {
     let (env, image) = (sim.env(), sim.snapshot().process_crash());
     env.fs.create_dir(to).expect("a place for it");
     for name in image.names(from).expect("a directory") {
@@ -127,7 +127,7 @@ fn carry(sim: &SimFs, from: &Path, to: &Path) {
     sim.remove_dir_all(from).expect("it is gone from there");
 }
 
-fn outs(drives: &[DriveState]) -> Vec<DriveOut> {
+pub(crate) fn outs(drives: &[DriveState]) -> Vec<DriveOut> {
     drives.iter().filter_map(|drive| drive.out).collect()
 }
 
@@ -201,169 +201,6 @@ fn orphans_are_listed_and_only_those_go_on_which_nothing_hangs() {
     log.close().expect("closed");
     assert_eq!((runs(&sim, 1), runs(&sim, 2)), (vec![run.clone()], vec![run]));
     assert_eq!((aside(&sim, 1), aside(&sim, 2)), (vec![aside_name(99)], vec![aside_name(97)]));
-}
-
-/// The log's directory is restored from before a run was published of whose publication the drives have not heard.
-#[test]
-fn a_run_with_records_that_the_log_does_not_have_is_kept_and_named() {
-    let sim = sim();
-    archived(&sim);
-    let older = sim.snapshot().process_crash();
-    let (log, _) = open(&sim);
-    append(&log, 20);
-    let last = loop {
-        let step = log.archive_step().expect("a step");
-        if let Some(run) = step.published {
-            break run.lsns.last;
-        }
-    };
-    drop(log);
-    restore(&sim, sim.log_dir(), &older);
-    let view = inspect_in(&sim.env(), sim.log_dir()).expect("a look");
-    assert!(view.orphans().iter().all(|orphan| orphan.kept == Some(Kept::Beyond(last))));
-    assert_eq!(view.orphans().len(), 2);
-    let kept = runs(&sim, 1).pop().expect("a run");
-    // That stays so when the log has come to the same LSNs and generations.
-    for _ in 0..2 {
-        let (log, _) = open(&sim);
-        append(&log, 40);
-        log.compact().expect("runs");
-        log.close().expect("closed");
-        for number in [1, 2] {
-            assert!(!runs(&sim, number).contains(&kept));
-            assert_eq!(aside(&sim, number), [format!("quarantined-{kept}")]);
-        }
-    }
-    let view = inspect_in(&sim.env(), sim.log_dir()).expect("a look");
-    assert!(view.orphans().iter().all(|orphan| orphan.kept == Some(Kept::PutAside)));
-    assert_eq!(view.orphans().len(), 2);
-}
-
-/// A run that was being made on a drive that then was away while the log went on: it could be one that was published.
-#[test]
-fn a_run_of_which_nothing_proves_that_it_was_not_published_is_put_aside() {
-    let sim = sim();
-    archived(&sim);
-    let (log, _) = open(&sim);
-    log.add_drive(&drive(3), 0).expect("a drive");
-    append(&log, 20);
-    while runs(&sim, 1).iter().filter(|name| !name.ends_with(".tmp")).count() < 2 {
-        assert_eq!(log.archive_step().expect("a step").published, None);
-    }
-    drop(log);
-    let unpublished = runs(&sim, 1).pop().expect("a run");
-    carry(&sim, &drive(1), &drive(11));
-    let (log, _) = open(&sim);
-    append(&log, 20);
-    log.compact().expect("runs on the other drives");
-    log.close().expect("closed");
-    carry(&sim, &drive(11), &drive(1));
-    let view = inspect_in(&sim.env(), sim.log_dir()).expect("a look");
-    let told: Vec<_> =
-        view.orphans().into_iter().map(|orphan| (orphan.name.to_string(), orphan.kept)).collect();
-    assert!(told.contains(&(unpublished.clone(), Some(Kept::Unproven))), "{told:?}");
-    let (log, recovered) = open(&sim);
-    assert_eq!(recovered.drives, [], "its drive is of this history, and serves");
-    check(&log, 1);
-    log.close().expect("closed");
-    assert_eq!(aside(&sim, 1), [format!("quarantined-{unpublished}")]);
-}
-
-/// A copy of a run that is not published there yet, when the drives that have it are away.
-#[test]
-fn the_last_copy_in_reach_is_kept_whether_or_not_it_was_published() {
-    let sim = sim();
-    archived(&sim);
-    let (log, _) = open(&sim);
-    log.add_drive(&drive(3), 0).expect("a drive");
-    log.close().expect("closed");
-    let image = sim.snapshot().process_crash();
-    let run = runs(&sim, 1).remove(0);
-    write(&sim.env(), &drive(3).join(&run), &image.read(&drive(1).join(&run)).expect("a run"));
-    for number in [1, 2] {
-        carry(&sim, &drive(number), &drive(number + 10));
-    }
-    open(&sim).0.close().expect("closed");
-    assert_eq!(runs(&sim, 3), std::slice::from_ref(&run), "no drive that serves has it");
-    for number in [1, 2] {
-        carry(&sim, &drive(number + 10), &drive(number));
-    }
-    open(&sim).0.close().expect("closed");
-    assert_eq!(runs(&sim, 3), Vec::<String>::new(), "two drives have it, and the manifest says so");
-}
-
-/// A log is rolled back, and goes on without its drives until its generations have passed theirs.
-fn passed_by(sim: &SimFs) -> [Vec<String>; 2] {
-    archived(sim);
-    let older = sim.snapshot().process_crash();
-    let (log, _) = open(sim);
-    append(&log, 20);
-    log.compact().expect("runs");
-    log.close().expect("closed");
-    open(sim).0.close().expect("closed");
-    let kept = [runs(sim, 1), runs(sim, 2)];
-    restore(sim, sim.log_dir(), &older);
-    for number in [1, 2] {
-        carry(sim, &drive(number), &drive(number + 10));
-    }
-    let (log, recovered) = open(sim);
-    assert_eq!(outs(&recovered.drives), [DriveOut::Missing; 2]);
-    for number in [3, 4] {
-        log.add_drive(&drive(number), 0).expect("a drive");
-    }
-    for _ in 0..4 {
-        append(&log, 10);
-        log.compact().expect("runs");
-    }
-    log.close().expect("closed");
-    kept
-}
-
-#[test]
-fn drives_of_a_history_that_a_rollback_cut_off_are_named_and_left_alone() {
-    let sim = sim();
-    let kept = passed_by(&sim);
-    for number in [1, 2] {
-        carry(&sim, &drive(number + 10), &drive(number));
-    }
-    let listed = inspect_in(&sim.env(), sim.log_dir()).expect("a look").orphans();
-    assert!(
-        !listed.is_empty() && listed.iter().all(|orphan| orphan.kept == Some(Kept::DriveOut)),
-        "{listed:?}"
-    );
-    for _ in 0..2 {
-        let (log, recovered) = open(&sim);
-        let outs = outs(&recovered.drives);
-        assert!(matches!(outs[..], [DriveOut::Diverged { .. }, DriveOut::Diverged { .. }]), "{outs:?}");
-        // Nor does a scrub take them in, nor an add.
-        let _ = log.scrub(None, true).expect("a report");
-        let added = log.add_drive(&drive(1), 0).expect_err("it is of another history");
-        assert!(matches!(added, Error::BadDrive { why: DriveOut::Diverged { .. }, .. }), "{added}");
-        append(&log, 10);
-        log.compact().expect("runs on the other drives");
-        log.close().expect("closed");
-    }
-    assert_eq!([runs(&sim, 1), runs(&sim, 2)], kept, "nothing on them was touched");
-}
-
-#[test]
-fn a_drive_that_is_ahead_of_the_log_is_not_added() {
-    let sim = sim();
-    archived(&sim);
-    let older = sim.snapshot().process_crash();
-    let (log, _) = open(&sim);
-    append(&log, 20);
-    log.compact().expect("runs");
-    log.close().expect("closed");
-    restore(&sim, sim.log_dir(), &older);
-    let (log, recovered) = open(&sim);
-    assert!(matches!(outs(&recovered.drives)[..], [DriveOut::Ahead { .. }, DriveOut::Ahead { .. }]));
-    let kept = runs(&sim, 1);
-    let added = log.add_drive(&drive(1), 0).expect_err("it is ahead");
-    assert!(matches!(added, Error::BadDrive { why: DriveOut::Ahead { .. }, .. }), "{added}");
-    log.close().expect("closed");
-    open(&sim).0.close().expect("closed");
-    assert_eq!(runs(&sim, 1), kept);
 }
 
 /// Whoever takes a drive out and adds it again later has it served, as long as it is known to be of this history.

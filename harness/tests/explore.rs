@@ -219,6 +219,14 @@ fn an_archive_loses_nothing_and_leaves_no_orphan() {
 }
 
 #[test]
+fn drives_whose_add_was_cut_off_are_added_by_the_next_life() {
+    let report = explored::<Plain>(&scope("archive-half-made", 1));
+    assert_eq!(named(&report), [] as [&str; 0], "{:?}", report.findings);
+    // Only behind a second add is there a run to be found by the second recovery.
+    assert!(count(&report, "of them with runs") > 100, "{report:?}");
+}
+
+#[test]
 fn canaries_of_the_crash_check_are_found_and_named() {
     let scope = scope("everything", 1);
     assert_eq!(named(&explored::<Broken<ACKS_EARLY>>(&scope)), ["acked-is-durable"]);

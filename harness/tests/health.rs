@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use truelog::{
-    Condition, Durability, Error, Health, HealthRule as Rule, Log, Lsn, Options, Record, Severity, StreamId,
-    inspect_in,
+    Claim, Condition, Durability, Error, Health, HealthRule as Rule, Log, Lsn, Options, Record, Severity,
+    StreamId, Verdict, Violation, inspect_in,
 };
 use truelog_env::{IoKind, Op, OpenMode, Weakness};
 use truelog_harness::fabric::{Damage, Fault, Plan, Profile, Reads, Role, SimFs, drive_dir};
@@ -156,6 +156,57 @@ fn damage_that_an_open_finds_or_a_read_meets_is_damaged() {
     let disk = SimFs::from_image(&image);
     applies(&open(&disk).health(), Rule::Damaged);
     applies(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(), Rule::Damaged);
+}
+
+/// Above a middle segment that is missing stand batches that tell what was in it; what is said of a receipt does not hang
+/// on where it was.
+#[test]
+fn a_receipt_of_a_missing_segment_is_violated_and_any_other_holds() {
+    for gone in [2, 3] {
+        let disk = disk();
+        let log = create(&disk);
+        let claims: Vec<Claim> =
+            (0..4).map(|_| Claim::from(&log.append(StreamId(0), &[7; 100]).expect("a receipt"))).collect();
+        drop(log);
+        let image = disk.snapshot().process_crash();
+        let image = image.damage(&segment(&disk, gone), &Damage::Remove).expect("removed");
+        let image = match gone {
+            // Nothing that can be read is above it, but a segment whose header is gone as well.
+            3 => image.damage(&segment(&disk, 4), &Damage::Zero { offset: 0, len: 768 }).expect("zeroed"),
+            _ => image,
+        };
+        let disk = SimFs::from_image(&image);
+        let log = open(&disk);
+        for claim in &claims {
+            let lost = claim.segment.get() == gone || (gone == 3 && claim.segment.get() == 4);
+            let verdict = log.verify(claim).expect("a verdict");
+            let violated = matches!(
+                verdict,
+                Verdict::Violated { why: Violation::Damaged { .. } | Violation::Absent { .. } }
+            );
+            assert_eq!(violated, lost, "{gone}: {claim}: {verdict:?}");
+            let holds = matches!(verdict, Verdict::Verified | Verdict::Unvouched);
+            assert!(lost || holds, "{gone}: {claim}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_refused_leaves_no_directory_behind() {
+    let disk = disk();
+    disk.set_weakness(Some(Weakness::NoBarrier));
+    let refused = Log::create_in(&disk.env(), disk.log_dir(), &options()).expect_err("a weak volume");
+    assert!(matches!(refused, Error::Unsafe { .. }), "{refused}");
+    assert!(!disk.snapshot().process_crash().exists(disk.log_dir()));
+    disk.set_weakness(None);
+    let small = Options { block_size: 128, ..options() };
+    Log::create_in(&disk.env(), disk.log_dir(), &small).expect_err("no such block size");
+    assert!(!disk.snapshot().process_crash().exists(disk.log_dir()));
+    let (log, drive) = (create(&disk), drive_dir(disk.log_dir(), 1));
+    disk.set_weakness(Some(Weakness::NoBarrier));
+    let refused = log.add_drive(&drive, 0).expect_err("a weak drive");
+    assert!(matches!(refused, Error::Unsafe { .. }), "{refused}");
+    assert!(!disk.snapshot().process_crash().exists(&drive));
 }
 
 #[test]

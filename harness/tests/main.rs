@@ -1,6 +1,7 @@
 //! One binary for every test of the harness.
 
 mod archive_drives;
+mod archive_history;
 mod archive_order;
 mod assurance;
 mod background;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::archive::run::RunEntry;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::names::Name;
 use crate::options::MIN_BLOCK;
 use crate::recovery::uncovered;
 use crate::sync::Mutex;
@@ -20,13 +21,26 @@ const MIN_STRIDE: u64 = MIN_BLOCK as u64;
 /// Into how many parts the marks of a recovery divide a segment at most.
 const PARTS: u64 = 256;
 
-/// Damage, by the records that it affects and the error that every read of them gets.
+/// Damage: the records that it affects, and what was found. A read of the records gets [`Error::Corrupt`] or
+/// [`Error::CorruptBlock`], which name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The records. Empty when the damage is to a file that holds none.
     pub lsns: LsnRange,
     /// What was found, and where.
     pub error: Error,
+}
+
+impl Damage {
+    /// What a read of one of the records gets: an error that names all of them, of whatever file they are missing.
+    fn of_a_read(&self) -> Error {
+        let Error::CorruptFile { path, offset, reason } = &self.error else { return self.error.clone() };
+        let segment = match path.file_name().and_then(Name::parse) {
+            Some(Name::Segment(segment)) => segment,
+            _ => SegmentNo::NONE,
+        };
+        Error::Corrupt { segment, offset: *offset, lsns: self.lsns, reason: *reason }
+    }
 }
 
 /// Where the kept records of one segment are.
@@ -245,7 +259,7 @@ impl Catalog {
             return Err(Error::Lost { lsns });
         }
         if let Some(damage) = self.damage.iter().find(|damage| damage.lsns.contains(lsn)) {
-            return Err(damage.error.clone());
+            return Err(damage.of_a_read());
         }
         // A segment that is archived in part is still there; what is in a run is read there.
         let below = self.runs.partition_point(|run| run.lsns.first <= lsn);

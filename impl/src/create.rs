@@ -34,6 +34,7 @@ pub(crate) struct Created {
 /// the directory is made anew or the machine restarts.
 pub(crate) fn create(env: &Env, dir: &Path, options: &Options) -> Result<Created> {
     options.validate()?;
+    home::judge_new(env, dir, |volume| home::fits(dir, volume, options))?;
     match env.fs.create_dir(dir) {
         Ok(()) => {}
         Err(error) if error.kind == IoKind::AlreadyExists => {}
@@ -176,5 +177,8 @@ mod tests {
         let promise = Options { durability: Durability::PowerLoss, ..options() };
         assert!(matches!(create(&env, dir.path(), &promise), Err(Error::Unsafe { .. })));
         assert!(create(&env, dir.path(), &options()).is_ok());
+        let missing = dir.path().join("log");
+        assert!(matches!(create(&env, &missing, &promise), Err(Error::Unsafe { dir, .. }) if dir == missing));
+        assert_eq!(env.fs.read_dir(dir.path()).map(|names| names.contains(&"log".into())), Ok(false));
     }
 }

@@ -57,6 +57,9 @@ pub enum Reason {
     /// It was written by a newer version of the format.
     #[error("it has format version {0}, newer than this program")]
     Newer(u32),
+    /// Its checksum holds, and it is not laid out as any released version of the format is.
+    #[error("it has the layout of a program from before the first release")]
+    Unreleased,
     /// A file that the manifest names is missing.
     #[error("the manifest names it, but it is missing")]
     Missing,
@@ -262,12 +265,12 @@ pub enum Error {
         /// The directory.
         dir: PathBuf,
     },
-    /// Written by a newer version of the format.
-    #[error("{} has format version {found}; this program reads up to {supported}", path.display())]
+    /// Written by a newer version of the format, or by a program from before the first release.
+    #[error("{} has format version {found}; this program reads 1 to {supported}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// Its version; 0 for a layout from before the first release, whatever number it was given.
         found: u32,
         /// The newest that is understood.
         supported: u32,

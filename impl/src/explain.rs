@@ -188,10 +188,11 @@ itself. If you expect a log with records here, do not create: look whether the r
     },
     Row {
         code: "TL-011",
-        next: "Use the newer program that wrote it.",
+        next: "Use the program that wrote it.",
         long: "\
-The file was written by a newer version of the format than this program knows. It is refused by name, \
-rather than read by guessing. Nothing was changed.",
+The file was written in a version of the format that this program does not know: a newer one, or, where version 0 is \
+named, one from before the first release, which no released program reads. Its checksum holds, so it is not damaged. It \
+is refused by name, rather than read by guessing. Nothing was changed.",
     },
     Row {
         code: "TL-012",

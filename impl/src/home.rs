@@ -134,6 +134,25 @@ pub(crate) fn stat_dir(env: &Env, dir: &Path) -> Result<truelog_env::Metadata> {
 /// The volume that `dir` is on, checked against what the options ask of it.
 pub(crate) fn check_volume(env: &Env, dir: &Path, options: &Options) -> Result<Volume> {
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
+    fits(dir, &volume, options)?;
+    Ok(volume)
+}
+
+/// Has the volume judged that `dir` will be on, if it is not there yet: a place that is refused is left as it was. A new
+/// directory is on the volume of the one above it.
+///
+/// # Errors
+/// As `fits`. Whatever else is wrong with the place, whoever makes the directory meets it.
+pub(crate) fn judge_new(env: &Env, dir: &Path, fits: impl FnOnce(&Volume) -> Result<()>) -> Result<()> {
+    let missing = env.fs.metadata(dir).is_err_and(|error| error.kind == IoKind::NotFound);
+    match dir.parent().filter(|_| missing).map(|above| env.fs.volume(above)) {
+        Some(Ok(volume)) => fits(&volume),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a volume that cannot keep what the options ask of it, for the directory `dir`.
+pub(crate) fn fits(dir: &Path, volume: &Volume, options: &Options) -> Result<()> {
     if options.block_size < volume.block_size {
         return Err(Error::BadOption {
             option: "block_size",
@@ -141,8 +160,7 @@ pub(crate) fn check_volume(env: &Env, dir: &Path, options: &Options) -> Result<V
             why: "it is smaller than the unit that the device writes as a whole",
         });
     }
-    check_promise(dir, &volume, options.durability)?;
-    Ok(volume)
+    check_promise(dir, volume, options.durability)
 }
 
 /// Refuses a durability that the volume cannot keep.

@@ -131,6 +131,7 @@ pub(crate) fn enter(env: &Env, dir: &Path) -> Result<(Box<dyn DirLock>, Identity
 pub fn damaged(path: PathBuf, offset: u64, reason: Reason) -> Error {
     match reason {
         Reason::Newer(found) => Error::Version { path, found, supported: block::FORMAT_VERSION },
+        Reason::Unreleased => Error::Version { path, found: 0, supported: block::FORMAT_VERSION },
         reason => Error::CorruptFile { path, offset, reason },
     }
 }

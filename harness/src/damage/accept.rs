@@ -26,7 +26,7 @@ const LIMIT: usize = 16;
 /// The writer of the appends behind an acceptance: none of a story's own.
 const NEXT_WRITER: u32 = 1000;
 
-/// What came of accepting losses.
+/// What came of a recovery from damage that was cut off everywhere.
 #[derive(Debug, Default)]
 pub struct Losses {
     /// The parts that the syncs of it played.
@@ -213,6 +213,6 @@ impl Loss<'_> {
     }
 }
 
-fn broken<T>(invariant: Invariant, says: String) -> Result<T, Violation> {
+pub(super) fn broken<T>(invariant: Invariant, says: String) -> Result<T, Violation> {
     Err(Violation::new(invariant, says))
 }

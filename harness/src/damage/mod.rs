@@ -7,7 +7,9 @@
 
 mod accept;
 mod archive;
+mod aside;
 mod judge;
+mod repair;
 mod ways;
 
 use truelog_spec::contract::Record;
@@ -15,7 +17,9 @@ use truelog_spec::step::{Durability, Write};
 use truelog_spec::{ClientStep, Invariant};
 
 pub use accept::{Losses, losses};
+pub use aside::asides;
 pub use judge::{Ending, Heard, judge};
+pub use repair::repairs;
 pub use ways::{Case, cases};
 
 use crate::command::Plan;
@@ -206,7 +210,11 @@ pub fn check(_plan: &Plan, progress: &Progress) -> Report {
     explore_archive::<Plain>(&mut report, progress);
     progress.says("accepted");
     let losses = losses::<Plain>(None, &mut report);
-    if let Some((violation, says)) = losses.broken {
+    progress.says("put aside");
+    let asides = asides::<Plain>(None, &mut report);
+    progress.says("repaired");
+    let repairs = repairs::<Plain>(&mut report).err();
+    for (violation, says) in losses.broken.into_iter().chain(asides.broken).chain(repairs) {
         let says = format!("{says}: {}", violation.detail);
         report.find(violation.invariant.as_str(), says, "cargo verify --only damage");
     }

@@ -135,6 +135,7 @@ impl Duties {
                     (Op::Rename, "manifest" | "drive/manifest") => "rename manifest",
                     (Op::Rename, "identity" | "drive/identity") => "rename identity",
                     (Op::Rename, "drive/run") => "rename run",
+                    (Op::Rename, _) if file(call.role) == "drive/run" => "putting a run aside",
                     (Op::Rename, _) => "rename segment",
                     (Op::Unlink, _) => "unlink",
                     (Op::CreateDir, _) => "mkdir",

@@ -60,6 +60,9 @@ pub enum Letter {
     Blackout,
 }
 
+/// The drives that are added.
+pub(super) const DRIVES: [u64; 2] = [1, 2];
+
 /// How many steps [`Letter::Work`] has: three of them bring a small run from its beginning to the reclaim.
 const WORK: usize = 5;
 
@@ -182,7 +185,7 @@ impl Situation {
             Letter::AddDrives if self.drives => return None,
             Letter::AddDrives => {
                 self.drives = true;
-                (1..=2).map(|drive| ClientStep::AddDrive { drive }.into()).collect()
+                DRIVES.map(|drive| ClientStep::AddDrive { drive }.into()).to_vec()
             }
             Letter::Compact | Letter::Work | Letter::Scrub | Letter::Rebuild if !self.drives => return None,
             Letter::Compact => vec![ClientStep::Compact.into()],

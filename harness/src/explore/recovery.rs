@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use truelog_spec::contract::{Contract, Obligations, RecoveredState, Violation};
 use truelog_spec::step::Write;
-use truelog_spec::{ClientStep, Failure, Invariant};
+use truelog_spec::{ClientStep, Failure, Invariant, Outcome};
 
 use super::Scope;
+use super::alphabet::DRIVES;
 use super::walk::follow;
 use crate::driver::{Deed, Driver, Duty, files};
 use crate::fabric::{Image, SimFs};
@@ -57,11 +58,13 @@ impl Recovery {
         let ended = ended(&deeds, driver.refusal());
         let writes = matches!(&ended, Ended::Opened { state, .. } if !state.read_only);
         let orphan = || if writes { orphan(&driver, &after) } else { None };
-        let wrong = drives_out(&deeds).or_else(orphan);
+        let mut wrong = drives_out(&deeds).or_else(orphan);
         if let Some(life) = life {
             let write = Write { writer: NEXT_WRITER + life, ..Write::one(0, 8) };
             driver.client(&ClientStep::Append(write));
-            if scope.compacts() {
+            let added = scope.adds().then(|| add_again(&mut driver));
+            wrong = wrong.or_else(|| added.clone().and_then(Result::err));
+            if scope.compacts() || added == Some(Ok(true)) {
                 driver.client(&ClientStep::Compact);
             }
             deeds.extend(driver.deeds());
@@ -80,6 +83,25 @@ impl Recovery {
         let broken = judge(&case).err().into_iter().chain(self.wrong.clone());
         broken.min_by_key(|violation| violation.invariant).map_or(Ok(()), Err)
     }
+}
+
+/// Adds the drives of a scope again, whatever a crash has left of their first add. Whether that was done: a create whose
+/// syncs were cut off with the process stays in doubt until the machine restarts.
+///
+/// # Errors
+/// A violation where it is refused for any other reason.
+fn add_again<S: Archived>(driver: &mut Driver<S>) -> Result<bool, Violation> {
+    for step in DRIVES.map(|drive| ClientStep::AddDrive { drive }) {
+        match driver.client(&step) {
+            Outcome::Failed(Failure::InDoubt) => return Ok(false),
+            Outcome::Failed(failure) => {
+                let says = format!("{step} was cut off, and cannot be done again: {failure}");
+                return Err(Violation::new(Invariant::RecoveryConverges, says));
+            }
+            _ => {}
+        }
+    }
+    Ok(true)
 }
 
 /// How an open ended, by what was written down.

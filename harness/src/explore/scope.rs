@@ -70,6 +70,9 @@ const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, cr
 /// Two drives, and a segment that can be archived.
 const SEALED: &[Letter] = &[Letter::AddDrives, Letter::Append, Letter::Append];
 
+/// A segment that could be archived, and no drive.
+const UNARCHIVED: &[Letter] = &[Letter::Append, Letter::Append];
+
 /// Two drives with a run, and another segment that can be archived.
 const ARCHIVED: &[Letter] =
     &[Letter::AddDrives, Letter::Append, Letter::Append, Letter::Compact, Letter::Append];
@@ -134,6 +137,8 @@ impl Scope {
     /// The scopes of the archive.
     pub const ARCHIVE: &'static [Self] = &[
         archive("archive-drives", &[], &[Letter::AddDrives, Letter::Append, Letter::Die], 3, 1),
+        // Drives that an add has left half made: the next life adds them, archives on them, and is crashed at, too.
+        Self { limit_again: 16, ..archive("archive-half-made", UNARCHIVED, &[Letter::AddDrives], 1, 2) },
         archive(
             "archive",
             SEALED,
@@ -346,6 +351,12 @@ impl Scope {
     #[must_use]
     pub fn compacts(&self) -> bool {
         self.prefix.iter().chain(self.alphabet).any(|letter| *letter == Letter::Compact)
+    }
+
+    /// Whether a life that follows a crash adds the drives again, and archives what it finds: an add may have been cut off.
+    #[must_use]
+    pub fn adds(&self) -> bool {
+        self.alphabet.contains(&Letter::AddDrives)
     }
 
     /// Whether a life that follows a crash may find no manifest, and has it rebuilt.

@@ -64,6 +64,12 @@ enum Range {
         end: u64,
         reason: String,
     },
+    /// What comes of all of it.
+    Verdict {
+        verdict: &'static str,
+        invalid_before_a_batch: u64,
+        invalid_behind_the_last: u64,
+    },
 }
 
 impl Range {
@@ -100,6 +106,7 @@ impl Range {
             Self::Invalid { offset, end, reason } => {
                 format!("{offset:>12}  INVALID   to {end}: {reason}")
             }
+            Self::Verdict { verdict, .. } => format!("verdict: {verdict}"),
         }
     }
 }
@@ -163,7 +170,8 @@ impl Printer<'_> {
 /// Runs it.
 ///
 /// # Errors
-/// The file cannot be read, its header is damaged, or it is damaged before a valid batch.
+/// The file cannot be read, its header is damaged, it is damaged before a valid batch, or bytes behind the last one leave
+/// it open whether that is damage.
 pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let path = &args.file;
     let unreadable = |source| Failure::File { path: path.clone(), source };
@@ -197,16 +205,36 @@ pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Fa
     if let Some(held) = printer.held.take() {
         printer.show(&held)?;
     }
+    let (damaged, open) = (printer.damaged, printer.open);
+    let verdict = match (damaged, open) {
+        (0, 0) => "whole",
+        (0, _) => "torn or damaged behind the last valid batch: this file alone does not tell which",
+        _ => "damaged",
+    };
+    printer.show(&Range::Verdict {
+        verdict,
+        invalid_before_a_batch: damaged,
+        invalid_behind_the_last: open,
+    })?;
     output::flush(printer.out)?;
-    judge(path, printer.damaged)
+    judge(path, damaged, open)
 }
 
-fn judge(path: &Path, damaged: u64) -> Result<(), Failure> {
-    if damaged == 0 {
-        return Ok(());
+/// Bytes before a valid batch were whole once. Those behind the last one may never have been acknowledged, which only the
+/// log around the file knows.
+fn judge(path: &Path, damaged: u64, open: u64) -> Result<(), Failure> {
+    if damaged > 0 {
+        let what = format!("{} stand before a valid batch and are not valid", output::count(damaged, "byte"));
+        return Err(Failure::Violated { dir: path.to_owned(), what });
     }
-    let what = format!("{} stand before a valid batch and are not valid", output::count(damaged, "byte"));
-    Err(Failure::Violated { dir: path.to_owned(), what })
+    if open > 0 {
+        let what = format!(
+            "{} behind the last valid batch are a torn tail or damage: `truelog verify` of the log tells which",
+            output::count(open, "byte")
+        );
+        return Err(Failure::Incomplete { path: path.to_owned(), what });
+    }
+    Ok(())
 }
 
 /// Why a step did not end.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use truelog_env::{IoError, IoKind, NodeKind, OpenMode};
+use truelog_env::{IoError, IoKind, NodeKind, OpenMode, Volume};
 
 use super::entry::{DriveEntry, DriveId, DriveStatus};
 use crate::block;
@@ -12,8 +12,8 @@ use crate::doubt::Doubt;
 use crate::error::{Error, NotALog, Reason, Result};
 use crate::home::{self, Home, read_full_at, write_all_at};
 use crate::identity::damaged;
-use crate::lsn::DriveNo;
-use crate::manifest::{ArchiveState, Edition, ManifestRead, ManifestState, ManifestVerdict, read_manifest};
+use crate::lsn::{DriveNo, Lsn};
+use crate::manifest::{Edition, ManifestRead, ManifestState, ManifestVerdict, read_manifest};
 use crate::names::Name;
 use crate::read_back::check_written;
 use crate::types::LogId;
@@ -106,6 +106,17 @@ pub enum DriveOut {
         /// The generation of the log's manifest.
         known: u64,
     },
+    /// Its copy of the manifest knows of a trim of which the log's own does not: the log was rolled back. Nothing is removed
+    /// from it, and what is not on it any more is no fault of its.
+    #[error(
+        "its manifest is trimmed before LSN {found}, but the log's before {known}: the log was rolled back"
+    )]
+    TrimmedFurther {
+        /// The first record that is kept, by its copy.
+        found: Lsn,
+        /// The first record that is kept, by the log's manifest.
+        known: Lsn,
+    },
     /// Its copy of the manifest is not older than the log's own, and not one that this log has written: the log was
     /// rolled back, and has gone on without the drive. Nothing is removed from it.
     #[error(
@@ -152,8 +163,8 @@ impl Look {
 }
 
 /// Looks at a drive: whether it is there, is the one that is meant, is not older than it was, and is of this log's
-/// history, which `archive` tells. Writes nothing.
-pub(crate) fn look(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Look {
+/// history, which the log's own manifest tells. Writes nothing.
+pub(crate) fn look(log: &Home, entry: &DriveEntry, state: &ManifestState) -> Look {
     let out = Look::unreachable;
     let identity = match read_identity(log, &entry.path) {
         Ok(identity) => identity,
@@ -168,12 +179,12 @@ pub(crate) fn look(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Lo
     if identity.epoch != log.epoch {
         return out(DriveOut::OtherEpoch);
     }
-    look_at_copy(log, entry, archive)
+    look_at_copy(log, entry, state)
 }
 
 /// Looks at the manifest's copy on a drive whose identity is the one that is meant. What the log removes from a drive is
 /// what its own manifest does not name; so it must be the successor of the one that the drive was told of last.
-fn look_at_copy(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Look {
+fn look_at_copy(log: &Home, entry: &DriveEntry, state: &ManifestState) -> Look {
     let volume = match log.env.fs.volume(&entry.path) {
         Ok(volume) => volume,
         Err(error) => return Look::unreachable(DriveOut::Io(error)),
@@ -183,7 +194,7 @@ fn look_at_copy(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Look 
         Ok(copy) => {
             let copy = copy.as_ref();
             let edition = copy.map_or_else(Edition::default, ManifestState::edition);
-            (edition, misfit(edition.generation, copy.map(|copy| &copy.archive), entry, archive))
+            (edition, misfit(edition, copy, entry, state))
         }
         Err(why @ DriveOut::Io(_)) => return Look::unreachable(why),
         Err(why) => (Edition::default(), Some(why)),
@@ -193,18 +204,21 @@ fn look_at_copy(log: &Home, entry: &DriveEntry, archive: &ArchiveState) -> Look 
 
 /// Why a copy of the manifest is not an older one of this log.
 fn misfit(
-    found: u64,
-    copy: Option<&ArchiveState>,
+    edition: Edition,
+    copy: Option<&ManifestState>,
     entry: &DriveEntry,
-    archive: &ArchiveState,
+    state: &ManifestState,
 ) -> Option<DriveOut> {
-    let known = archive.generation;
+    let (found, known) = (edition.generation, state.archive.generation);
     if found < entry.seen {
         Some(DriveOut::Stale { found, seen: entry.seen })
     } else if found > known {
         Some(DriveOut::Ahead { found, known })
-    } else if copy.is_some_and(|copy| !archive.descends_from(copy)) {
+    } else if copy.is_some_and(|copy| !state.archive.descends_from(&copy.archive)) {
         Some(DriveOut::Diverged { found })
+    } else if edition.trimmed > state.trimmed {
+        // A trim is durable in the log before a drive hears of it.
+        Some(DriveOut::TrimmedFurther { found: edition.trimmed, known: state.trimmed })
     } else {
         None
     }
@@ -221,6 +235,7 @@ fn copy_of(home: &Home) -> std::result::Result<Option<ManifestState>, DriveOut> 
             Err(DriveOut::CopyDamaged(reason))
         }
         Err(Error::Io { source, .. }) => Err(DriveOut::Io(source)),
+        Err(Error::Version { found: 0, .. }) => Err(DriveOut::CopyDamaged(Reason::Unreleased)),
         Err(Error::Version { found, .. }) => Err(DriveOut::CopyDamaged(Reason::Newer(found))),
         Ok(_) | Err(_) => Err(DriveOut::CopyDamaged(Reason::Short)),
     }
@@ -256,12 +271,13 @@ pub(crate) fn make(
     dir: &Path,
     number: DriveNo,
     capacity: u64,
-    archive: &ArchiveState,
+    state: &ManifestState,
 ) -> Result<(DriveEntry, Look)> {
     if log.dir.starts_with(dir) || dir.starts_with(&log.dir) {
         return Err(Error::Exists { dir: dir.into() });
     }
     let env = &log.env;
+    home::judge_new(env, dir, |volume| keeps_promise(log, dir, volume))?;
     match env.fs.create_dir(dir) {
         Ok(()) => {}
         Err(error) if error.kind == IoKind::AlreadyExists => {}
@@ -271,21 +287,18 @@ pub(crate) fn make(
     let _lock = home::lock(env, dir)?;
     let names = home::list(env, dir)?;
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
-    if log.volume.weakness.is_none() && volume.weakness.is_some() {
-        // What the log promises, its archive must keep.
-        home::check_promise(dir, &volume, crate::types::Durability::PowerLoss)?;
-    }
+    keeps_promise(log, dir, &volume)?;
     let home = log.at(dir, volume);
     let entry =
         |id| DriveEntry { number, id, path: dir.into(), capacity, seen: 0, status: DriveStatus::Healthy };
     if names.contains(&Name::Drive) {
         return match read_identity(log, dir) {
             Ok(identity) if identity.log == log.log => {
-                let known = archive.drives.iter().find(|known| known.id == identity.drive).cloned();
+                let known = state.archive.drives.iter().find(|known| known.id == identity.drive).cloned();
                 let is_known = known.is_some();
                 let known = known.unwrap_or_else(|| entry(identity.drive));
                 let entry = DriveEntry { path: dir.into(), capacity, ..known };
-                let look = look_at_copy(log, &entry, archive);
+                let look = look_at_copy(log, &entry, state);
                 if let Some(why) = look.out.filter(|why| !is_known || !why.is_mended_by_scrub()) {
                     return Err(Error::BadDrive { dir: dir.into(), why });
                 }
@@ -312,6 +325,14 @@ pub(crate) fn make(
     publish(&home, &DriveIdentity { log: log.log, drive: id, epoch: log.epoch, block: log.block })?;
     let read_only = volume.read_only;
     Ok((entry(id), Look { home: Some(home), out: None, read_only, edition: Edition::default() }))
+}
+
+/// What the log promises, its archive must keep.
+fn keeps_promise(log: &Home, dir: &Path, volume: &Volume) -> Result<()> {
+    if log.volume.weakness.is_some() {
+        return Ok(());
+    }
+    home::check_promise(dir, volume, crate::types::Durability::PowerLoss)
 }
 
 /// Publishes an identity: temporary file, sync, read back, rename, directory sync.

@@ -18,15 +18,15 @@ impl Engine {
     pub(crate) fn add_drive(&self, dir: &Path, capacity: u64) -> Result<DriveEntry> {
         self.check_writable()?;
         let _keeper = self.keeper.lock();
-        let archive = self.keep(|house| Ok(house.manifest().state().archive.clone()))?;
-        let taken = |number: &DriveNo| archive.drive(*number).is_some();
+        let state = self.keep(|house| Ok(house.manifest().state().clone()))?;
+        let taken = |number: &DriveNo| state.archive.drive(*number).is_some();
         let free = (0..MAX_DRIVES).map(DriveNo).find(|number| !taken(number));
         let number = free.ok_or(Error::BadOption {
             option: "drives",
             value: (MAX_DRIVES + 1).to_string(),
             why: "a log has at most 64 drives",
         })?;
-        let (entry, look) = make(&self.home, dir, number, capacity, &archive)?;
+        let (entry, look) = make(&self.home, dir, number, capacity, &state)?;
         self.edit_drive(&entry)?;
         self.home.emit(&match look.out {
             Some(why) => Event::DriveOut { drive: entry.number, why },

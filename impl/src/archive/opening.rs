@@ -16,7 +16,7 @@ use crate::names::Name;
 
 /// Looks at the drives. Writes nothing.
 pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
-    let shelf = Shelf::open(home, &state.archive);
+    let shelf = Shelf::open(home, state);
     for drive in shelf.states() {
         let number = drive.entry.number;
         if let Some(why) = drive.out {

@@ -5,7 +5,7 @@ use truelog_env::OpenMode;
 
 use super::block::{BlockHeader, Kind, read_bytes};
 use super::opening::names;
-use super::run::RunHeader;
+use super::run::{RunEntry, RunHeader};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -106,9 +106,11 @@ pub(super) fn on_drive(place: &Place, names: &[Name], shelf: &Shelf, owned: &Own
         let kept = match name {
             Name::Run(number) => match owned.archive.run(number) {
                 Some(run) if run.copies.contains(*drive) => continue,
-                Some(run) if run.copies.iter().any(|other| shelf.serving().contains(other)) => None,
-                Some(_) => Some(Kept::LastCopy),
-                None => hangs_on(home, number, *heard, owned),
+                Some(run) if is_copy(home, run) => {
+                    let elsewhere = run.copies.iter().any(|other| shelf.serving().contains(other));
+                    (!elsewhere).then_some(Kept::LastCopy)
+                }
+                _ => hangs_on(home, number, *heard, owned),
             },
             Name::QuarantinedRun(_) => Some(Kept::PutAside),
             name if name.is_tmp() => None,
@@ -138,6 +140,13 @@ pub(super) fn put_aside(place: &Place, shelf: &Shelf, owned: &Owned<'_>) -> Resu
         }
     }
     if renamed { home.sync_dir() } else { Ok(()) }
+}
+
+/// Whether the file under a run's number is a copy of that very run. A history of the log that a rollback has cut off may
+/// have given the number to another one.
+fn is_copy(home: &Home, run: &RunEntry) -> bool {
+    look(home, run.number)
+        .is_some_and(|(header, _)| (header.salt, header.generation) == (run.salt, run.generation))
 }
 
 /// What hangs on a run that the manifest does not name at all. The log has all records from the first to the last one, but

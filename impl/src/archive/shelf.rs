@@ -5,7 +5,7 @@ use super::entry::{DriveEntry, DriveStatus, Evidence};
 use super::set::DriveSet;
 use crate::home::Home;
 use crate::lsn::DriveNo;
-use crate::manifest::{ArchiveState, Edition};
+use crate::manifest::{Edition, ManifestState};
 
 /// A drive, and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Looks at all drives that the manifest names.
-    pub(crate) fn open(log: &Home, archive: &ArchiveState) -> Self {
-        let looked = archive.drives.iter().map(|entry| Slot::new(entry, look(log, entry, archive)));
+    pub(crate) fn open(log: &Home, state: &ManifestState) -> Self {
+        let looked = state.archive.drives.iter().map(|entry| Slot::new(entry, look(log, entry, state)));
         Self { slots: looked.collect() }
     }
 

@@ -1,9 +1,13 @@
 use std::path::PathBuf;
 
+use truelog_env::OpenMode;
+
 use super::*;
 use crate::archive::entry::{DriveEntry, DriveFault, DriveId, DriveStatus, Evidence};
 use crate::archive::run::RunEntry;
 use crate::archive::set::DriveSet;
+use crate::error::Reason;
+use crate::home::{read_full_at, write_all_at};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::os::native;
 use crate::types::LogId;
@@ -141,4 +145,36 @@ fn a_run_may_begin_behind_records_that_were_given_up_and_nowhere_else() {
     assert_eq!(state.kept(state.segments_from()), Lsn(26));
     assert!(state.apply(&publish(3, 27, 30, 3)).is_err());
     state.apply(&publish(3, 26, 30, 3)).expect("it follows");
+}
+
+/// Before drives had to prove that they are of the log's history, a checkpoint had no count of publications and no rows of
+/// them. Such a file is as it was written: it is no damage, and no other layout is guessed.
+#[test]
+fn a_checkpoint_of_a_layout_from_before_the_release_is_refused_by_name() {
+    let (env, dir) = (native(), tempfile::tempdir().expect("a directory"));
+    let volume = env.fs.volume(dir.path()).expect("a volume");
+    let home = Home::new(&env, dir.path(), LogId([5; 16]), 256, volume);
+    ManifestFile::checkpoint(&home, state(), Lsn::NONE).expect("a checkpoint");
+    let file = home.open(Name::Manifest, OpenMode::WRITE).expect("a manifest");
+    let mut bytes = vec![0; usize::try_from(file.metadata().expect("its length").len).expect("small")];
+    read_full_at(&*file, &mut bytes, 0).expect("its bytes");
+    // Header, fixed part and the one segment; then the archive's generation, next run and counts of drives and runs.
+    let count = record::RECORD_HEADER + 80 + 24 + 32;
+    let len = u32::from_le_bytes(bytes[68..72].try_into().expect("four bytes"));
+    assert_eq!(bytes[count..count + 8], 2u64.to_le_bytes(), "two publications");
+    // What is behind moves up; the file stays as long.
+    bytes.copy_within(count + 8.., count);
+    let shorter = len - 8 - 2 * 16;
+    bytes[68..72].copy_from_slice(&shorter.to_le_bytes());
+    let used = record::RECORD_HEADER + usize::try_from(shorter).expect("small");
+    bytes[used..].fill(0);
+    crate::codec::put_checksum(&mut bytes[..used], 4, 8);
+    let path = home.path(Name::Manifest);
+    write_all_at(&*file, &bytes, 0).expect("written");
+    let refused = read_manifest(&home).expect_err("its layout is not known");
+    assert_eq!(refused, Error::Version { path, found: 0, supported: 1 });
+    bytes[used - 1] ^= 1;
+    write_all_at(&*file, &bytes, 0).expect("written");
+    let damaged = read_manifest(&home).expect("readable").verdict;
+    assert_eq!(damaged, ManifestVerdict::Damaged { offset: 0, reason: Reason::Checksum });
 }

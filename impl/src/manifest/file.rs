@@ -4,7 +4,6 @@ use truelog_env::{File, IoKind, OpenMode};
 
 use super::record::{self, Content, ManifestRecord, RecordSite};
 use super::state::{Edit, ManifestState};
-use crate::block::FORMAT_VERSION;
 use crate::codec::{as_u64, is_zero, round_up};
 use crate::error::{Error, Failure, Reason, Result};
 use crate::event::Event;
@@ -177,8 +176,8 @@ pub(crate) enum ManifestVerdict {
 /// Reads the manifest of a log.
 ///
 /// # Errors
-/// [`Error::Io`], and [`Error::Version`] when it is newer than this program. Damage is not an error here,
-/// but a verdict.
+/// [`Error::Io`], and [`Error::Version`] when it is of a version that this program does not know. Damage is not an
+/// error here, but a verdict.
 pub(crate) fn read_manifest(home: &Home) -> Result<ManifestRead> {
     let path = home.path(Name::Manifest);
     let damaged = |reason| ManifestRead {
@@ -199,8 +198,8 @@ pub(crate) fn read_manifest(home: &Home) -> Result<ManifestRead> {
     let got = read_full_at(&*file, &mut bytes, 0).map_err(|source| Error::io(&path, source))?;
     let read = replay(&bytes[..got], home);
     match read.verdict {
-        ManifestVerdict::Damaged { reason: Reason::Newer(found), .. } => {
-            Err(Error::Version { path, found, supported: FORMAT_VERSION })
+        ManifestVerdict::Damaged { reason: reason @ (Reason::Newer(_) | Reason::Unreleased), offset } => {
+            Err(crate::identity::damaged(path, offset, reason))
         }
         _ => Ok(read),
     }

@@ -259,10 +259,9 @@ impl ManifestState {
         if version > FORMAT_VERSION {
             return Err(Reason::Newer(version));
         }
-        if version == 0 {
-            return Err(Reason::Field("version"));
-        }
-        let state = Self::fixed(&mut get).ok_or(Reason::Field("checkpoint"))?;
+        // Its checksum holds: bytes that are no checkpoint are no damage, but of a layout that is not known.
+        let laid_out = if version == 0 { None } else { Self::fixed(&mut get) };
+        let state = laid_out.ok_or(Reason::Unreleased)?;
         state.check()?;
         Ok(state)
     }

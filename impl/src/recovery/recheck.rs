@@ -26,7 +26,7 @@ pub(crate) fn recheck(home: &Home, survey: &mut Survey) -> Result<()> {
     let lsns = LsnRange::new(violated.first.max(survey.state.trimmed), violated.last);
     let catalog = Arc::new(Mutex::new(survey.catalog()));
     let options = Options { prefetch_bytes: 0, ..survey.state.options.clone() };
-    let shelf = Shelf::open(home, &survey.state.archive);
+    let shelf = Shelf::open(home, &survey.state);
     let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
     let reader = Reader::new(home.clone(), catalog, archive, options.read_buffer_bytes);
     let mut records = Iter::new(Arc::new(reader), lsns.first);

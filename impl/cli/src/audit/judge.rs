@@ -195,9 +195,6 @@ fn batches(
             Ok(Verdict::Trimmed) => Held::Trimmed,
             Ok(Verdict::Violated { why }) => because(view, files, place, why),
             Ok(Verdict::Unverifiable { why }) => Held::Unverifiable(why.to_string()),
-            Err(error @ Error::CorruptFile { .. }) => {
-                alone(view, files, place).unwrap_or_else(|| Held::Violated(Lack::Damaged, error.to_string()))
-            }
             Err(error) => Held::Unverifiable(error.to_string()),
         };
         if matches!(found, Held::Violated(..) | Held::Unverifiable(_)) {

@@ -1,0 +1,59 @@
+//! `truelog dump` says what one segment shows by itself, and that it cannot tell a torn tail from damage.
+
+mod common;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+fn dump(segment: &Path, json: bool) -> Output {
+    let mut command = common::truelog();
+    command.arg("dump").arg(segment).args(json.then_some("--json"));
+    command.output().unwrap()
+}
+
+/// Where the valid batches begin.
+fn batches(segment: &Path) -> Vec<u64> {
+    let text = String::from_utf8(dump(segment, true).stdout).unwrap();
+    let ranges = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    ranges.filter(|range| range["kind"] == "batch").map(|range| range["offset"].as_u64().unwrap()).collect()
+}
+
+fn flip(segment: &Path, offset: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(segment).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+}
+
+fn expect(segment: &Path, verdict: &str, exit: i32) {
+    let output = dump(segment, false);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().last().unwrap().starts_with(&format!("verdict: {verdict}")), "{text}");
+    assert_eq!(output.status.code(), Some(exit), "{text}");
+}
+
+#[test]
+fn a_dump_ends_with_a_verdict_and_says_what_it_cannot_tell() {
+    let place = common::place();
+    let log = place.path().join("log");
+    common::create(&log);
+    let mut writer = common::Writer::start(&log, &place.path().join("metrics"));
+    writer.append(3);
+    writer.append(3);
+    writer.end();
+    let segment = log.join("segment-0000000001");
+    expect(&segment, "whole", 0);
+    let batches = batches(&segment);
+    assert!(batches.len() >= 3, "{batches:?}");
+    let (first, last) = (batches[0] + 20, batches[batches.len() - 1] + 20);
+    flip(&segment, last);
+    expect(&segment, "torn or damaged behind the last valid batch", 3);
+    flip(&segment, first);
+    expect(&segment, "damaged", 1);
+    flip(&segment, last);
+    expect(&segment, "damaged", 1);
+}
