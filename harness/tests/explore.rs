@@ -293,3 +293,24 @@ fn a_sync_that_the_disk_leaves_out_is_seen() {
     let report = explored::<Plain>(&Scope { ignored: Some(*segment), ..scope });
     assert_eq!(named(&report), ["acked-is-durable"]);
 }
+
+/// What is within a scope's reach is pinned: a letter that became impossible, or a sequence that nobody runs any more, is seen.
+#[test]
+fn every_scope_lists_its_alphabet_and_has_all_of_its_sequences() {
+    let mut text = String::new();
+    for (check, scopes) in [
+        ("crash", Scope::PINNED),
+        ("archive", Scope::ARCHIVE),
+        ("faults", Scope::FAULTS),
+        ("roles", Scope::ROLES),
+    ] {
+        for scope in scopes {
+            let all: Vec<_> = (0..=scope.depth).flat_map(|depth| scope.sequences(depth)).collect();
+            let used = |letter: &&Letter| all.iter().any(|sequence| sequence.contains(letter));
+            let unused: Vec<_> = scope.alphabet.iter().filter(|letter| !used(letter)).collect();
+            assert!(unused.is_empty(), "{check} {}: {unused:?} is never possible", scope.name);
+            text += &format!("{check}: {}: {} sequences\n", scope.says(), all.len());
+        }
+    }
+    insta::assert_snapshot!(text);
+}
