@@ -4,6 +4,7 @@ pub mod campaign;
 pub mod command;
 pub mod conformance;
 pub mod damage;
+pub mod displaced;
 pub mod driver;
 pub mod emulator;
 pub mod explore;

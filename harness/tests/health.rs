@@ -1,11 +1,13 @@
 //! The health machine: each rule of its table is triggered on the simulated disk, and says so with evidence.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use truelog::{
-    Claim, Condition, Durability, Error, Health, HealthRule as Rule, Log, Lsn, Options, Record, Severity,
-    StreamId, Verdict, Violation, inspect_in,
+    Claim, Condition, Durability, Error, Event, Health, HealthRule as Rule, Log, Lsn, Observer, Options,
+    Record, Severity, StreamId, Verdict, Violation, inspect_in,
 };
 use truelog_env::{IoKind, Op, OpenMode, Weakness};
 use truelog_harness::fabric::{Damage, Fault, Plan, Profile, Reads, Role, SimFs, drive_dir};
@@ -116,6 +118,69 @@ fn a_failed_sync_is_poisoned() {
     applies(&log.health(), Rule::Poisoned);
 }
 
+/// At each event that says that the log has failed, looks at the log's health from another thread, and appends.
+#[derive(Debug, Default)]
+struct Appends {
+    log: Mutex<Weak<Log>>,
+    /// What came of it: whether the log was halted to its own account, and what the append met.
+    met: Mutex<Vec<(Condition, Result<(), Error>)>>,
+}
+
+impl Observer for Appends {
+    fn event(&self, event: &Event) {
+        if !matches!(event, Event::Poisoned { .. } | Event::ClaimViolated { .. }) {
+            return;
+        }
+        let log = self.log.lock().expect("a log").upgrade().expect("the log lives");
+        let (told, tells) = mpsc::channel();
+        thread::spawn(move || {
+            let verdict = log.health().verdict;
+            let _ = told.send((verdict, log.append(StreamId(0), b"behind it").map(drop)));
+        });
+        // An append that waits for whoever tells this would wait for ever.
+        let met =
+            tells.recv_timeout(Duration::from_secs(20)).expect("the append ends while the event is told");
+        self.met.lock().expect("a list").push(met);
+    }
+}
+
+/// What a subscriber meets at the moment when it hears that the log has failed, once for each such event.
+fn met_at_the_failure(fail: impl FnOnce(&SimFs, &Log)) -> Vec<(Condition, Result<(), Error>)> {
+    let disk = disk();
+    let appends = Arc::new(Appends::default());
+    let log = Arc::new(create(&disk));
+    *appends.log.lock().expect("a log") = Arc::downgrade(&log);
+    log.observe(Arc::clone(&appends) as Arc<dyn Observer>);
+    append(&log, 2);
+    fail(&disk, &log);
+    let met = appends.met.lock().expect("a list").clone();
+    assert!(!met.is_empty(), "nobody was told");
+    met
+}
+
+#[test]
+fn who_hears_of_a_failure_finds_the_log_halted_and_nothing_acknowledged_any_more() {
+    let fault = |role: Role, op, what| Plan { role: role.into(), op, nth: 1, fault: what };
+    let device = Fault::FailSync { kind: IoKind::Device, reads: Reads::New };
+    let of_a_commit = met_at_the_failure(|disk, log| {
+        disk.faults().schedule(fault(Role::Segment(3), Op::SyncData, device));
+        log.append(StreamId(0), &[7; 100]).expect_err("the sync failed");
+    });
+    let of_the_house = met_at_the_failure(|disk, log| {
+        disk.faults().schedule(fault(Role::Manifest, Op::SyncData, device));
+        log.trim(Lsn(2)).expect_err("the sync failed");
+    });
+    let of_an_audit = met_at_the_failure(|disk, log| {
+        flip(disk, &segment(disk, 1), 256 + 150);
+        log.audit().expect_err("a byte differs");
+    });
+    assert_eq!(of_an_audit.len(), 2, "a violated claim, and that the log has failed for it");
+    for (verdict, append) in [of_a_commit, of_the_house, of_an_audit].concat() {
+        assert_eq!(verdict, Condition::Halted);
+        assert!(matches!(append, Err(Error::Poisoned { .. })), "{append:?}");
+    }
+}
+
 #[test]
 fn a_record_that_changed_is_a_violated_claim_to_everybody_and_after_a_restart() {
     let disk = disk();
@@ -222,6 +287,20 @@ fn a_segment_that_is_gone_is_displaced_whether_it_is_sealed_or_active() {
         applies(&log.health(), Rule::FileDisplaced);
         assert_eq!(log.append(StreamId(0), b"more"), Err(error));
     }
+}
+
+#[test]
+fn a_segment_with_a_second_name_is_told_at_the_next_look_and_appends_go_on() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 3);
+    audit_round(&disk, &log).expect("nothing is wrong yet");
+    assert!(!log.health().has(Rule::FileLinked));
+    disk.link_elsewhere(&segment(&disk, 1)).expect("a link");
+    audit_round(&disk, &log).expect("the bytes are what they were");
+    applies(&log.health(), Rule::FileLinked);
+    assert_eq!(log.audit_stat().linked.len(), 1);
+    append(&log, 1);
 }
 
 #[test]

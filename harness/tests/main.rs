@@ -8,6 +8,7 @@ mod background;
 mod concurrency;
 mod conformance;
 mod damage;
+mod displaced;
 mod doubt;
 mod explore;
 mod fabric;

@@ -11,7 +11,9 @@ use truelog::{
 };
 use truelog_env::{IoKind, Op};
 use truelog_harness::driver::files;
-use truelog_harness::fabric::{Fault, LOG_DIR, Plan, Profile, Reads, RolePattern, SimFs, drive_dir};
+use truelog_harness::fabric::{
+    DriveFile, Edge, Fault, LOG_DIR, Plan, Profile, Reads, Role, RolePattern, SimFs, drive_dir,
+};
 use truelog_harness::oracle::{Batch, Reading};
 
 fn options() -> Options {
@@ -55,6 +57,18 @@ struct Holds {
     disk: SimFs,
     judged: Mutex<BTreeMap<&'static str, u64>>,
     wrong: Mutex<Vec<String>>,
+    /// What the durable manifest has said at these moments: the runs that it named, and the trim points.
+    named: Mutex<(BTreeSet<u64>, BTreeSet<u64>)>,
+}
+
+impl Holds {
+    /// Remembers what the manifest says.
+    fn look(&self, durable: &Reading) {
+        let Some(manifest) = &durable.manifest else { return };
+        let mut named = self.named.lock().unwrap();
+        named.0.extend(manifest.runs.keys());
+        named.1.insert(manifest.before);
+    }
 }
 
 impl Observer for Holds {
@@ -62,6 +76,7 @@ impl Observer for Holds {
         self.metrics.event(event);
         let snapshot = self.metrics.snapshot();
         let (durable, visible) = (durable(&self.disk), visible(&self.disk));
+        self.look(&durable);
         let found = match artifact(event, &durable, &visible) {
             Some((claim, founded)) => {
                 *self.judged.lock().unwrap().entry(claim).or_default() += 1;
@@ -190,6 +205,34 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
+/// Calls of the disk that have ended well.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    unlinks: u64,
+    /// Renames to the manifest's name, and to that of a drive's copy.
+    manifests: u64,
+    /// Syncs of segments.
+    syncs: u64,
+}
+
+impl Calls {
+    fn of(disk: &SimFs) -> Self {
+        let mut calls = Self::default();
+        for record in disk.log().iter().filter(|record| matches!(record.edge, Edge::End(Ok(_)))) {
+            let to = record.call.to.as_ref().map(|(_, role)| *role);
+            match (record.call.op, record.call.role, to) {
+                (Op::Unlink, ..) => calls.unlinks += 1,
+                (Op::Rename, _, Some(Role::Manifest | Role::OnDrive(_, DriveFile::Manifest))) => {
+                    calls.manifests += 1;
+                }
+                (Op::SyncData | Op::SyncAll, Role::Segment(_), _) => calls.syncs += 1,
+                _ => {}
+            }
+        }
+        calls
+    }
+}
+
 /// One life of a log, counted by itself.
 struct Life {
     disk: SimFs,
@@ -201,6 +244,9 @@ struct Life {
     old: BTreeSet<(u64, u64)>,
     segments: BTreeSet<u64>,
     old_segments: BTreeSet<u64>,
+    /// The runs that the manifest named then, and the calls that had been made.
+    old_runs: BTreeSet<u64>,
+    old_calls: Calls,
     acked: u64,
     refused: u64,
     audits: u64,
@@ -210,14 +256,17 @@ struct Life {
 
 impl Life {
     fn holds(disk: &SimFs) -> Arc<Holds> {
-        let (judged, wrong) = Default::default();
-        Arc::new(Holds { metrics: Metrics::default(), disk: disk.clone(), judged, wrong })
+        let (judged, wrong, named) = Default::default();
+        Arc::new(Holds { metrics: Metrics::default(), disk: disk.clone(), judged, wrong, named })
     }
 
-    fn of(disk: SimFs, log: Log, holds: Arc<Holds>, before: &Reading) -> Self {
+    fn of(disk: SimFs, log: Log, holds: Arc<Holds>, before: &Reading, old_calls: Calls) -> Self {
         let old = batches(before).map(|batch| (batch.segment, batch.offset)).collect();
         let (shown, segments) = Default::default();
         let old_segments = before.names.clone();
+        let manifest = before.manifest.as_ref();
+        let old_runs = manifest.map(|manifest| manifest.runs.keys().copied().collect()).unwrap_or_default();
+        holds.look(before);
         let mut life = Self {
             disk,
             log,
@@ -226,6 +275,8 @@ impl Life {
             old,
             segments,
             old_segments,
+            old_runs,
+            old_calls,
             acked: 0,
             refused: 0,
             audits: 0,
@@ -241,8 +292,9 @@ impl Life {
         let log = Log::create_in(&disk.env(), LOG_DIR.as_ref(), &options()).unwrap();
         log.add_drive(&drive_dir(LOG_DIR.as_ref(), 1), 0).unwrap();
         let before = visible(&disk);
+        let calls = Calls::of(&disk);
         log.observe(Arc::clone(&holds) as Arc<dyn Observer>);
-        Self::of(disk, log, holds, &before)
+        Self::of(disk, log, holds, &before, calls)
     }
 
     fn open(disk: SimFs) -> Self {
@@ -258,7 +310,7 @@ impl Life {
         assert_eq!(now.get(Metric::CommittedLsn), recovered.next.prev().get());
         assert_eq!(now.get(Metric::RewrittenRecords), recovered.rewritten);
         assert_eq!(now.get(Metric::DamagedRanges), 0, "{recovered:?}");
-        Self::of(disk, log, holds, &before)
+        Self::of(disk, log, holds, &before, Calls::default())
     }
 
     /// Remembers what the disk shows.
@@ -274,6 +326,12 @@ impl Life {
     /// Every number is what the disk says; after a fault the disk may hold more than was said of it, never less.
     fn check(&mut self) {
         self.look();
+        let calls = Calls::of(&self.disk);
+        let (runs, trims) = {
+            let named = self.holds.named.lock().unwrap();
+            // The trim point that was there before is none.
+            (named.0.difference(&self.old_runs).count() as u64, named.1.len() as u64 - 1)
+        };
         let new = || self.shown.iter().filter(|(at, _)| !self.old.contains(at)).map(|(_, told)| told);
         let full = || new().filter(|(records, _)| *records > 0);
         let said = [
@@ -282,6 +340,10 @@ impl Life {
             (Metric::CommittedBytes, full().map(|(_, bytes)| bytes).sum()),
             (Metric::IdleMarks, new().count() as u64 - full().count() as u64),
             (Metric::PreparedSegments, self.segments.difference(&self.old_segments).count() as u64),
+            (Metric::RemovedFiles, calls.unlinks - self.old_calls.unlinks),
+            (Metric::ManifestCheckpoints, calls.manifests - self.old_calls.manifests),
+            (Metric::PublishedRuns, runs),
+            (Metric::Trims, trims),
         ];
         let now = self.holds.metrics.snapshot();
         let struck = !self.disk.faults().fired().is_empty();
@@ -290,6 +352,10 @@ impl Life {
             assert!(number <= disk, "{name} is {number}, the disk says {disk}");
             assert!(struck || number == disk, "{name} is {number}, the disk says {disk}");
         }
+        // Each of these stands behind a sync of its own; a segment is synced before its first batch, too.
+        let synced = now.get(Metric::DurableCommits) + now.get(Metric::IdleMarks);
+        let syncs = calls.syncs - self.old_calls.syncs;
+        assert!(synced <= syncs, "{synced} batches were called synced, the disk says {syncs}");
         assert_eq!(now.get(Metric::AcknowledgedRecords), self.acked);
         assert_eq!(now.get(Metric::RejectedRecords), self.refused);
         assert_eq!(now.get(Metric::Audits), self.audits);

@@ -48,6 +48,24 @@ fn report(place: &Path, args: &[&str], exit: i32) -> String {
     text
 }
 
+/// A report without what differs from machine to machine, which it must have: space, and the kernel's log.
+#[track_caller]
+fn elsewhere(text: &str) -> String {
+    let of_machine = ["- space of the volume now: ", "- kernel's log: ", "  - `["];
+    for cited in ["[`df -B1 ", "[`dmesg`]"] {
+        assert!(text.lines().any(|line| line.starts_with("- ") && line.contains(cited)), "{cited}: {text}");
+    }
+    let lines = text.lines().filter(|line| !of_machine.iter().any(|start| line.starts_with(start)));
+    let lines = lines.map(|line| match line.split_once("[`dmesg`]") {
+        Some((before, behind)) => {
+            let cut = before.rfind("; ").unwrap_or(before.len());
+            format!("{}; KERNEL{behind}\n", &before[..cut])
+        }
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
 /// A report without what differs from run to run.
 fn plain(text: &str, log: &str) -> String {
     let minute = |word: &str| word.len() == 16 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
@@ -71,7 +89,7 @@ fn the_report_of_the_incident_says_what_is_known_and_nothing_else() {
     fs::write(place.path().join("app.log"), text).unwrap();
     let args = ["--log", "app.log", "--patterns", "patterns", "wal"];
     let text = report(place.path(), &args, 1);
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(elsewhere(&text));
     // In a file it is the same.
     let output = program()
         .command()
@@ -82,7 +100,33 @@ fn the_report_of_the_incident_says_what_is_known_and_nothing_else() {
         .output()
         .unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
-    assert_eq!(fs::read_to_string(place.path().join("report.md")).unwrap(), text);
+    assert_eq!(elsewhere(&fs::read_to_string(place.path().join("report.md")).unwrap()), elsewhere(&text));
+}
+
+/// What the lines say of the log's health, in order, as far as they say anything.
+#[test]
+fn the_report_tells_how_health_changed_by_the_lines_of_the_log() {
+    let place = place();
+    fs::create_dir(place.path().join("wal")).unwrap();
+    let line = |minute: u32, level: &str, message: &str| {
+        format!(
+            "{{\"timestamp\":\"1999-12-31T03:{minute:02}:00Z\",\"level\":\"{level}\",\"fields\":\
+             {{\"message\":\"{message}\"}},\"target\":\"truelog::event\"}}\n"
+        )
+    };
+    let told =
+        [(1, "DEBUG", "opened"), (2, "WARN", "no space"), (3, "WARN", "no space"), (4, "ERROR", "poisoned")];
+    let text: String = told.iter().map(|(minute, level, message)| line(*minute, level, message)).collect();
+    fs::write(place.path().join("app.log"), text).unwrap();
+    let text = report(place.path(), &["--log", "app.log", "wal"], 3);
+    for line in [
+        "- health history: 1999-12-31T03:01 \"opened\" [app.log:1]",
+        "- health history: UNSAFE: 1999-12-31T03:02 \"no space\", 2 lines [app.log:2 to app.log:3]",
+        "- health history: UNSAFE: 1999-12-31T03:04 \"poisoned\" [app.log:4]",
+        "- The log's own lines first say that something is wrong with \"no space\" [app.log:2]",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
 }
 
 #[test]
@@ -104,7 +148,7 @@ fn the_report_of_a_log_that_holds_calls_nothing_unsafe() {
     let stat =
         program().command().args(["stat", "log", "--json"]).current_dir(place.path()).output().unwrap();
     let stat: serde_json::Value = serde_json::from_slice(&stat.stdout).unwrap();
-    insta::assert_snapshot!(plain(&text, stat["log"].as_str().unwrap()));
+    insta::assert_snapshot!(plain(&elsewhere(&text), stat["log"].as_str().unwrap()));
     assert!(!text.split("\n## ").skip(1).any(|section| section.contains("UNSAFE")), "{text}");
     // And of the same log with a segment gone: the segment is named, and the log's own damage.
     fs::remove_file(log.join("segment-0000000001")).unwrap();

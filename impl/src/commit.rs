@@ -77,11 +77,10 @@ impl Commit {
 
     /// Makes durable what has been written to the current segment so far.
     fn settle(&mut self) -> Result<()> {
-        if self.marks.written == self.marks.durable {
-            return Ok(());
-        }
-        if let (Some(segment), SyncMethod::DataSync) = (&self.segment, self.sync) {
-            segment.sync_data()?;
+        if let Some(segment) = &self.segment {
+            if self.marks.written > self.marks.durable && self.sync == SyncMethod::DataSync {
+                segment.sync_data()?;
+            }
             // The next batch claims all of it: what no name leads to must not be claimed.
             segment.check_place(&self.home, self.last.end)?;
         }
@@ -212,10 +211,11 @@ impl Work for Commit {
 
     fn carry_out(&mut self) -> Result<Marks> {
         let Some(taken) = self.taken.take() else { return Ok(self.marks) };
-        self.commit(taken).map_err(|cause| {
-            self.home.emit(&Event::Poisoned { cause: cause.clone() });
-            cause.poisoned()
-        })
+        self.commit(taken).map_err(Error::poisoned)
+    }
+
+    fn failed(&mut self, failure: &Error) {
+        self.home.emit(&Event::Poisoned { cause: failure.poison().clone() });
     }
 
     fn abandoned() -> Error {

@@ -427,6 +427,11 @@ impl Error {
             cause => Self::Poisoned { cause: Box::new(cause) },
         }
     }
+
+    /// What has poisoned the log, of the error that every call gets since.
+    pub(crate) fn poison(&self) -> &Self {
+        if let Self::Poisoned { cause } = self { cause } else { self }
+    }
 }
 
 /// A failure of something that changes a log, and what follows from it.

@@ -78,6 +78,12 @@ impl Error {
             Self::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
                 "See `truelog verify DIR`; restore what is damaged from a copy, or `truelog accept-loss DIR`."
             }
+            // The bytes that receipts speak of are not where they were: nobody may say that receipts still hold.
+            Self::Poisoned { cause }
+                if matches!(**cause, Self::Displaced { .. } | Self::ClaimViolated { .. }) =>
+            {
+                cause.next_step()
+            }
             _ => self.row().next,
         }
     }
@@ -276,7 +282,7 @@ by inspection works without.",
     },
     Row {
         code: "TL-023",
-        next: "Find out who removed or replaced the segment file, then open the log again.",
+        next: "Find out who removed or replaced the file, then open the log again.",
         long: "\
 After the sync, the segment's path did not lead to the file that had been written, or that file had \
 become shorter. Bytes in a file without a name are lost when it is closed, so they were not \
@@ -451,6 +457,14 @@ mod tests {
             Error::DriveServes { drive: DriveNo(1), dir: "/drive".into() },
             Error::ClaimViolated { lsns, cause: Box::new(Error::Displaced { path: "/log".into() }) },
         ]
+    }
+
+    #[test]
+    fn a_log_that_lost_its_bytes_does_not_say_that_receipts_hold() {
+        let cause = Error::Displaced { path: "/log".into() };
+        let next = cause.next_step();
+        assert_eq!(cause.poisoned().next_step(), next);
+        assert!(!next.contains("receipts"), "{next}");
     }
 
     #[test]

@@ -73,6 +73,10 @@ pub trait Work {
     /// Any error fails the kernel for good.
     fn carry_out(&mut self) -> Result<Marks, Self::Failure>;
 
+    /// What was carried out has failed the kernel: from now on nothing is acknowledged, and everybody can see it. No lock
+    /// is held.
+    fn failed(&mut self, _failure: &Self::Failure) {}
+
     /// The failure that stands for a leader that unwound.
     fn abandoned() -> Self::Failure;
 }
@@ -410,7 +414,6 @@ impl<W: Work> Flight<'_, W> {
     fn land(mut self, outcome: Result<Marks, W::Failure>, came: bool) -> Result<(), W::Failure> {
         let kernel = self.kernel;
         let mut state = kernel.state.lock();
-        state.work = self.work.take();
         let result = match (&state.failure, outcome) {
             // Something else failed while this commit was in flight: its success comes too late to be told.
             (Some(failure), _) => Err(failure.clone()),
@@ -424,9 +427,16 @@ impl<W: Work> Flight<'_, W> {
             }
             (None, Err(failure)) => {
                 state.failure = Some(failure.clone());
+                kernel.tell(state);
+                // Not before: whoever hears of it must find nothing acknowledged any more.
+                if let Some(work) = &mut self.work {
+                    work.failed(&failure);
+                }
+                state = kernel.state.lock();
                 Err(failure)
             }
         };
+        state.work = self.work.take();
         kernel.tell(state);
         result
     }

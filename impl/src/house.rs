@@ -58,6 +58,7 @@ impl House {
     /// # Errors
     /// A [`Failure`] that says whether it poisons. If it does not, nothing has changed.
     pub(crate) fn checkpoint(&mut self, home: &Home, durable: Lsn) -> std::result::Result<(), Failure> {
+        self.manifest.check_before(home)?;
         self.manifest = ManifestFile::checkpoint(home, self.manifest.state().clone(), durable)?;
         Ok(())
     }
@@ -111,6 +112,8 @@ impl House {
         needed: u64,
         durable: Lsn,
     ) -> std::result::Result<Segment, Failure> {
+        // A new segment would go wherever the path leads now.
+        self.manifest.check_before(home)?;
         let number = self.next_number;
         self.next_number = number.next();
         let capacity = self.next_size.max(needed);
@@ -164,10 +167,11 @@ impl Unwinding<'_> {
             if !poisons {
                 return error;
             }
-            home.emit(&Event::Poisoned { cause: error.clone() });
-            let error = error.poisoned();
-            self.kernel.fail(error.clone());
-            error
+            let failure = error.clone().poisoned();
+            self.kernel.fail(failure.clone());
+            // Not before: whoever hears of it must find nothing acknowledged any more.
+            home.emit(&Event::Poisoned { cause: error });
+            failure
         })
     }
 }

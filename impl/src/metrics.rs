@@ -61,9 +61,11 @@ metrics! {
     CommittedLsn: Gauge "truelog_committed_lsn" "The last record that was written whole.",
     AuditedLsn: Gauge "truelog_audited_lsn" "The last record that an audit of everything has looked at.",
     ArchivedLsn: Gauge "truelog_archived_lsn" "The last record that was published in the archive.",
+    DurableCommits: Counter "truelog_durable_commits_total" "Batches of records that were synced before they were told of.",
     CommittedRecords: Counter "truelog_committed_records_total" "Records in the batches that were committed.",
     Commits: Counter "truelog_commits_total" "Batches of records that were committed.",
     CommittedBytes: Counter "truelog_committed_bytes_total" "Bytes of these batches, header and padding included.",
+    Trims: Counter "truelog_trims_total" "Times that the trim point moved.",
     RejectedRecords: Counter "truelog_rejected_records_total" "Records that were refused: they are not in the log.",
     IdleMarks: Counter "truelog_idle_marks_total" "Idle marks written, which vouch for what was committed before.",
     RewrittenRecords: Counter "truelog_rewritten_records_total" "Records that recovery wrote again, since nothing vouched for their bytes.",
@@ -165,6 +167,7 @@ impl Observer for Metrics {
             Event::Closed => self.set(Metric::Open, 0),
             Event::Durable(at) => {
                 self.committed(at);
+                self.add(Metric::DurableCommits, 1);
                 self.raise(Metric::DurableLsn, at.lsns.last);
             }
             Event::Accepted(at) => self.committed(at),
@@ -183,7 +186,10 @@ impl Observer for Metrics {
             Event::SegmentPrepared { .. } => self.add(Metric::PreparedSegments, 1),
             Event::SpaceRefused { .. } => self.add(Metric::SpaceRefusals, 1),
             Event::ManifestCheckpointed { .. } => self.add(Metric::ManifestCheckpoints, 1),
-            Event::Trimmed { before } => self.raise(Metric::FirstLsn, *before),
+            Event::Trimmed { before } => {
+                self.add(Metric::Trims, 1);
+                self.raise(Metric::FirstLsn, *before);
+            }
             Event::Removed { .. } => self.add(Metric::RemovedFiles, 1),
             Event::RunPublished { lsns, .. } => {
                 self.add(Metric::PublishedRuns, 1);

@@ -86,6 +86,11 @@ pub const CHECKS: &[Check] = &[
         run: crate::damage::check,
     },
     Check {
+        name: "displaced",
+        says: "A log removed, replaced, renamed or cut under its writer, and a second writer: nothing more is acknowledged.",
+        run: crate::displaced::check,
+    },
+    Check {
         name: "mechanism",
         says: "stateright exhausts the scopes of the specification's mechanism.",
         run: mechanism::check,

@@ -369,7 +369,8 @@ impl Scope {
     #[must_use]
     pub fn says(&self) -> String {
         let words = |letters: &[Letter]| letters.iter().map(Letter::to_string).collect::<Vec<_>>().join(" ");
-        let behind = if self.prefix.is_empty() { String::new() } else { format!(" behind {}", words(self.prefix)) };
+        let behind =
+            if self.prefix.is_empty() { String::new() } else { format!(" behind {}", words(self.prefix)) };
         let (name, depth, crashes) = (self.name, self.depth, self.crashes);
         format!("{name}: up to {depth} of {}{behind}, {crashes} crash(es)", words(self.alphabet))
     }

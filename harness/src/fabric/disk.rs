@@ -102,6 +102,8 @@ pub(super) struct FileNode {
     pub(super) home: (u64, Arc<str>),
     /// When it lost its name, if it did.
     pub(super) lost: Option<Order>,
+    /// How many names it has elsewhere, where nobody looks.
+    pub(super) elsewhere: u64,
     pub(super) cache: Content,
     pub(super) base: Content,
     /// Bytes from the start for which there is room already.
@@ -236,6 +238,7 @@ impl Disk {
             role,
             home: home.clone(),
             lost: None,
+            elsewhere: 0,
             cache: Content::default(),
             base: Content::default(),
             reserved: 0,

@@ -196,7 +196,9 @@ fn give_back(world: &mut World, inode: Option<u64>) {
 
 fn metadata(disk: &Disk, inode: u64) -> Result<Metadata, Refused> {
     let (kind, len, links) = match disk.nodes.get(&inode) {
-        Some(Node::File(file)) => (NodeKind::File, file.cache.len(), u64::from(file.lost.is_none())),
+        Some(Node::File(file)) => {
+            (NodeKind::File, file.cache.len(), u64::from(file.lost.is_none()) + file.elsewhere)
+        }
         Some(Node::Dir(dir)) => (NodeKind::Dir, dir.slots.len() as u64, 2),
         None => return Err(IoKind::NotFound.into()),
     };

@@ -175,6 +175,18 @@ impl SimFs {
         world.disk_mut().remove_dir_all(path).map_err(|refused| refused.of(Op::Unlink))
     }
 
+    /// Gives a file a second name elsewhere, as another program would: only its count of links shows it. Not a call, not
+    /// logged.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn link_elsewhere(&self, path: &Path) -> Result<(), IoError> {
+        let mut world = self.inner.world();
+        let disk = world.disk_mut();
+        let done = disk.find(path).and_then(|inode| disk.file_mut(inode).map(|file| file.elsewhere += 1));
+        done.map_err(|refused| refused.of(Op::Metadata))
+    }
+
     /// Sets a file's length, as another program would: the engine's `Fs` cannot. Not a call, not logged.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub(crate) const UNKNOWN_CODE: &str = "TL-910";
 pub(crate) const THREAD: &str = "TL-911";
 /// Copies in the archive are damaged.
 pub(crate) const DEGRADED: &str = "TL-912";
+/// What a log stands on is not as it should be.
+pub(crate) const UNFIT: &str = "TL-914";
 /// The command line is not one.
 pub(crate) const USAGE: &str = "TL-913";
 /// A line of an application's log claims what is not there.
@@ -54,7 +56,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 20] = [
+static OWN: [Explained; 21] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -140,6 +142,14 @@ static OWN: [Explained; 20] = [
                copy is whole, every record is read from that one, and nothing is lost. A scrub writes damaged copies \
                anew from good ones; it cannot where the drive does not take writes, or where no copy is whole, and \
                then says which records are lost.",
+    },
+    Explained {
+        code: UNFIT,
+        what: "What the log stands on is not as it should be.",
+        next: "Read on standard output which checks failed; the line below each says what to do.",
+        more: "`truelog doctor` reads no record: that a check failed says nothing of what was appended, unless its evidence \
+               does. An option that differs from the stored one, for example, keeps an open from succeeding, and the log \
+               is whole.",
     },
     Explained {
         code: USAGE,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,11 +57,11 @@ impl Check {
 /// Runs it.
 ///
 /// # Errors
-/// [`Failure::Violated`] if a check fails, [`Failure::Incomplete`] if one was skipped; what is no log at all;
+/// [`Failure::Unfit`] if a check fails, [`Failure::Incomplete`] if one was skipped; what is no log at all;
 /// standard output fails.
 pub(crate) fn run(args: &Doctor, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let view = open::readable(&args.dir)?;
-    let mut checks = vec![identity(&view), options(args, &view), permissions(&args.dir)];
+    let mut checks = vec![identity(&view), options(args, &view), permissions(&args.dir), names(&args.dir)];
     checks.extend(volume(&args.dir));
     checks.push(clock(&args.dir, &view));
     checks.push(left_overs(&args.dir));
@@ -98,7 +99,7 @@ fn conclude(dir: &Path, checks: &[Check]) -> Result<(), Failure> {
         (0, skipped) => {
             Err(Failure::Incomplete { path: dir.to_owned(), what: of(skipped, "could not be made") })
         }
-        (failed, _) => Err(Failure::Violated { dir: dir.to_owned(), what: of(failed, "failed") }),
+        (failed, _) => Err(Failure::Unfit { dir: dir.to_owned(), what: of(failed, "failed") }),
     }
 }
 
@@ -163,6 +164,37 @@ fn permissions(dir: &Path) -> Check {
         evidence,
         "Give the log's user the directory and all that is in it.",
     )
+}
+
+/// Whether each file of the log has one name only: by another one, another program may change it.
+fn names(dir: &Path) -> Check {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let next = "Run it as the log's user.";
+            return Check::not("names", Verdict::Skipped, error.to_string(), next);
+        }
+    };
+    // What cannot be looked at is told by `permissions`.
+    let files = entries.flatten().filter_map(|entry| Some((entry.file_name(), entry.metadata().ok()?)));
+    let mut linked: Vec<_> = files
+        .filter(|(name, found)| Name::parse(name).is_some() && !found.is_dir())
+        .filter(|(_, found)| !found.is_file() || found.nlink() != 1)
+        .map(|(name, found)| {
+            let name = name.to_string_lossy();
+            if found.is_file() {
+                format!("{name} has {} names", found.nlink())
+            } else {
+                format!("{name} is no file")
+            }
+        })
+        .collect();
+    if linked.is_empty() {
+        return Check::ok("names", "each file of the log has one name");
+    }
+    linked.sort();
+    let next = HealthRule::FileLinked.next_step();
+    Check::not("names", Verdict::Warn, linked.join(", "), next)
 }
 
 /// What the volume promises. Its space is a matter of the log's health.

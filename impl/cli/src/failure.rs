@@ -108,6 +108,14 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
+    /// What a log stands on is not as it should be; the report on standard output says what.
+    #[error("{what}")]
+    Unfit {
+        /// The log's directory.
+        dir: PathBuf,
+        /// In one sentence.
+        what: String,
+    },
     /// A line of an application's log claims what is not there; the report on standard output says which.
     #[error("{what}")]
     FalseClaim {
@@ -215,6 +223,7 @@ impl Failure {
             Self::TooLong { .. } => codes::TOO_LONG,
             Self::File { .. } => codes::FILE,
             Self::Violated { .. } => codes::VIOLATED,
+            Self::Unfit { .. } => codes::UNFIT,
             Self::Degraded { .. } => codes::DEGRADED,
             Self::FalseClaim { .. } => codes::FALSE_CLAIM,
             Self::Compressed { .. } => codes::COMPRESSED,
@@ -257,7 +266,9 @@ impl Failure {
                 }
                 _ => Exit::Environment,
             },
-            Self::Violated { .. } | Self::Degraded { .. } | Self::FalseClaim { .. } => Exit::Violated,
+            Self::Violated { .. } | Self::Unfit { .. } | Self::Degraded { .. } | Self::FalseClaim { .. } => {
+                Exit::Violated
+            }
             Self::OtherInput { .. }
             | Self::OtherRecord { .. }
             | Self::CutFrame { .. }
@@ -295,9 +306,10 @@ impl Failure {
             | Self::Incomplete { path, .. }
             | Self::Compressed { path, .. }
             | Self::Pattern { path, .. } => Some(path.display().to_string()),
-            Self::Violated { dir, .. } | Self::Degraded { dir, .. } | Self::FalseClaim { dir, .. } => {
-                Some(dir.display().to_string())
-            }
+            Self::Violated { dir, .. }
+            | Self::Unfit { dir, .. }
+            | Self::Degraded { dir, .. }
+            | Self::FalseClaim { dir, .. } => Some(dir.display().to_string()),
             Self::Input { .. }
             | Self::OtherInput { .. }
             | Self::OtherRecord { .. }

@@ -56,7 +56,7 @@ impl Given {
 #[test]
 fn a_log_with_nothing_wrong_passes_every_check() {
     let given = Given::new();
-    for check in ["identity", "options", "permissions", "space", "clock", "left-overs", "health"] {
+    for check in ["identity", "options", "permissions", "names", "space", "clock", "left-overs", "health"] {
         given.says(check, &[], "ok", 0);
     }
     let text = given.run(&["doctor"], &[]);
@@ -71,6 +71,20 @@ fn options_that_differ_are_named_with_both_values() {
     let drift = given.says("options", &["--segment-size", "262144"], "fail", 1);
     let evidence = drift["evidence"].as_str().unwrap();
     assert!(evidence.contains("TL-021") && evidence.contains("131072") && evidence.contains("262144"));
+    // Nothing says that a record was lost: the advice is that of the check, not that of a verification.
+    let ended = given.run(&["doctor"], &["--segment-size", "262144"]);
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.contains("TL-914") && !told.contains("TL-908") && !told.contains("receipt"), "{told}");
+}
+
+#[test]
+fn a_file_with_a_second_name_is_named() {
+    let given = Given::new();
+    fs::hard_link(given.log().join("MANIFEST"), given.place.path().join("backup")).unwrap();
+    let linked = given.says("names", &[], "warn", 0);
+    assert_eq!(linked["evidence"], "MANIFEST has 2 names");
+    fs::remove_file(given.place.path().join("backup")).unwrap();
+    given.says("names", &[], "ok", 0);
 }
 
 #[test]

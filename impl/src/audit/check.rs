@@ -36,7 +36,8 @@ pub(super) enum Trouble {
 pub(super) type Inodes = BTreeMap<SegmentNo, u64>;
 
 /// Whether the log is where it was: the directory, the volume, the identity, the manifest, and a name for each segment.
-pub(super) fn place(engine: &Engine, inodes: &mut Inodes) -> Result<(), Trouble> {
+/// Which segments have another name besides.
+pub(super) fn place(engine: &Engine, inodes: &mut Inodes) -> Result<Vec<SegmentNo>, Trouble> {
     let home = &engine.home;
     let identity = read_identity(&home.env, &home.dir).and_then(|identity| {
         identity.check_place(&home.env, &home.dir)?;
@@ -56,19 +57,23 @@ pub(super) fn place(engine: &Engine, inodes: &mut Inodes) -> Result<(), Trouble>
     }
     let spans: Vec<_> = engine.catalog.lock().spans().iter().map(|span| (span.ground, span.end)).collect();
     inodes.retain(|number, _| spans.iter().any(|(ground, _)| ground.segment == *number));
+    let mut linked = Vec::new();
     for (ground, end) in spans {
-        file(engine, &ground, end, inodes)?;
+        if file(engine, &ground, end, inodes)? {
+            linked.push(ground.segment);
+        }
     }
-    Ok(())
+    Ok(linked)
 }
 
-/// Whether a segment's name leads to the file that it led to before, and that is long enough.
-fn file(engine: &Engine, ground: &Ground, end: u64, inodes: &mut Inodes) -> Result<(), Trouble> {
+/// Whether a segment's name leads to the file that it led to before, and that is long enough. Says whether it has
+/// another name besides.
+fn file(engine: &Engine, ground: &Ground, end: u64, inodes: &mut Inodes) -> Result<bool, Trouble> {
     let path = engine.home.path(Name::Segment(ground.segment));
     let found = match engine.home.env.fs.metadata(&path) {
         Ok(found) => found,
         Err(error) if error.kind == IoKind::NotFound => {
-            return gone(engine, ground.segment, Error::Displaced { path });
+            return gone(engine, ground.segment, Error::Displaced { path }).map(|()| false);
         }
         Err(error) => return Err(Trouble::Blind(Error::io(path, error))),
     };
@@ -79,9 +84,9 @@ fn file(engine: &Engine, ground: &Ground, end: u64, inodes: &mut Inodes) -> Resu
         || found.len < end.max(ground.capacity)
         || found.links == 0
     {
-        return gone(engine, ground.segment, Error::Displaced { path });
+        return gone(engine, ground.segment, Error::Displaced { path }).map(|()| false);
     }
-    Ok(())
+    Ok(found.links > 1)
 }
 
 /// A file is not there: that is trouble, unless it was trimmed or archived meanwhile.

@@ -169,24 +169,26 @@ impl Engine {
 
     /// Fails the log for what an audit has found; returns what says nothing of the log.
     fn audit_trouble(&self, trouble: Trouble) -> Result<Error> {
-        let cause = match trouble {
+        let (cause, violated) = match trouble {
             Trouble::Blind(error) => match self.kernel.failure() {
                 Some(failure) => return Err(failure),
                 None => return Ok(error),
             },
-            Trouble::Displaced(error) => error,
+            Trouble::Displaced(error) => (error, None),
             Trouble::Violated(lsns, error) => {
                 let known = Audited { violated: lsns, ..self.audit.persisted() };
                 self.audit.seen.lock().stat.violated = lsns;
                 // Told durably while that is still possible. That it fails changes nothing.
                 let _ = self.keep(|house| house.edit(&self.home, &Edit::Audited(known), self.durable()));
-                let cause = Error::ClaimViolated { lsns, cause: Box::new(error) };
-                self.home.emit(&Event::ClaimViolated { lsns, error: cause.clone() });
-                cause
+                (Error::ClaimViolated { lsns, cause: Box::new(error) }, Some(lsns))
             }
         };
-        self.home.emit(&Event::Poisoned { cause: cause.clone() });
         self.kernel.fail(cause.clone().poisoned());
+        // Not before: whoever hears of it must find nothing acknowledged any more.
+        if let Some(lsns) = violated {
+            self.home.emit(&Event::ClaimViolated { lsns, error: cause.clone() });
+        }
+        self.home.emit(&Event::Poisoned { cause: cause.clone() });
         Err(cause.poisoned())
     }
 
@@ -259,9 +261,9 @@ impl Turn {
             return self.walk(engine, now);
         }
         let volume = check::volume(engine)?;
-        check::place(engine, &mut self.inodes)?;
+        let linked = check::place(engine, &mut self.inodes)?;
         let mut seen = engine.audit.seen.lock();
-        (seen.volume, seen.stat.trouble) = (volume, None);
+        (seen.volume, seen.stat.trouble, seen.stat.linked) = (volume, None, linked);
         drop(seen);
         self.due.0 = NEVER;
         if let Some(sampler) = &engine.audit.sampler {

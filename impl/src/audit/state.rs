@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::lsn::{Lsn, LsnRange};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
 
 /// What the manifest says of the last audit of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ pub struct AuditStat {
     pub trouble: Option<Error>,
     /// Acknowledged records that are not there as their receipts say.
     pub violated: LsnRange,
+    /// Segments that had another name besides their own when they were last looked at. A reader does not look.
+    pub linked: Vec<SegmentNo>,
 }
 
 impl Default for AuditStat {
@@ -72,6 +74,7 @@ impl Default for AuditStat {
             bytes: 0,
             trouble: None,
             violated: LsnRange::EMPTY,
+            linked: Vec::new(),
         }
     }
 }

@@ -169,7 +169,7 @@ impl Facts {
         let mut findings = Vec::new();
         let mut find = |rule, evidence: String| findings.push(Finding { rule, evidence });
         if let Some(failure) = &self.failure {
-            let cause = if let Error::Poisoned { cause } = failure { cause } else { failure };
+            let cause = failure.poison();
             find(rule_of(cause), coded(cause));
         }
         for lsns in &self.violated {
@@ -271,6 +271,10 @@ impl Facts {
         }
         if self.audit.is_late() {
             find(Rule::AuditLate, self.audit.lateness());
+        }
+        if let Some(first) = self.audit.linked.first() {
+            let count = self.audit.linked.len();
+            find(Rule::FileLinked, format!("{count} segments have another name; the first is {first}"));
         }
         let (last, mark, still) = self.lag;
         if still >= STILL {

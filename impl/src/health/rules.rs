@@ -69,6 +69,8 @@ pub enum Rule {
     ArchiveLags = 16,
     /// The volume cannot keep a promise that is meant to survive a loss of power.
     VolumeWeak = 17,
+    /// A segment has another name besides its own.
+    FileLinked = 18,
 }
 
 /// What is written of a rule.
@@ -84,7 +86,7 @@ const fn row(name: &'static str, severity: Severity, when: &'static str, next: &
 }
 
 /// By number, from 1.
-static TABLE: [Row; 17] = [
+static TABLE: [Row; 18] = [
     row(
         "poisoned",
         Severity::Halt,
@@ -187,11 +189,17 @@ static TABLE: [Row; 17] = [
         "the volume cannot keep a promise that is meant to survive a loss of power",
         "Move the log to a volume that honours syncs.",
     ),
+    row(
+        "file-linked",
+        Severity::Degrade,
+        "a segment has another name besides its own, by which another program may change it",
+        "Find the name with `find -inum`; copy the file instead of linking it, and remove the name.",
+    ),
 ];
 
 impl Rule {
     /// All rules, the worst first.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Poisoned,
         Self::ClaimViolated,
         Self::Damaged,
@@ -209,6 +217,7 @@ impl Rule {
         Self::DurableLags,
         Self::ArchiveLags,
         Self::VolumeWeak,
+        Self::FileLinked,
     ];
 
     fn row(self) -> &'static Row {

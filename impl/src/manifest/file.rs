@@ -19,6 +19,8 @@ const MOST: u64 = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct ManifestFile {
     file: Box<dyn File>,
+    /// The file's device and inode.
+    place: (u64, u64),
     state: ManifestState,
     salt: u64,
     capacity: u64,
@@ -95,7 +97,9 @@ impl ManifestFile {
         let file = home.open(Name::ManifestTmp, OpenMode::CREATE)?;
         write_all_at(&*file, &bytes, 0).map_err(failed)?;
         file.sync_all().map_err(failed)?;
-        Ok((Self { file, state, salt, capacity, offset, index: 1, chain }, bytes))
+        let found = file.metadata().map_err(failed)?;
+        let place = (found.device, found.inode);
+        Ok((Self { file, place, state, salt, capacity, offset, index: 1, chain }, bytes))
     }
 
     /// Adds an edit and makes it durable: write, data sync; or a new checkpoint when there is no room. The
@@ -106,6 +110,7 @@ impl ManifestFile {
         edit: &Edit,
         watermark: Lsn,
     ) -> std::result::Result<(), Failure> {
+        self.check_before(home)?;
         let mut state = self.state.clone();
         let path = home.path(Name::Manifest);
         state.apply(edit).map_err(|reason| {
@@ -123,8 +128,33 @@ impl ManifestFile {
         write_all_at(&*self.file, &bytes, offset)
             .and_then(|()| self.file.sync_data())
             .map_err(|source| Failure::poisoning(Error::io(path, source)))?;
+        // What was synced into a manifest that no name leads to is lost with the descriptor.
+        self.check_place(home).map_err(Failure::poisoning)?;
         (self.state, self.offset, self.index, self.chain) = (state, end, index + 1, chain);
         Ok(())
+    }
+
+    /// Checks that the manifest's name still leads to this file: it does not, either, when the log's directory is gone or
+    /// another one stands in its place.
+    fn check_place(&self, home: &Home) -> Result<()> {
+        let path = home.path(Name::Manifest);
+        match home.env.fs.metadata(&path) {
+            Ok(found) if (found.device, found.inode) == self.place => Ok(()),
+            Err(source) if source.kind != IoKind::NotFound => Err(Error::io(path, source)),
+            _ => Err(Error::Displaced { path }),
+        }
+    }
+
+    /// The same, before anything is written or made: what is not in its place poisons; that it cannot be looked at hurts
+    /// nobody yet.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whether it poisons.
+    pub(crate) fn check_before(&self, home: &Home) -> std::result::Result<(), Failure> {
+        self.check_place(home).map_err(|error| match error {
+            Error::Displaced { .. } => Failure::poisoning(error),
+            error => Failure::harmless(error),
+        })
     }
 
     /// What a drive's own copy says, durably, the next checkpoint says too.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use truelog::LsnRange;
 
+use super::history::History;
 use super::judge::{Claimed, Held, Judge, Lack};
 use super::own::{self, Own, Says};
 use super::patterns::{Hit, Kind, Patterns};
@@ -77,6 +78,8 @@ pub(crate) struct Scan {
     pub(crate) tally: Tally,
     pub(crate) labels: Vec<Label>,
     pub(crate) times: Times,
+    /// What the log's own lines say of its health.
+    pub(crate) history: History,
     ranges: Ranges,
     window: Vec<Found>,
     /// The last claim that held before the first that did not.
@@ -121,6 +124,7 @@ impl Scan {
             patterns,
             tally: Tally::default(),
             times: Times::default(),
+            history: History::default(),
             ranges: Ranges::default(),
             window: Vec::new(),
             good: None,
@@ -183,6 +187,7 @@ impl Scan {
                 );
             }
             Says::Other(message) => {
+                self.history.add(at, time, &message);
                 let label = self.event(&message, false);
                 self.count(at, time, label);
             }

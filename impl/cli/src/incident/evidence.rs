@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use truelog::Inspection;
 
+use super::surroundings::Surroundings;
 use crate::args::Logs;
 use crate::audit::judge::Lack;
 use crate::audit::scan::{Complaint, Label, Scan};
@@ -38,6 +39,8 @@ pub(crate) struct Evidence {
     pub(crate) lacks: BTreeMap<Lack, u64>,
     /// The directory's names with their lengths in bytes, or why they are not known.
     pub(crate) files: Result<Vec<(String, u64)>, String>,
+    /// What the machine says.
+    pub(super) surroundings: Surroundings,
 }
 
 impl Evidence {
@@ -66,7 +69,8 @@ impl Evidence {
         })?;
         let files = list(args).map_err(|error| error.to_string());
         let (logs, patterns, dir) = (args.logs.clone(), args.patterns.clone(), args.dir.clone());
-        Ok(Self { logs, patterns, dir, scan, broken, more_broken, lacks, files })
+        let surroundings = Surroundings::of(&dir);
+        Ok(Self { logs, patterns, dir, scan, broken, more_broken, lacks, files, surroundings })
     }
 
     /// `app.log:17`.

@@ -126,9 +126,11 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
             fits: failed.clone().unwrap_or_else(|| "nothing in the logs speaks for it".to_owned()),
             disproof: "No call fails before the first false claim (kernel log, strace).",
             check: "look for failures in the logs, and for I/O errors in the kernel's log (`dmesg`)",
-            result: failed.or_else(|| {
-                none("\"poisoned\" or \"no space\" in the logs; the kernel's log was not looked at")
-            }),
+            result: Some(format!(
+                "{}; {}",
+                failed.unwrap_or_else(|| "no line \"poisoned\" or \"no space\" in the logs".to_owned()),
+                evidence.surroundings.of_failures()
+            )),
         },
         Hypothesis {
             what: "A crash took what was written and never synced, or a name that was never synced.",

@@ -4,6 +4,7 @@ mod evidence;
 mod hypotheses;
 mod report;
 mod standing;
+mod surroundings;
 
 use std::io::Write;
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use truelog::Severity;
+
 use super::evidence::{Evidence, NAMED};
 use super::hypotheses::{self, Likelihood};
 use super::standing;
@@ -151,6 +153,10 @@ fn failure_map(report: &mut Report<'_>) {
         "Whether health was misrepresented is UNKNOWN beyond the claims that were held"
     };
     report.say(health, &audit);
+    if let Some(told) = evidence.scan.history.changes.iter().find(|change| change.is_wrong()) {
+        let says = format!("The log's own lines first say that something is wrong with \"{}\"", told.event);
+        report.say(&says, &evidence.at(told.first));
+    }
 }
 
 fn hypotheses(report: &mut Report<'_>) {
@@ -198,6 +204,8 @@ fn triage(report: &mut Report<'_>) {
         ),
     }
     of_log(report);
+    health(report);
+    machine(report);
     let torn = format!(
         "{} lines are cut, {} claims could not be held",
         evidence.scan.tally.torn, evidence.scan.tally.unverifiable
@@ -269,6 +277,72 @@ fn of_log(report: &mut Report<'_>) {
             &format!("{word}{}", state.text()),
             &format!("`truelog drives {}`", report.evidence.dir.display()),
         );
+    }
+}
+
+/// How the log's health changed: by its own lines, by what its auditor has left, and as it looks now.
+fn health(report: &mut Report<'_>) {
+    let evidence = report.evidence;
+    let (audit, dir) = (report.audit(), evidence.dir.display().to_string());
+    let history = &evidence.scan.history;
+    if history.changes.is_empty() {
+        report.say("health history: UNKNOWN: no line of the logs speaks of the log's health", &audit);
+    }
+    for change in &history.changes {
+        let time = change.time.map_or(String::new(), |time| format!("{} ", String::from_utf8_lossy(&time)));
+        let word = if change.is_wrong() { "UNSAFE: " } else { "" };
+        let lines = if change.lines == 1 { String::new() } else { format!(", {} lines", change.lines) };
+        let span = if change.first == change.last {
+            evidence.at(change.first)
+        } else {
+            format!("{} to {}", evidence.at(change.first), evidence.at(change.last))
+        };
+        report.say(&format!("health history: {word}{time}\"{}\"{lines}", change.event), &span);
+    }
+    if history.left_out > 0 {
+        report.say(&format!("health history: {} more lines are left out", history.left_out), &audit);
+    }
+    let Some(view) = evidence.view() else { return };
+    let (stat, audited) = (format!("`truelog stat {dir}`"), view.audited());
+    let last = match audited.at {
+        0 => "no audit of everything has ended well, as far as the manifest knows".to_owned(),
+        at => format!(
+            "the last audit of everything ended well {at} s after 1970, up to record {}",
+            audited.upto
+        ),
+    };
+    report.say(&format!("health history: {last}"), &stat);
+    if !audited.violated.is_empty() {
+        let says = format!("health history: UNSAFE: an audit found records {} violated", audited.violated);
+        report.say(&says, &stat);
+    }
+    for finding in view.health().findings {
+        let word = if finding.rule.severity() == Severity::Degrade { "" } else { "UNSAFE: " };
+        report.say(&format!("health now: {word}{finding}"), &format!("`truelog doctor {dir}`"));
+    }
+}
+
+/// What the machine says.
+fn machine(report: &mut Report<'_>) {
+    let surroundings = &report.evidence.surroundings;
+    let space = match &surroundings.space {
+        Ok(space) => space.clone(),
+        Err(why) => format!("UNKNOWN: {why}"),
+    };
+    let dir = report.evidence.dir.display().to_string();
+    report.say(&format!("space of the volume now: {space}"), &format!("`df -B1 {dir}`, `df -i {dir}`"));
+    match &surroundings.kernel {
+        Ok(kernel) => {
+            let says = format!(
+                "kernel's log: {} of {} lines speak of a failing device, file system or of memory",
+                kernel.telling, kernel.lines
+            );
+            report.say(&says, "`dmesg`");
+            for line in &kernel.last {
+                report.line(&format!("  - `{}`", line.replace('`', "'")));
+            }
+        }
+        Err(why) => report.say(&format!("kernel's log: UNKNOWN: {why}"), "`dmesg`"),
     }
 }
 

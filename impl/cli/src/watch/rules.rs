@@ -35,6 +35,11 @@ pub(super) fn verdict(rule: Rule) -> Verdict {
 pub(super) const fn is_writers_own(rule: Rule) -> bool {
     matches!(
         rule,
-        Rule::Poisoned | Rule::SpaceRefused | Rule::AuditFailed | Rule::DurableLags | Rule::ArchiveLags
+        Rule::Poisoned
+            | Rule::SpaceRefused
+            | Rule::AuditFailed
+            | Rule::DurableLags
+            | Rule::ArchiveLags
+            | Rule::FileLinked
     )
 }
