@@ -63,7 +63,7 @@ pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection> {
 /// read-only disk, and wherever the directory was copied to.
 ///
 /// # Errors
-/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Version`], [`Error::CorruptFile`] for the identity,
+/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::InDoubt`], [`Error::Version`], [`Error::CorruptFile`] for the identity,
 /// [`Error::Io`]. Any other damage is not an error, but part of the inspection.
 pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
     let inode = stat_dir(env, dir)?.inode;

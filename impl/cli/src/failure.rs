@@ -100,6 +100,12 @@ pub enum Failure {
         /// What was reported.
         source: io::Error,
     },
+    /// A file to dump is neither a segment nor a run.
+    #[error("{} is neither a segment nor a run of the archive", path.display())]
+    NoSegment {
+        /// The file.
+        path: PathBuf,
+    },
     /// The log does not keep receipts, or is damaged; the report on standard output says which and where.
     #[error("{what}")]
     Violated {
@@ -187,8 +193,19 @@ pub(crate) struct Shown {
     pub(crate) what: String,
     #[serde(rename = "where")]
     pub(crate) place: Option<String>,
+    /// What came first, where the log only repeats it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<Box<Cause>>,
     pub(crate) next: &'static str,
     pub(crate) exit: u8,
+}
+
+/// The failure that came first, as `--json` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Cause {
+    code: &'static str,
+    what: String,
+    next: &'static str,
 }
 
 impl Failure {
@@ -214,6 +231,7 @@ impl Failure {
             Self::CutFrame { .. } => codes::CUT_FRAME,
             Self::TooLong { .. } => codes::TOO_LONG,
             Self::File { .. } => codes::FILE,
+            Self::NoSegment { .. } => codes::NO_SEGMENT,
             Self::Violated { .. } => codes::VIOLATED,
             Self::Degraded { .. } => codes::DEGRADED,
             Self::FalseClaim { .. } => codes::FALSE_CLAIM,
@@ -262,6 +280,7 @@ impl Failure {
             | Self::OtherRecord { .. }
             | Self::CutFrame { .. }
             | Self::TooLong { .. }
+            | Self::NoSegment { .. }
             | Self::Compressed { .. }
             | Self::Pattern { .. }
             | Self::Usage(_)
@@ -291,6 +310,7 @@ impl Failure {
         match self {
             Self::Log { path, .. }
             | Self::File { path, .. }
+            | Self::NoSegment { path }
             | Self::Written { path, .. }
             | Self::Incomplete { path, .. }
             | Self::Compressed { path, .. }
@@ -309,12 +329,19 @@ impl Failure {
         }
     }
 
+    /// What came first, where the log only repeats it.
+    fn cause(&self) -> Option<Box<Cause>> {
+        let Self::Log { source: truelog::Error::Poisoned { cause }, .. } = self else { return None };
+        Some(Box::new(Cause { code: cause.code(), what: cause.to_string(), next: cause.next_step() }))
+    }
+
     /// As plain values.
     pub(crate) fn shown(&self) -> Shown {
         Shown {
             code: self.code(),
             what: self.to_string(),
             place: self.place(),
+            cause: self.cause(),
             next: self.next_step(),
             exit: self.exit() as u8,
         }
@@ -332,6 +359,9 @@ impl Failure {
         let _ = writeln!(err, "truelog: {}: {}", shown.code, shown.what);
         if let Some(place) = shown.place {
             let _ = writeln!(err, "  where: {place}");
+        }
+        if let Some(cause) = shown.cause {
+            let _ = writeln!(err, "  cause: {}. {}", cause.code, cause.next);
         }
         let _ = writeln!(err, "  next:  {}", shown.next);
     }
