@@ -24,7 +24,7 @@ impl Given {
     /// As [`Given::new`], created with more options.
     pub(crate) fn with_options(lines: u32, more: &[&str]) -> Self {
         let given = Self { place: place(), lines };
-        let options = [&["--segment-size", "131072", "--max-batch-bytes", "4096"], more].concat();
+        let options = [&["--segment-size", "131072", "--max-batch-bytes", "4096"][..], more].concat();
         program().create(&given.log(), &options).unwrap();
         fs::write(given.input(), (0..lines).map(|line| format!("line {line}\n")).collect::<String>())
             .unwrap();
