@@ -132,3 +132,54 @@ fn another_kind_of_thing_in_place_of_a_segment_is_named_and_not_waited_for() {
         expect(&run("dump", &segment), 2, "TL-914");
     }
 }
+
+/// `WHAT LOG` under strace, where the reads of `segment` fail from the one with this number on.
+fn with_failing_reads(what: &[&str], log: &Path, segment: &Path, from: u32) -> Output {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(log.with_file_name("trace")).arg("-P").arg(segment);
+    command.args(["-e", &format!("inject=pread64:error=EIO:when={from}+")]).arg(program().path());
+    command.args(what).arg(log).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_to_its_end_is_named_and_the_rest_is_read() {
+    if strace_is_missing() {
+        return;
+    }
+    let given = Given::new(20_000);
+    let (segment, _) = given.find("line 777");
+    let whole = String::from_utf8(given.run("cat", &[]).stdout).unwrap();
+    let (mut verified, mut shown) = (0, 0);
+    for from in (1..60).step_by(4) {
+        let verify = with_failing_reads(&["verify", "--json"], &given.log(), &segment, from);
+        let cat = with_failing_reads(&["cat"], &given.log(), &segment, from);
+        for output in [&verify, &cat].into_iter().filter(|output| !output.status.success()) {
+            expect(output, 4, "TL-001");
+        }
+        let printed = String::from_utf8(verify.stdout).unwrap();
+        if let Some(summary) = printed.lines().last().filter(|_| !verify.status.success()) {
+            let summary: serde_json::Value = serde_json::from_str(summary).unwrap();
+            assert_eq!((&summary["verdict"], &summary["damaged"]), (&"unavailable".into(), &0.into()));
+            let unread: serde_json::Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+            let lost = unread["last_lsn"].as_u64().unwrap() + 1 - unread["first_lsn"].as_u64().unwrap();
+            assert_eq!(summary["records"].as_u64(), Some(20_000 - lost), "{printed}");
+            verified += 1;
+        }
+        let text = String::from_utf8_lossy(&cat.stdout).into_owned();
+        if !cat.status.success() && !text.is_empty() {
+            let gap = text.lines().zip(whole.lines()).take_while(|(line, due)| line == due).count();
+            assert!(
+                whole.ends_with(&text[text.lines().take(gap).map(|line| line.len() + 1).sum::<usize>()..])
+            );
+            assert!(text.ends_with("line 19999\n"), "it ended at the segment");
+            assert!(complaint(&cat).contains(&format!("records {}..=", gap + 1)), "{}", complaint(&cat));
+            shown += 1;
+        }
+    }
+    assert!(verified > 0 && shown > 0, "no read failed behind the first look: {verified} {shown}");
+    // What cannot be read is not given up.
+    let before = fs::read(given.log().join("MANIFEST")).unwrap();
+    let refused = with_failing_reads(&["accept-loss"], &given.log(), &segment, 9);
+    expect(&refused, 4, "TL-001");
+    assert!(fs::read(given.log().join("MANIFEST")).unwrap() == before, "something was given up");
+}

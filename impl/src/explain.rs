@@ -112,7 +112,10 @@ An operation of the file system failed. The message names the operation, the pat
 the operating system gave. If it was a write or a sync of the active segment, the manifest or the \
 directory, the log is poisoned too (TL-004): nothing more is written through the handle, and nothing \
 that was in flight is acknowledged. What was acknowledged before is not affected. Mend the cause and \
-open the log again; recovery decides what is there.",
+open the log again; recovery decides what is there. A read that fails says nothing about the records: \
+they are not called damaged, and `truelog accept-loss` gives up nothing meanwhile. `truelog verify` and \
+`truelog cat` name them and go on behind their segment, unless what failed is what every look begins \
+with: the manifest, a segment's header and first batch, or the last segment.",
     },
     Row {
         code: "TL-002",

@@ -222,6 +222,17 @@ impl Inspection {
         Iter::new(Arc::clone(&self.reader), from)
     }
 
+    /// The first record behind `lsn` that is in another segment, or in another run: where to go on if the file of `lsn`
+    /// cannot be read. `None` behind the last.
+    #[must_use]
+    pub fn behind_file(&self, lsn: Lsn) -> Option<Lsn> {
+        let last = match self.find(lsn).ok()? {
+            Lead::Segment(lead) => lead.lsns.last,
+            Lead::Run(run) => run.lsns.last,
+        };
+        Some(last.next()).filter(|next| *next < self.next)
+    }
+
     /// Holds a claim against what is there.
     ///
     /// # Errors

@@ -42,6 +42,16 @@ pub enum Failure {
         /// What it said.
         source: truelog::Error,
     },
+    /// Records cannot be read, for a reason that says nothing about them.
+    #[error("records {lsns} cannot be read: {source}")]
+    Unread {
+        /// The log's directory.
+        path: PathBuf,
+        /// The records.
+        lsns: truelog::LsnRange,
+        /// What the log said.
+        source: truelog::Error,
+    },
     /// Standard input cannot be read.
     #[error("standard input cannot be read behind record {after}: {source}")]
     Input {
@@ -223,7 +233,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Log { source, .. } => source.code(),
+            Self::Log { source, .. } | Self::Unread { source, .. } => source.code(),
             Self::Input { .. } => codes::INPUT,
             Self::Closed => codes::CLOSED,
             Self::Output(_) => codes::OUTPUT,
@@ -288,7 +298,8 @@ impl Failure {
             | Self::UnknownCode(_) => Exit::Usage,
             Self::Incomplete { .. } => Exit::Incomplete,
             Self::Closed => Exit::ClosedPipe,
-            Self::Input { .. }
+            Self::Unread { .. }
+            | Self::Input { .. }
             | Self::Output(_)
             | Self::File { .. }
             | Self::Written { .. }
@@ -300,7 +311,7 @@ impl Failure {
     /// What to do next, in one sentence.
     fn next_step(&self) -> &'static str {
         match self {
-            Self::Log { source, .. } => source.next_step(),
+            Self::Log { source, .. } | Self::Unread { source, .. } => source.next_step(),
             own => codes::own(own.code()).map_or("Run `truelog explain`.", |explained| explained.next),
         }
     }
@@ -309,6 +320,7 @@ impl Failure {
     fn place(&self) -> Option<String> {
         match self {
             Self::Log { path, .. }
+            | Self::Unread { path, .. }
             | Self::File { path, .. }
             | Self::NoSegment { path }
             | Self::Written { path, .. }
