@@ -32,7 +32,7 @@ fn expect_holds(report: Report) {
 }
 
 /// Whether there is strace. Where there is none the test says so, as loudly as a test can: it cannot show anything.
-fn strace_is_missing() -> bool {
+pub(crate) fn strace_is_missing() -> bool {
     match need_strace() {
         Ok(()) => false,
         Err(why) => {

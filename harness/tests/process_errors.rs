@@ -18,8 +18,14 @@ pub(crate) struct Given {
 
 impl Given {
     pub(crate) fn new(lines: u32) -> Self {
+        Self::with_options(lines, &[])
+    }
+
+    /// As [`Given::new`], created with more options.
+    pub(crate) fn with_options(lines: u32, more: &[&str]) -> Self {
         let given = Self { place: place(), lines };
-        program().create(&given.log(), &["--segment-size", "131072", "--max-batch-bytes", "4096"]).unwrap();
+        let options = [&["--segment-size", "131072", "--max-batch-bytes", "4096"][..], more].concat();
+        program().create(&given.log(), &options).unwrap();
         fs::write(given.input(), (0..lines).map(|line| format!("line {line}\n")).collect::<String>())
             .unwrap();
         if lines > 0 {

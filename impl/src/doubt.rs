@@ -31,11 +31,8 @@ impl Doubt {
     /// [`Error::InDoubt`] when they began before in this boot and were not settled; [`Error::Full`],
     /// [`Error::Io`].
     pub(crate) fn begin(env: &Env, dir: &Path, names: &[Name]) -> Result<Self> {
-        let boot = env.fs.boot().map_err(|source| Error::io(dir, source))?;
+        let boot = Self::refuse(env, dir, names)?;
         let mark = Name::InDoubt(boot);
-        if names.contains(&mark) {
-            return Err(Error::InDoubt { dir: dir.into() });
-        }
         let old = names.iter().filter(|name| matches!(name, Name::InDoubt(other) if *other != boot));
         let marks: Vec<_> =
             std::iter::once(&mark).chain(old).map(|name| dir.join(name.to_string())).collect();
@@ -44,6 +41,19 @@ impl Doubt {
             Ok(_) => Ok(Self { marks }),
             Err(source) => Err(Failure::harmless(Error::io(path, source)).error),
         }
+    }
+
+    /// Refuses the log in `dir`, which has these names, when syncs began in this boot and were not settled. Returns the
+    /// boot.
+    ///
+    /// # Errors
+    /// [`Error::InDoubt`], [`Error::Io`].
+    pub(crate) fn refuse(env: &Env, dir: &Path, names: &[Name]) -> Result<u128> {
+        let boot = env.fs.boot().map_err(|source| Error::io(dir, source))?;
+        if names.contains(&Name::InDoubt(boot)) {
+            return Err(Error::InDoubt { dir: dir.into() });
+        }
+        Ok(boot)
     }
 
     /// All of the syncs succeeded.

@@ -419,6 +419,17 @@ impl Error {
         Self::Io { op: source.op, path: path.into(), source }
     }
 
+    /// Whether it means that receipts handed out before may not hold any more: what they rest on was taken away or
+    /// changed from outside.
+    #[must_use]
+    pub fn voids_receipts(&self) -> bool {
+        match self {
+            Self::Poisoned { cause } => cause.voids_receipts(),
+            Self::Displaced { .. } | Self::ClaimViolated { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What every call gets after `self` has poisoned the log.
     #[must_use]
     pub fn poisoned(self) -> Self {

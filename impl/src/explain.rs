@@ -1,5 +1,7 @@
 //! Codes, next steps and long explanations of the errors.
 
+use truelog_env::{IoError, IoKind};
+
 use crate::error::{Error, NotALog, ReadOnlyWhy};
 use crate::names::Name;
 
@@ -63,6 +65,9 @@ impl Error {
     #[must_use]
     pub fn next_step(&self) -> &'static str {
         match self {
+            Self::Io { source: IoError { kind: IoKind::NotAFile, .. }, .. } => {
+                "Move away what stands in the file's place, and put the file back from a copy."
+            }
             Self::NotALog { why: NotALog::NoParent, .. } => {
                 "Make the directory above it first, or mend the path."
             }
@@ -74,6 +79,9 @@ impl Error {
             }
             Self::CorruptFile { path, .. } if path.ends_with(Name::Drive.to_string()) => {
                 "Restore it from a copy of the drive; or remove the drive from the log, empty it, and add it again."
+            }
+            Self::Poisoned { .. } if self.voids_receipts() => {
+                "See to the cause first; `truelog verify DIR --receipts FILE` says which receipts still hold."
             }
             Self::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
                 "See `truelog verify DIR`; restore what is damaged from a copy, or `truelog accept-loss DIR`."
@@ -110,7 +118,10 @@ An operation of the file system failed. The message names the operation, the pat
 the operating system gave. If it was a write or a sync of the active segment, the manifest or the \
 directory, the log is poisoned too (TL-004): nothing more is written through the handle, and nothing \
 that was in flight is acknowledged. What was acknowledged before is not affected. Mend the cause and \
-open the log again; recovery decides what is there.",
+open the log again; recovery decides what is there. A read that fails says nothing about the records: \
+they are not called damaged, and `truelog accept-loss` gives up nothing meanwhile. `truelog verify` and \
+`truelog cat` name them and go on behind their segment, unless what failed is what every look begins \
+with: the manifest, a segment's header and first batch, or the last segment.",
     },
     Row {
         code: "TL-002",
@@ -143,8 +154,9 @@ been in it.",
 A write or a sync failed earlier, or the written file lost its name. After a failed sync the operating \
 system may have dropped the data and may report the next sync as a success, so trying again would prove \
 nothing. The handle therefore refuses everything that writes, for ever, and repeats the first cause. \
-Receipts handed out before still hold. Appends that were in flight are unresolved: after the next open \
-each of them is either there, whole, or absent.",
+Receipts handed out before still hold, unless the cause is that a file lost its name (TL-023) or that an audit did \
+not find what a receipt says (TL-036): then `truelog verify DIR --receipts FILE` says which do. Appends that were in \
+flight are unresolved: after the next open each of them is either there, whole, or absent.",
     },
     Row {
         code: "TL-005",
@@ -287,7 +299,8 @@ by inspection works without.",
 After the sync, the segment's path did not lead to the file that had been written, or that file had \
 become shorter. Bytes in a file without a name are lost when it is closed, so they were not \
 acknowledged, and the log is poisoned. Something outside of this program removed, replaced or cut the \
-file.",
+file. What had been acknowledged in it before is gone with it, unless the file is put back: \
+`truelog verify DIR --receipts FILE` says which receipts still hold.",
     },
     Row {
         code: "TL-024",
@@ -406,7 +419,7 @@ damaged; restore the segment from a copy, or give the records up by `truelog acc
 mod tests {
     use std::path::PathBuf;
 
-    use truelog_env::{IoError, IoKind, Op, Weakness};
+    use truelog_env::{Op, Weakness};
 
     use super::*;
     use crate::archive::set::DriveSet;

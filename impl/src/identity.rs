@@ -6,6 +6,7 @@ use truelog_env::{DirLock, Env, IoKind, OpenMode};
 
 use crate::block;
 use crate::codec::Put;
+use crate::doubt::Doubt;
 use crate::error::{Error, NotALog, Reason, Result};
 use crate::home::{self, Home, read_full_at, write_all_at};
 use crate::names::Name;
@@ -98,8 +99,8 @@ impl Identity {
 /// Reads the identity of the log in `dir`.
 ///
 /// # Errors
-/// [`Error::NotALog`] or [`Error::Unfinished`] when there is none, [`Error::Version`] when it is newer than
-/// this program, [`Error::CorruptFile`] when it is damaged, [`Error::Io`].
+/// [`Error::NotALog`], [`Error::Unfinished`] or [`Error::InDoubt`] when there is none, [`Error::Version`] when it is
+/// newer than this program, [`Error::CorruptFile`] when it is damaged, [`Error::Io`].
 pub(crate) fn read_identity(env: &Env, dir: &Path) -> Result<Identity> {
     home::stat_dir(env, dir)?;
     let path = dir.join(Name::Identity.to_string());
@@ -138,10 +139,12 @@ pub fn damaged(path: PathBuf, offset: u64, reason: Reason) -> Error {
 
 /// Why a directory without an identity is not a log.
 fn no_identity(env: &Env, dir: &Path) -> Error {
-    match home::list(env, dir) {
-        Err(error) => error,
-        Ok(names) => not_resumable(dir, &names).unwrap_or_else(|| Error::Unfinished { dir: dir.into() }),
-    }
+    let names = match home::list(env, dir) {
+        Ok(names) => names,
+        Err(error) => return error,
+    };
+    let refused = not_resumable(dir, &names).or_else(|| Doubt::refuse(env, dir, &names).err());
+    refused.unwrap_or_else(|| Error::Unfinished { dir: dir.into() })
 }
 
 /// Why a create could not go on in a directory that has these names and no identity.

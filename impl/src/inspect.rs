@@ -63,7 +63,7 @@ pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection> {
 /// read-only disk, and wherever the directory was copied to.
 ///
 /// # Errors
-/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Version`], [`Error::CorruptFile`] for the identity,
+/// [`Error::NotALog`], [`Error::Unfinished`], [`Error::InDoubt`], [`Error::Version`], [`Error::CorruptFile`] for the identity,
 /// [`Error::Io`]. Any other damage is not an error, but part of the inspection.
 pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
     let inode = stat_dir(env, dir)?.inode;
@@ -220,6 +220,17 @@ impl Inspection {
     #[must_use]
     pub fn iter(&self, from: Lsn) -> Iter {
         Iter::new(Arc::clone(&self.reader), from)
+    }
+
+    /// The first record behind `lsn` that is in another segment, or in another run: where to go on if the file of `lsn`
+    /// cannot be read. `None` behind the last.
+    #[must_use]
+    pub fn behind_file(&self, lsn: Lsn) -> Option<Lsn> {
+        let last = match self.find(lsn).ok()? {
+            Lead::Segment(lead) => lead.lsns.last,
+            Lead::Run(run) => run.lsns.last,
+        };
+        Some(last.next()).filter(|next| *next < self.next)
     }
 
     /// Holds a claim against what is there.

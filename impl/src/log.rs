@@ -84,7 +84,7 @@ impl Log {
     /// [`Recovered::damage`] says.
     ///
     /// # Errors
-    /// [`Error::NotALog`], [`Error::Unfinished`], [`Error::Moved`], [`Error::Locked`], [`Error::Version`],
+    /// [`Error::NotALog`], [`Error::Unfinished`], [`Error::InDoubt`], [`Error::Moved`], [`Error::Locked`], [`Error::Version`],
     /// [`Error::BadOption`], [`Error::Mismatch`], [`Error::Unsafe`], [`Error::CorruptFile`] for the identity,
     /// [`Error::Full`] and [`Error::ReadOnly`] when recovery cannot write ([`inspect`](crate::inspect) still
     /// serves then), [`Error::Io`].

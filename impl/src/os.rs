@@ -80,7 +80,8 @@ struct NativeFs;
 
 impl Fs for NativeFs {
     fn open(&self, path: &Path, mode: OpenMode) -> std::result::Result<Box<dyn File>, IoError> {
-        let mut flags = OFlag::empty();
+        // Else the open of a pipe in the file's place would wait for its other end; a regular file ignores it.
+        let mut flags = OFlag::O_NONBLOCK;
         flags.set(OFlag::O_DSYNC, mode.write_through);
         flags.set(OFlag::O_DIRECT, mode.direct);
         let write = mode.write || mode.create;
@@ -263,6 +264,20 @@ mod tests {
         env.fs.sync_dir(dir.path()).expect("sync of the directory");
         env.fs.unlink(&dir.path().join("other")).expect("unlink");
         assert_eq!(env.fs.read_dir(dir.path()), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_file_is_named_and_not_waited_for() {
+        let env = native();
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (pipe, inner) = (dir.path().join("pipe"), dir.path().join("inner"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        fs::create_dir(&inner).expect("a directory");
+        for path in [&pipe, &inner] {
+            let file = env.fs.open(path, OpenMode::READ).expect("it opens");
+            assert_eq!(file.read_at(&mut [0], 0).expect_err("no file").kind, IoKind::NotAFile);
+        }
+        assert_eq!(env.fs.open(&inner, OpenMode::WRITE).expect_err("no file").kind, IoKind::NotAFile);
     }
 
     #[test]

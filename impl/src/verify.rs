@@ -94,8 +94,11 @@ pub struct Report {
     pub bad_copies: Vec<BadCopy>,
     /// The files on drives that are no part of the log. None of them is damage.
     pub orphans: Vec<Orphan>,
-    /// Everything that is damaged, sealed segments included. Empty: the log holds.
+    /// Everything that is damaged, sealed segments included. If it is empty, and nothing was left unread, the log holds.
     pub damage: Vec<Damage>,
+    /// The records of a segment that were not read, because a call of the file system failed there. Nothing says that
+    /// they are damaged.
+    pub unread: Vec<Damage>,
 }
 
 impl Report {
@@ -114,6 +117,7 @@ impl Report {
             bad_copies: Vec::new(),
             orphans: Vec::new(),
             damage: Vec::new(),
+            unread: Vec::new(),
         }
     }
 }
@@ -129,7 +133,8 @@ pub fn verify_dir(dir: impl AsRef<Path>) -> Result<Report> {
 /// Reads every record of the log in `dir`, an absolute path, and checks all of it: headers, checksums, chains, and
 /// that the LSNs have no gap. Takes no lock and writes nothing.
 ///
-/// Where a writer beside has replaced files meanwhile it looks again, and goes on behind what it has read.
+/// Where a writer beside has replaced files meanwhile it looks again, and goes on behind what it has read. Where a
+/// segment cannot be read it goes on behind that segment.
 ///
 /// # Errors
 /// As [`inspect_in`].
@@ -152,15 +157,11 @@ fn check_from(inspection: &Inspection, from: Lsn, report: &mut Report) -> Result
     let known = |report: &mut Report| {
         inspection.damage().iter().for_each(|damage| note(report, damage.lsns, damage.error.clone()));
         report.segments = as_u64(inspection.segments().len());
-        Ok(())
     };
     let mut reached = piece(inspection, report, from, known)?;
     for run in inspection.runs().iter().filter(|run| run.lsns.last >= from) {
         if reached.is_continue() {
-            let check = |report: &mut Report| {
-                check_run(inspection, run, from, report);
-                Ok(())
-            };
+            let check = |report: &mut Report| check_run(inspection, run, from, report);
             reached = piece(inspection, report, from.max(run.lsns.first), check)?;
         }
     }
@@ -180,16 +181,18 @@ fn piece(
     inspection: &Inspection,
     report: &mut Report,
     at: Lsn,
-    check: impl FnOnce(&mut Report) -> Result<()>,
+    check: impl FnOnce(&mut Report),
 ) -> Result<ControlFlow<Lsn>> {
     let before = report.clone();
-    let checked = check(report);
-    let same = report.damage == before.damage && report.bad_copies == before.bad_copies;
-    if (checked.is_err() || !same) && inspection.is_outdated()? {
+    check(report);
+    let same = report.damage == before.damage
+        && report.bad_copies == before.bad_copies
+        && report.unread == before.unread;
+    if !same && inspection.is_outdated()? {
         *report = before;
         return Ok(ControlFlow::Break(at));
     }
-    checked.map(ControlFlow::Continue)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Reads all copies of a run, and from one of them its records from `from` on.
@@ -225,34 +228,45 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn segment(&mut self, span: &Span, report: &mut Report) -> Result<()> {
+    fn segment(&mut self, span: &Span, report: &mut Report) {
+        let mut due = span.lsns.first;
+        if let Err(error) = self.batches(span, &mut due, report) {
+            // Where the next batch begins is not known, so the rest of the segment is unread.
+            self.before = None;
+            let lsns = LsnRange::new(due.max(report.first).max(self.from), span.lsns.last);
+            report.unread.push(Damage { lsns, error });
+        }
+    }
+
+    /// Checks the batches of a segment. `due` is the record that comes next.
+    fn batches(&mut self, span: &Span, due: &mut Lsn, report: &mut Report) -> Result<()> {
         let ground = span.ground;
         let home = self.inspection.home();
         let path = home.path(Name::Segment(ground.segment));
         let failed = |source| Error::io(&path, source);
         let file = home.env.fs.open(&path, OpenMode::READ).map_err(failed)?;
-        let (mut due, mut offset) = (span.lsns.first, span.start);
+        let mut offset = span.start;
         while offset < span.end {
             let site = ground.site(offset);
             let mut buf = std::mem::take(&mut self.buf);
             let found = read_batch(&*file, &site, ground.block, span.end, &mut buf).map_err(failed)?;
             let step = match found {
-                Ok(batch) if batch.header.base == due => Ok(self.batch(&batch, report)),
+                Ok(batch) if batch.header.base == *due => Ok(self.batch(&batch, report)),
                 Ok(batch) => Err(Reason::OtherLsn(batch.header.base)),
                 Err(reason) => Err(reason),
             };
             self.buf = buf;
             match step {
-                Ok(header) => (due, offset) = (header.next(), header.end(ground.block)),
+                Ok(header) => (*due, offset) = (header.next(), header.end(ground.block)),
                 Err(reason) => {
                     let from = offset.saturating_add(u64::from(ground.block));
                     let behind =
                         find_valid(&*file, &ground, from, span.end, &mut self.buf).map_err(failed)?;
-                    let next = behind.valid.filter(|header| header.base >= due);
+                    let next = behind.valid.filter(|header| header.base >= *due);
                     let last = next.map_or(span.lsns.last, |header| header.base.prev());
-                    self.hole(ground.segment, offset, LsnRange::new(due, last), reason, report);
+                    self.hole(ground.segment, offset, LsnRange::new(*due, last), reason, report);
                     let Some(header) = next else { break };
-                    (due, offset) = (header.base, header.site.offset);
+                    (*due, offset) = (header.base, header.site.offset);
                 }
             }
         }

@@ -30,7 +30,7 @@ impl From<IoKind> for Refused {
 }
 
 const NOT_A_DIRECTORY: Refused = Refused(IoKind::Unknown, Some(20));
-const IS_A_DIRECTORY: Refused = Refused(IoKind::Unknown, Some(21));
+const IS_A_DIRECTORY: Refused = Refused(IoKind::NotAFile, Some(21));
 
 /// A value of a name slot that is not durable yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use truelog::{Entry, Lsn};
+use truelog::{Entry, Error, Lsn, LsnRange};
 
 use crate::args::{Cat, OutputFormat};
 use crate::failure::Failure;
@@ -43,7 +43,15 @@ pub(crate) fn run(args: &Cat, json: bool, out: &mut dyn Write) -> Result<(), Fai
                 iter = view.iter(at);
             }
             Err(source) => {
-                let failure = Failure::Log { path: args.dir.clone(), source };
+                let path = args.dir.clone();
+                let failure = if matches!(source, Error::Io { .. }) {
+                    // The iterator ends here. What is in another file may be readable.
+                    let next = view.behind_file(at).unwrap_or(view.next());
+                    iter = view.iter(next);
+                    Failure::Unread { path, lsns: LsnRange::new(at, next.prev()), source }
+                } else {
+                    Failure::Log { path, source }
+                };
                 if let Some(before) = last.replace(failure) {
                     // The last one is told by whoever called.
                     before.show(&mut io::stderr().lock(), json);

@@ -28,6 +28,8 @@ pub(crate) const DEGRADED: &str = "TL-912";
 pub(crate) const UNFIT: &str = "TL-914";
 /// The command line is not one.
 pub(crate) const USAGE: &str = "TL-913";
+/// A file to dump is neither a segment nor a run.
+pub(crate) const NO_SEGMENT: &str = "TL-915";
 /// A line of an application's log claims what is not there.
 pub(crate) const FALSE_CLAIM: &str = "TL-920";
 /// An application's log is compressed.
@@ -56,7 +58,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 21] = [
+static OWN: [Explained; 22] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -77,7 +79,8 @@ static OWN: [Explained; 21] = [
         what: "Standard output cannot be written.",
         next: "See that its disk has space and can be written; after an append, feed the input again with --resume.",
         more: "Nothing that was acknowledged is lost. Records whose receipts could not be printed may be in the log \
-               or not.",
+               or not. A standard output that is not open for writing is refused before anything is done. One that \
+               is closed (`>&-`) is not noticed: it is replaced by /dev/null before the program begins.",
     },
     Explained {
         code: OTHER_INPUT,
@@ -156,6 +159,13 @@ static OWN: [Explained; 21] = [
         what: "The command line cannot be understood.",
         next: "Run `truelog --help`, or `truelog COMMAND --help` for examples.",
         more: "A command, an option or a value is not known, or does not go with another. Nothing was done.",
+    },
+    Explained {
+        code: NO_SEGMENT,
+        what: "A file that was to be dumped is neither a segment nor a run of the archive.",
+        next: "Name a file segment-N of a log, or run-N of a drive; `truelog stat DIR` shows the rest of a log.",
+        more: "Neither its name nor its first bytes are those of one, or it is no regular file. Nothing says that it is \
+               damaged. The manifest and the identity are no segments; `truelog stat DIR` shows what they say.",
     },
     Explained {
         code: FALSE_CLAIM,

@@ -6,12 +6,13 @@ mod run;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use serde::Serialize;
-use truelog::Reason;
-use truelog::format::{BATCH_HEADER, Batch, BatchHeader, RUN_MAGIC, SegmentHeader, damaged};
+use truelog::format::{BATCH_HEADER, Batch, BatchHeader, RUN_MAGIC, SEGMENT_MAGIC, SegmentHeader, damaged};
+use truelog::{Name, Reason};
 
 use crate::args::Dump;
 use crate::failure::Failure;
@@ -170,18 +171,27 @@ impl Printer<'_> {
 /// Runs it.
 ///
 /// # Errors
-/// The file cannot be read, its header is damaged, it is damaged before a valid batch, or bytes behind the last one leave
-/// it open whether that is damage.
+/// The file cannot be read, is neither a segment nor a run, its header is damaged, it is damaged before a valid batch, or
+/// bytes behind the last one leave it open whether that is damage.
 pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let path = &args.file;
     let unreadable = |source| Failure::File { path: path.clone(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let len = file.metadata().map_err(unreadable)?.len();
+    // A pipe would be waited for.
+    let file =
+        File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(Failure::NoSegment { path: path.clone() });
+    }
+    let len = found.len();
     let mut bytes = Vec::new();
     read(&file, &mut bytes, 0, LARGEST_BLOCK.min(usize::try_from(len).unwrap_or(LARGEST_BLOCK)))
         .map_err(unreadable)?;
     if bytes.starts_with(&RUN_MAGIC) {
         return run::run(path, &file, len, &bytes, json, out);
+    }
+    if !bytes.starts_with(&SEGMENT_MAGIC) && !has_name(path) {
+        return Err(Failure::NoSegment { path: path.clone() });
     }
     let header = SegmentHeader::decode(&bytes)
         .map_err(|reason| Failure::Log { path: path.clone(), source: damaged(path.clone(), 0, reason) })?;
@@ -218,6 +228,15 @@ pub(crate) fn run(args: &Dump, json: bool, out: &mut dyn Write) -> Result<(), Fa
     })?;
     output::flush(printer.out)?;
     judge(path, damaged, open)
+}
+
+/// Whether a file has the name of a segment or a run: then what it begins with is damage.
+fn has_name(path: &Path) -> bool {
+    use Name::{Quarantined, QuarantinedRun, Run, RunTmp, Segment, SegmentTmp};
+    let name = path.file_name().and_then(Name::parse);
+    name.is_some_and(|name| {
+        matches!(name, Segment(_) | SegmentTmp(_) | Quarantined(_) | Run(_) | RunTmp(_) | QuarantinedRun(_))
+    })
 }
 
 /// Bytes before a valid batch were whole once. Those behind the last one may never have been acknowledged, which only the

@@ -42,6 +42,16 @@ pub enum Failure {
         /// What it said.
         source: truelog::Error,
     },
+    /// Records cannot be read, for a reason that says nothing about them.
+    #[error("records {lsns} cannot be read: {source}")]
+    Unread {
+        /// The log's directory.
+        path: PathBuf,
+        /// The records.
+        lsns: truelog::LsnRange,
+        /// What the log said.
+        source: truelog::Error,
+    },
     /// Standard input cannot be read.
     #[error("standard input cannot be read behind record {after}: {source}")]
     Input {
@@ -99,6 +109,12 @@ pub enum Failure {
         path: PathBuf,
         /// What was reported.
         source: io::Error,
+    },
+    /// A file to dump is neither a segment nor a run.
+    #[error("{} is neither a segment nor a run of the archive", path.display())]
+    NoSegment {
+        /// The file.
+        path: PathBuf,
     },
     /// The log does not keep receipts, or is damaged; the report on standard output says which and where.
     #[error("{what}")]
@@ -195,8 +211,19 @@ pub(crate) struct Shown {
     pub(crate) what: String,
     #[serde(rename = "where")]
     pub(crate) place: Option<String>,
+    /// What came first, where the log only repeats it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<Box<Cause>>,
     pub(crate) next: &'static str,
     pub(crate) exit: u8,
+}
+
+/// The failure that came first, as `--json` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Cause {
+    code: &'static str,
+    what: String,
+    next: &'static str,
 }
 
 impl Failure {
@@ -214,7 +241,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Log { source, .. } => source.code(),
+            Self::Log { source, .. } | Self::Unread { source, .. } => source.code(),
             Self::Input { .. } => codes::INPUT,
             Self::Closed => codes::CLOSED,
             Self::Output(_) => codes::OUTPUT,
@@ -222,6 +249,7 @@ impl Failure {
             Self::CutFrame { .. } => codes::CUT_FRAME,
             Self::TooLong { .. } => codes::TOO_LONG,
             Self::File { .. } => codes::FILE,
+            Self::NoSegment { .. } => codes::NO_SEGMENT,
             Self::Violated { .. } => codes::VIOLATED,
             Self::Unfit { .. } => codes::UNFIT,
             Self::Degraded { .. } => codes::DEGRADED,
@@ -273,6 +301,7 @@ impl Failure {
             | Self::OtherRecord { .. }
             | Self::CutFrame { .. }
             | Self::TooLong { .. }
+            | Self::NoSegment { .. }
             | Self::Compressed { .. }
             | Self::Pattern { .. }
             | Self::Usage(_)
@@ -280,7 +309,8 @@ impl Failure {
             | Self::UnknownCode(_) => Exit::Usage,
             Self::Incomplete { .. } => Exit::Incomplete,
             Self::Closed => Exit::ClosedPipe,
-            Self::Input { .. }
+            Self::Unread { .. }
+            | Self::Input { .. }
             | Self::Output(_)
             | Self::File { .. }
             | Self::Written { .. }
@@ -292,7 +322,7 @@ impl Failure {
     /// What to do next, in one sentence.
     fn next_step(&self) -> &'static str {
         match self {
-            Self::Log { source, .. } => source.next_step(),
+            Self::Log { source, .. } | Self::Unread { source, .. } => source.next_step(),
             own => codes::own(own.code()).map_or("Run `truelog explain`.", |explained| explained.next),
         }
     }
@@ -301,7 +331,9 @@ impl Failure {
     fn place(&self) -> Option<String> {
         match self {
             Self::Log { path, .. }
+            | Self::Unread { path, .. }
             | Self::File { path, .. }
+            | Self::NoSegment { path }
             | Self::Written { path, .. }
             | Self::Incomplete { path, .. }
             | Self::Compressed { path, .. }
@@ -321,12 +353,19 @@ impl Failure {
         }
     }
 
+    /// What came first, where the log only repeats it.
+    fn cause(&self) -> Option<Box<Cause>> {
+        let Self::Log { source: truelog::Error::Poisoned { cause }, .. } = self else { return None };
+        Some(Box::new(Cause { code: cause.code(), what: cause.to_string(), next: cause.next_step() }))
+    }
+
     /// As plain values.
     pub(crate) fn shown(&self) -> Shown {
         Shown {
             code: self.code(),
             what: self.to_string(),
             place: self.place(),
+            cause: self.cause(),
             next: self.next_step(),
             exit: self.exit() as u8,
         }
@@ -344,6 +383,9 @@ impl Failure {
         let _ = writeln!(err, "truelog: {}: {}", shown.code, shown.what);
         if let Some(place) = shown.place {
             let _ = writeln!(err, "  where: {place}");
+        }
+        if let Some(cause) = shown.cause {
+            let _ = writeln!(err, "  cause: {}. {}", cause.code, cause.next);
         }
         let _ = writeln!(err, "  next:  {}", shown.next);
     }

@@ -32,6 +32,7 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 pub use failure::{Exit, Failure};
@@ -42,28 +43,40 @@ const BUFFER: usize = 64 * 1024;
 /// Runs the command with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
-            let failure = Failure::Usage(error.to_string());
-            failure.show(&mut io::stderr().lock(), true);
-            return failure.exit().into();
+    let (json, outcome) = match Cli::try_parse() {
+        Ok(cli) => {
+            logging::start(cli.log_format, cli.log_level);
+            (cli.json, output::check().and_then(|()| run(&cli)))
         }
         Err(error) => {
-            // Help and version come this way too, with their own exit code and stream. If that stream is gone there
-            // is nobody to tell.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Holds.into() };
+            let json = std::env::args_os().any(|argument| argument == "--json");
+            (json, not_run(&error, json))
         }
     };
-    logging::start(cli.log_format, cli.log_level);
-    match run(&cli) {
+    match outcome {
         Ok(()) => Exit::Holds.into(),
         Err(failure) => {
-            failure.show(&mut io::stderr().lock(), cli.json);
+            failure.show(&mut io::stderr().lock(), json);
             failure.exit().into()
         }
     }
+}
+
+/// Answers a command line that names nothing to run: it asks for help or the version, or is not one.
+fn not_run(error: &clap::Error, json: bool) -> Result<(), Failure> {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        if !json {
+            // If standard error is gone there is nobody to tell.
+            let _ = error.print();
+        }
+        return Err(Failure::Usage("no command was given".to_owned()));
+    }
+    if error.use_stderr() {
+        let text = error.to_string();
+        return Err(Failure::Usage(text.strip_prefix("error: ").unwrap_or(&text).to_owned()));
+    }
+    output::check()?;
+    error.print().and_then(|()| io::stdout().flush()).map_err(Failure::output)
 }
 
 /// Runs one command on the process's own standard streams.

@@ -1,10 +1,29 @@
 //! Standard output: results, one line or one JSON object at a time.
 
-use std::io::Write;
+use std::io::{self, Write};
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Serialize;
 
 use crate::failure::Failure;
+
+/// Checks that standard output is open for writing. The standard library drops what is written to one that is not, and
+/// says that it was written: receipts would be lost, and nobody told. (One that was closed is replaced by `/dev/null`
+/// before the program begins, and cannot be told from one that was sent there.)
+///
+/// # Errors
+/// [`Failure::Output`].
+pub(crate) fn check() -> Result<(), Failure> {
+    let flags = fcntl(io::stdout(), FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    match flags {
+        Ok(flags) if !flags.contains(OFlag::O_PATH) && (flags & OFlag::O_ACCMODE) != OFlag::O_RDONLY => {
+            Ok(())
+        }
+        Ok(_) => Err(Failure::output(Errno::EBADF.into())),
+        Err(errno) => Err(Failure::output(errno.into())),
+    }
+}
 
 /// Prints a line of text.
 ///

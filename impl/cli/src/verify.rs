@@ -40,9 +40,11 @@ struct Summary {
     /// Files on drives that are no part of the log.
     orphans: u64,
     damaged: u64,
-    /// The first records of which no copy can be reached: nothing says that they are lost.
+    /// Ranges of a segment that a call of the file system kept from being read.
+    unread: u64,
+    /// The first records that could not be read, though nothing says that they are lost.
     #[serde(skip)]
-    away: Option<Error>,
+    away: Option<Failure>,
     lost: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts: Option<Tally>,
@@ -65,7 +67,7 @@ struct Damaged {
 /// looked at, and whatever the log, the receipts file or standard output report.
 pub(crate) fn run(args: &Verify, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut summary = check_log(&args.dir, json, out)?;
-    // Without the drives nothing is known of the receipts.
+    // Without the drives, or with a segment unread, nothing is known of the receipts.
     if let Some(path) = args.receipts.as_ref().filter(|_| summary.away.is_none()) {
         summary.receipts = Some(check_receipts(&args.dir, path, json, out)?);
     }
@@ -85,21 +87,13 @@ fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Fai
     let (losses, runs) = (view.losses().to_vec(), view.runs().len() as u64);
     drop(view);
     let report = truelog::verify_dir(dir).map_err(Failure::log(dir))?;
-    let away = |damage: &&Damage| matches!(damage.error, Error::Unavailable { .. });
+    let is_away = |damage: &Damage| matches!(damage.error, Error::Unavailable { .. });
     for damage in &report.damage {
-        let verdict = if away(&damage) { "unavailable" } else { "damaged" };
-        let shown = Damaged {
-            verdict,
-            first_lsn: damage.lsns.first.get(),
-            last_lsn: damage.lsns.last.get(),
-            code: damage.error.code(),
-            why: damage.error.to_string(),
-        };
-        if json {
-            output::json(out, &shown)?;
-        } else {
-            output::line(out, &format!("{}  {}: {}", verdict.to_uppercase(), shown.code, shown.why))?;
-        }
+        let verdict = if is_away(damage) { "unavailable" } else { "damaged" };
+        tell(verdict, damage, damage.error.to_string(), json, out)?;
+    }
+    for unread in &report.unread {
+        tell("unread", unread, unread_failure(dir, unread).to_string(), json, out)?;
     }
     for bad in &report.bad_copies {
         archive::tell_bad(bad, json, out)?;
@@ -125,11 +119,38 @@ fn check_log(dir: &Path, json: bool, out: &mut dyn Write) -> Result<Summary, Fai
         bad_copies: report.bad_copies.len() as u64,
         unreachable: report.unreachable.len() as u64,
         orphans: report.orphans.len() as u64,
-        damaged: report.damage.iter().filter(|damage| !away(damage)).count() as u64,
-        away: report.damage.iter().find(away).map(|damage| damage.error.clone()),
+        damaged: report.damage.iter().filter(|damage| !is_away(damage)).count() as u64,
+        unread: report.unread.len() as u64,
+        away: first_away(dir, &report.damage, &report.unread),
         lost: losses.iter().map(|loss| loss.len()).sum(),
         receipts: None,
     })
+}
+
+fn unread_failure(dir: &Path, unread: &Damage) -> Failure {
+    Failure::Unread { path: dir.to_owned(), lsns: unread.lsns, source: unread.error.clone() }
+}
+
+/// The first records that could not be read, though nothing says that they are lost.
+fn first_away(dir: &Path, damage: &[Damage], unread: &[Damage]) -> Option<Failure> {
+    let away = damage.iter().find(|damage| matches!(damage.error, Error::Unavailable { .. }));
+    away.map(|damage| Failure::log(dir)(damage.error.clone()))
+        .or_else(|| unread.first().map(|unread| unread_failure(dir, unread)))
+}
+
+fn tell(
+    verdict: &'static str,
+    damage: &Damage,
+    why: String,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let Damage { lsns, error } = damage;
+    let code = error.code();
+    if !json {
+        return output::line(out, &format!("{}  {code}: {why}", verdict.to_uppercase()));
+    }
+    output::json(out, &Damaged { verdict, first_lsn: lsns.first.get(), last_lsn: lsns.last.get(), code, why })
 }
 
 fn check_receipts(dir: &Path, path: &Path, json: bool, out: &mut dyn Write) -> Result<Tally, Failure> {
@@ -164,9 +185,9 @@ fn conclude(args: &Verify, summary: &mut Summary) -> Result<(), Failure> {
         }
         return Err(Failure::Violated { dir: args.dir.clone(), what: parts.join(" and ") });
     }
-    if let Some(source) = summary.away.clone() {
+    if let Some(away) = summary.away.take() {
         summary.verdict = "unavailable";
-        return Err(Failure::Log { path: args.dir.clone(), source });
+        return Err(away);
     }
     if summary.bad_copies > 0 {
         summary.verdict = "degraded";
@@ -200,10 +221,10 @@ fn conclude(args: &Verify, summary: &mut Summary) -> Result<(), Failure> {
 fn print(summary: &Summary, out: &mut dyn Write) -> Result<(), Failure> {
     let Summary { log, records, payload_bytes, segments, batches, unvouched, first_lsn, next_lsn, .. } =
         summary;
-    let checked = if summary.damaged == 0 {
-        "every checksum, link and manifest edit was checked"
-    } else {
-        "this is what can be read beside the damage"
+    let checked = match (summary.damaged, summary.unread) {
+        (0, 0) => "every checksum, link and manifest edit was checked",
+        (0, _) => "this is what can be read",
+        _ => "this is what can be read beside the damage",
     };
     output::line(out, &format!("log {log}"))?;
     output::line(

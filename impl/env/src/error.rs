@@ -92,6 +92,8 @@ pub enum IoKind {
     TooManyFiles,
     /// The device failed (`EIO`).
     Device,
+    /// What is there is no regular file: a directory, a pipe, a socket, a device (`EISDIR`, `ESPIPE`, `ENXIO`).
+    NotAFile,
     /// The operation does not exist here (`EOPNOTSUPP`, `EINVAL` for O_DIRECT).
     Unsupported,
     /// Anything else; the number in [`IoError::errno`] says what.
@@ -125,6 +127,7 @@ impl IoError {
             Some(1 | 13) => IoKind::Denied,
             Some(4) => IoKind::Interrupted,
             Some(5) => IoKind::Device,
+            Some(6 | 21 | 29) => IoKind::NotAFile,
             Some(11) => IoKind::Locked,
             Some(17) => IoKind::AlreadyExists,
             Some(22 | 95) => IoKind::Unsupported,
@@ -153,6 +156,7 @@ impl fmt::Display for IoError {
             IoKind::Interrupted => "interrupted",
             IoKind::TooManyFiles => "too many open files",
             IoKind::Device => "input/output error of the device",
+            IoKind::NotAFile => "it is not a regular file",
             IoKind::Unsupported => "not supported here",
             IoKind::Unknown => "unexpected error",
         };

@@ -29,7 +29,7 @@ use crate::options::Options;
 /// default. Takes no lock. For commands that open a log as it is.
 ///
 /// # Errors
-/// As opening: [`Error::NotALog`], [`Error::Unfinished`], [`Error::Version`], [`Error::CorruptFile`],
+/// As opening: [`Error::NotALog`], [`Error::Unfinished`], [`Error::InDoubt`], [`Error::Version`], [`Error::CorruptFile`],
 /// [`Error::Io`].
 pub fn recorded_options(env: &Env, dir: &Path) -> Result<Options> {
     let identity = read_identity(env, dir)?;

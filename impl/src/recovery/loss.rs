@@ -70,7 +70,12 @@ pub fn accept_loss_in(env: &Env, dir: &Path, options: &LossOptions) -> Result<Ve
     let away = away(&home, &found, &options.gone)?;
     part_with(&mut found, &options.gone);
     // An open reads neither sealed segments nor runs, so their damage is found only by reading all of them.
-    for damage in verify_dir_in(env, dir)?.damage {
+    let report = verify_dir_in(env, dir)?;
+    // What cannot be read is not lost: it may be read again.
+    if let Some(unread) = report.unread.into_iter().next() {
+        return Err(unread.error);
+    }
+    for damage in report.damage {
         let known =
             |known: &Damage| known.lsns.first <= damage.lsns.first && damage.lsns.last <= known.lsns.last;
         // A drive that is away is no loss: it may come back.

@@ -74,7 +74,8 @@ impl Obligations {
     /// The first invariant that this breaks: all of them allow it only where damage was done, where creation had not
     /// ended, or in a copy that was not adopted.
     pub fn judge_refusal(&self, failure: Failure) -> Result<(), Violation> {
-        let unborn = !self.created && matches!(failure, Failure::Unfinished | Failure::NotALog);
+        let unborn =
+            !self.created && matches!(failure, Failure::Unfinished | Failure::InDoubt | Failure::NotALog);
         if unborn || self.away || !self.damaged.is_empty() {
             return Ok(());
         }

@@ -231,6 +231,8 @@ fn torn_tail_is_not_damage() {
     };
     assert_eq!(refused("create -> done", Failure::Corrupt), "torn-tail-is-not-damage");
     assert_eq!(refused("create -> unresolved", Failure::Unfinished), "holds");
+    assert_eq!(refused("create -> unresolved", Failure::InDoubt), "holds");
+    assert_eq!(refused("create -> done", Failure::InDoubt), "torn-tail-is-not-damage");
     assert_eq!(refused(&torn, Failure::Corrupt), "acked-is-durable");
     assert_eq!(refused(&format!("{TWO}\ndamage 1"), Failure::Corrupt), "holds");
 }

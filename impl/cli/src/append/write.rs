@@ -80,8 +80,8 @@ impl Writer {
     /// Appends all chunks, and prints a receipt for each record once it is true. Returns how many there were.
     ///
     /// # Errors
-    /// The first thing that failed. From then on nothing is printed: a receipt may come late, or never, but no
-    /// reader shall have to ask which side of the failure it was on.
+    /// The first thing that failed. What was submitted before it still gets its receipts, as far as it holds; only when
+    /// they cannot be printed nothing more is.
     pub(crate) fn run(mut self, chunks: &Receiver<Chunk>) -> Result<u64, Failure> {
         let mut alarm = Alarm(Some(Arc::clone(&self.stop)));
         self.work(chunks)?;
@@ -90,12 +90,26 @@ impl Writer {
     }
 
     fn work(&mut self, chunks: &Receiver<Chunk>) -> Result<(), Failure> {
+        let fed = self.feed(chunks);
+        if matches!(&fed, Err(Failure::Log { source, .. }) if source.voids_receipts()) {
+            return fed;
+        }
+        // A record that was refused, for want of space perhaps, says nothing about those before it.
+        let settled = self.settle_all();
+        fed.and(settled)
+    }
+
+    fn feed(&mut self, chunks: &Receiver<Chunk>) -> Result<(), Failure> {
         while let Some(chunk) = self.next(chunks)? {
             let mut from = 0;
             while from < chunk.len() {
                 from = self.submit(&chunk, from)?;
             }
         }
+        Ok(())
+    }
+
+    fn settle_all(&mut self) -> Result<(), Failure> {
         while let Some(ticket) = self.in_flight.pop_front() {
             self.settle(ticket)?;
         }
@@ -154,7 +168,11 @@ impl Writer {
         }
         // Whole lines in one piece, and the lock held, so that lines of different writers do not mix. The text
         // ends with a newline, so nothing stays behind in the standard library's line buffer.
-        io::stdout().lock().write_all(&self.text).map_err(Failure::output)?;
+        let printed = io::stdout().lock().write_all(&self.text);
+        printed.map_err(|error| {
+            self.in_flight.clear();
+            Failure::output(error)
+        })?;
         self.appended += receipts.len() as u64;
         Ok(())
     }

@@ -174,7 +174,7 @@ impl Judge {
 fn look(dir: &Path) -> Result<Option<Inspection>, Failure> {
     match truelog::inspect(dir) {
         Ok(view) => Ok(Some(view)),
-        Err(Error::Unfinished { .. } | Error::NotALog { .. }) => Ok(None),
+        Err(Error::Unfinished { .. } | Error::InDoubt { .. } | Error::NotALog { .. }) => Ok(None),
         Err(error) => Err(Failure::log(dir)(error)),
     }
 }
