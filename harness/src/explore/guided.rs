@@ -33,7 +33,7 @@ pub(super) fn letters(scope: &Scope, known: &BTreeSet<String>, runner: &mut Test
     let mut known = known.clone();
     let mut chosen = Vec::new();
     for _ in 0..=runner.rng().next_u64() % LONGEST {
-        let ways = scope.alphabet.iter().filter_map(|letter| {
+        let ways = scope.alphabet.iter().filter(|letter| followed(**letter)).filter_map(|letter| {
             let mut next = situation.clone();
             let steps = next.take(*letter)?;
             let ahead = ahead.behind(*letter, &steps);
@@ -47,6 +47,12 @@ pub(super) fn letters(scope: &Scope, known: &BTreeSet<String>, runner: &mut Test
         chosen.push(letter);
     }
     chosen
+}
+
+/// Whether the order check can follow a letter wherever it comes. Records that need only survive the process are not synced,
+/// and behind a reopen or an idle mark it takes them for what the mechanism does not have.
+const fn followed(letter: Letter) -> bool {
+    !matches!(letter, Letter::AppendLight | Letter::SubmitLight)
 }
 
 /// Where the mechanism is, and what it went through for the last letter.
@@ -129,6 +135,7 @@ mod tests {
                 let sequence = Sequence { letters, fault: None };
                 match sequence.walked::<Plain>(scope) {
                     Ok(walked) => reached.extend(walked.kinds.iter().map(|kind| point(kind))),
+                    Err((refused, _)) if refused.breaks() == crate::order::MECHANISM => {}
                     Err((_, says)) => panic!("seed {seed}, {:?}: {says}", sequence.letters),
                 }
             }

@@ -14,6 +14,7 @@ use super::check::{THREADS, conclude};
 use super::guided::{self, point};
 use super::{Explorer, Finding, Kind, Letter, Scope, Sequence, Struck, spell};
 use crate::command::Plan;
+use crate::order::MECHANISM;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::subject::{Archived, Plain};
@@ -203,6 +204,10 @@ pub fn one<S: Archived>(
             Ok(walked) => {
                 report.count("steps of the mechanism", walked.steps);
                 reached.extend(walked.kinds.iter().map(|kind| point(kind)));
+            }
+            // Where no rule of the design stands against it, the mechanism is at its end, and nothing is known of the engine.
+            Err((refused, _)) if refused.breaks() == MECHANISM => {
+                report.count("led runs that the mechanism cannot follow", 1);
             }
             Err((refused, says)) => {
                 let case = super::case::first_life(swarm.scope(), &sequence);
