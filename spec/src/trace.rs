@@ -24,6 +24,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::invariant::Invariant;
+use crate::mechanism::Guard;
 use crate::outcome::Outcome;
 use crate::step::{Actor, Step};
 use crate::text::{ParseError, Words};
@@ -193,12 +194,15 @@ impl Trace {
         (1..).zip(&self.lines)
     }
 
-    /// The step that decides, with its number: what today's code refuses, or else the one that violates.
+    /// The step that decides, with its number: what the design refuses, or else the one that violates. A step that the
+    /// mechanism does not have decides nothing.
     #[must_use]
     pub fn pivot(&self) -> Option<(usize, &Line)> {
         match self.head {
-            Head::Refused { line, .. } => self.numbered().find(|(number, _)| *number == line),
-            Head::Reached | Head::Unmodelled { .. } => self.violation(),
+            Head::Refused { line, ref guard } if guard != Guard::NoSuchStep.as_str() => {
+                self.numbered().find(|(number, _)| *number == line)
+            }
+            Head::Reached | Head::Refused { .. } | Head::Unmodelled { .. } => self.violation(),
         }
     }
 

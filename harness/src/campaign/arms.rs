@@ -35,7 +35,8 @@ pub(super) struct Ran {
 /// A kind of case.
 pub(super) struct Arm {
     pub(super) name: String,
-    pub(super) run: Box<dyn Fn(u64) -> Ran>,
+    /// From a seed, and from what the shard has reached so far.
+    pub(super) run: Box<dyn Fn(u64, &BTreeSet<String>) -> Ran>,
 }
 
 impl fmt::Debug for Arm {
@@ -46,30 +47,32 @@ impl fmt::Debug for Arm {
 
 /// Every kind of case there is.
 pub(super) fn all() -> Vec<Arm> {
-    let mut arms = vec![arm("canary".to_owned(), |seed| {
+    let mut arms = vec![arm("canary".to_owned(), |seed, _| {
         let mut report = Report::new("schedules", "");
         schedules::canaries(seed, &mut report);
         told(report, Vec::new())
     })];
     arms.extend(Swarm::ALL.map(|swarm| {
-        arm(swarm.name().to_owned(), move |seed| {
+        arm(swarm.name().to_owned(), move |seed, known| {
             let mut report = Report::new("random", "");
-            let reached = explore::one_random::<Plain>(swarm, seed, &mut report);
+            let reached = explore::one_random::<Plain>(swarm, seed, known, &mut report);
             told(report, reached)
         })
     }));
     for scene in SCENES.iter().filter(|scene| !scene.tiny) {
         for strategy in [Strategy::Random, Strategy::Pct(3)] {
-            arms.push(arm(format!("{} {strategy}", scene.name), move |seed| {
+            arms.push(arm(format!("{} {strategy}", scene.name), move |seed, _| {
                 schedule(scene, &strategy, seed)
             }));
         }
     }
-    arms.extend(TARGETS.iter().map(|target| arm(format!("fuzz {}", target.name), |seed| fuzz(target, seed))));
+    arms.extend(
+        TARGETS.iter().map(|target| arm(format!("fuzz {}", target.name), |seed, _| fuzz(target, seed))),
+    );
     arms
 }
 
-fn arm(name: String, run: impl Fn(u64) -> Ran + 'static) -> Arm {
+fn arm(name: String, run: impl Fn(u64, &BTreeSet<String>) -> Ran + 'static) -> Arm {
     Arm { name, run: Box::new(run) }
 }
 
@@ -86,7 +89,7 @@ fn told(report: Report, reached: Vec<String>) -> Ran {
 
 fn schedule(scene: &'static Scene, strategy: &Strategy, seed: u64) -> Ran {
     let explored = schedules::explore(scene, strategy, seed, SCHEDULES);
-    let reached = explored.kinds.iter().map(|kind| format!("step {kind}")).collect();
+    let reached = explored.kinds.iter().map(|kind| explore::point(kind)).collect();
     let mut report = Report::new("schedules", "");
     // A few schedules need not come to what a scene is about: that is asked of the check `schedules`.
     if schedules::blind(scene, &explored).is_none() || explored.found.is_some() {

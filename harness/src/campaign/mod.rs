@@ -107,10 +107,10 @@ fn choose<'a>(arms: &'a [Arm], totals: &Totals, index: u64) -> &'a Arm {
 fn attempt(shard: Shard, index: u64, arm: &Arm, totals: &Totals) -> Line {
     let began = Instant::now();
     let seed = shard.seed_of(index);
-    let mut ran = (arm.run)(seed);
+    let mut ran = (arm.run)(seed, &totals.reached);
     if let Some(found) = &mut ran.found {
         let same = |again: &Ran| again.found.as_ref().is_some_and(|one| one.invariant == found.invariant);
-        found.again = (0..2).filter(|_| same(&(arm.run)(seed))).count() as u64;
+        found.again = (0..2).filter(|_| same(&(arm.run)(seed, &totals.reached))).count() as u64;
     }
     let Ran { counts, reached, found } = ran;
     let reached = reached.into_iter().filter(|point| !totals.reached.contains(point)).collect();

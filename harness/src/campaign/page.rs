@@ -7,6 +7,8 @@ use std::path::Path;
 use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
 
 use super::journal::Totals;
+use crate::explore::point;
+use crate::order::KINDS;
 
 /// Writes `summary.md` and `coverage.svg` into a directory.
 ///
@@ -46,6 +48,10 @@ pub fn page(totals: &Totals) -> String {
     for (what, n) in counts {
         let _ = writeln!(text, "| {what} | {n} |");
     }
+    text.push_str("\n## Kinds of the mechanism's steps that nothing took\n\n");
+    for kind in KINDS.iter().filter(|kind| !reached.contains(&point(kind))) {
+        let _ = writeln!(text, "- {kind}");
+    }
     text.push_str("\n## What was reached\n\n");
     for point in reached {
         let _ = writeln!(text, "- {point}");
@@ -58,11 +64,13 @@ pub fn page(totals: &Totals) -> String {
 pub fn line(totals: &Totals, wall: f64) -> String {
     let count = |what: &str| totals.counts.get(what).copied().unwrap_or_default();
     format!(
-        "{} cases, {:.1}/s; {} points reached; {} schedules, {} images, {} faults fired, {} fuzz inputs; {} canaries \
+        "{} cases, {:.1}/s; {} points reached, {} of {} kinds of the mechanism's steps; {} schedules, {} images, {} faults fired, {} fuzz inputs; {} canaries \
          found; {} findings",
         totals.cases,
         totals.cases as f64 / wall.max(0.001),
         totals.reached.len(),
+        KINDS.iter().filter(|kind| totals.reached.contains(&point(kind))).count(),
+        KINDS.len(),
         count("schedules"),
         count("images"),
         count("faults fired"),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use truelog_spec::{Invariant, Step, Trace};
+use truelog_spec::{Step, Trace};
 
 use crate::explore::{Case, NotACase, Untold};
 use crate::page::{Facts, PageError, render};
@@ -54,8 +54,8 @@ pub struct Proposal {
 /// When it does not break an invariant, or cannot be told or written.
 pub fn propose(case: &str, slug: Option<&str>, dir: &Path) -> Result<Proposal, Unproposed> {
     let parsed: Case = case.parse()?;
-    let broken = broken(&parsed)?.ok_or(Unproposed::Holds)?;
-    let again = self::broken(&parsed)?;
+    let broken = parsed.breaks::<Plain>()?.ok_or(Unproposed::Holds)?;
+    let again = parsed.breaks::<Plain>()?;
     if again != Some(broken) {
         let again = again.map_or_else(|| "nothing".to_owned(), |invariant| invariant.to_string());
         return Err(Unproposed::Differs(broken.to_string(), again));
@@ -69,13 +69,6 @@ pub fn propose(case: &str, slug: Option<&str>, dir: &Path) -> Result<Proposal, U
         folder.and_then(|()| fs::write(&path, text)).map_err(|error| Unproposed::Unwritten(path, error))?;
     }
     Ok(Proposal { path, trace })
-}
-
-/// The invariant that a case breaks.
-fn broken(case: &Case) -> Result<Option<Invariant>, Unproposed> {
-    let (lines, _) = case.run::<Plain>()?;
-    let broken = lines.iter().find_map(|line| line.strip_prefix("VIOLATED "));
-    Ok(broken.and_then(|says| says.split([':', ' ']).next()?.parse().ok()))
 }
 
 /// The letters of a case, joined, and the moment of its crash.

@@ -26,6 +26,12 @@ impl<S: Archived> Driver<S> {
         self.tap();
     }
 
+    /// What was seen of the engine since its steps are told.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.journal.as_ref().map(Journal::entries).unwrap_or_default()
+    }
+
     /// The disk of a new life is watched as the one before.
     pub(super) fn tap(&mut self) {
         if let Some(journal) = &self.journal {

@@ -176,11 +176,20 @@ impl Case {
         }
     }
 
-    /// Runs it, and says what happened, line by line; the last line is the verdict.
+    /// Runs it, and says what happened, line by line; the last line is the verdict. Without a crash what the engine does is
+    /// held against the mechanism.
     ///
     /// # Errors
     /// When the text names a moment or units that the run does not have.
     pub fn run<S: Archived>(&self) -> Result<(Vec<String>, bool), NotACase> {
+        if self.crashes.is_empty() {
+            return Ok(match self.sequence.walked::<S>(self.scope) {
+                Ok(walked) => {
+                    (vec![format!("{} steps of the mechanism", walked.steps), "holds".to_owned()], true)
+                }
+                Err((refused, says)) => (vec![format!("VIOLATED {}: {says}", refused.breaks())], false),
+            });
+        }
         let mut lines = Vec::new();
         let mut deeds = self.sequence.run::<S>(self.scope).deeds;
         let mut contract = Contract::new();
@@ -212,7 +221,7 @@ impl Case {
 }
 
 /// Follows a life up to a moment.
-fn live(
+pub(super) fn live(
     contract: &mut Contract,
     deeds: &[Deed],
     number: usize,
@@ -240,7 +249,7 @@ fn live(
     Err(NotACase::Nowhere(format!("moment {number}")))
 }
 
-fn crashed(moment: &Moment, crash: &Crash) -> Result<Option<(CrashKind, Image)>, NotACase> {
+pub(super) fn crashed(moment: &Moment, crash: &Crash) -> Result<Option<(CrashKind, Image)>, NotACase> {
     Ok(match crash {
         Crash::Here => None,
         Crash::Process => Some((CrashKind::Process, moment.snapshot.process_crash())),

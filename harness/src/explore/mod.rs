@@ -1,17 +1,21 @@
 //! Every sequence of a small scope, every crash point, everything that a crash can leave: recovered and judged.
 
 mod alphabet;
+mod around;
 mod case;
 mod check;
 mod counts;
 mod fault;
 mod faults;
+mod guided;
+mod laid;
 mod random;
 mod recovery;
 mod roles;
 mod run;
 mod scope;
 mod told;
+mod unseen;
 mod walk;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,11 +25,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use truelog_spec::contract::{Contract, Violation};
 
 pub use alphabet::{Letter, spell};
+pub use around::{Holds, Needs};
 pub use case::{Case, NotACase};
 pub use check::{check, check_archive, explore};
 pub use counts::Counts;
 pub use fault::{Kind, Struck};
 pub use faults::{check as check_faults, strike};
+pub use guided::point;
 pub use random::{Swarm, check as check_random, draw, one as one_random};
 pub use roles::{check as check_roles, duties};
 pub use run::Sequence;

@@ -1,5 +1,6 @@
 //! The check `random`: longer runs than any pinned scope has, drawn by swarm weights.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ use proptest_state_machine::ReferenceStateMachine;
 
 use super::alphabet::Situation;
 use super::check::{THREADS, conclude};
+use super::guided::{self, point};
 use super::{Explorer, Finding, Kind, Letter, Scope, Sequence, Struck, spell};
 use crate::command::Plan;
+use crate::order::MECHANISM;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::subject::{Archived, Plain};
@@ -36,11 +39,13 @@ pub enum Swarm {
     Archive,
     /// The same, and a call of the last step that goes wrong.
     ArchiveStruck,
+    /// The log alone, led by the mechanism to kinds of steps that no run has taken yet.
+    Guided,
 }
 
 impl Swarm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Log, Self::LogStruck, Self::Archive, Self::ArchiveStruck];
+    pub const ALL: [Self; 5] = [Self::Log, Self::LogStruck, Self::Archive, Self::ArchiveStruck, Self::Guided];
 
     /// Its name.
     #[must_use]
@@ -50,12 +55,13 @@ impl Swarm {
             Self::LogStruck => "run struck",
             Self::Archive => "archive",
             Self::ArchiveStruck => "archive struck",
+            Self::Guided => "guided",
         }
     }
 
     const fn scope(self) -> &'static Scope {
         match self {
-            Self::Log | Self::LogStruck => scope::<false>(),
+            Self::Log | Self::LogStruck | Self::Guided => scope::<false>(),
             Self::Archive | Self::ArchiveStruck => scope::<true>(),
         }
     }
@@ -153,7 +159,7 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
     });
 }
 
-fn runner(seed: u64, thread: u64) -> TestRunner {
+pub(super) fn runner(seed: u64, thread: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&thread.to_le_bytes());
@@ -166,11 +172,18 @@ fn letters<const ARCHIVE: bool>(runner: &mut TestRunner) -> Option<Vec<Letter>> 
     strategy.new_tree(runner).ok().map(|tree| tree.current().1)
 }
 
-/// Draws and judges the one run of a swarm that follows from `seed`. Returns what it went through: the parts that syncs
-/// played, and which letter followed which.
-pub fn one<S: Archived>(swarm: Swarm, seed: u64, report: &mut Report) -> Vec<String> {
+/// Draws and judges the one run of a swarm that follows from `seed` and, where it is led, from what is `known` already.
+/// Returns what it went through: the parts that syncs played, which letter followed which, and of a led run the kinds of the
+/// mechanism's steps.
+pub fn one<S: Archived>(
+    swarm: Swarm,
+    seed: u64,
+    known: &BTreeSet<String>,
+    report: &mut Report,
+) -> Vec<String> {
     let mut runner = runner(seed, 0);
     let drawn = match swarm {
+        Swarm::Guided => Some(guided::letters(swarm.scope(), known, &mut runner)),
         Swarm::Log | Swarm::LogStruck => letters::<false>(&mut runner),
         Swarm::Archive | Swarm::ArchiveStruck => letters::<true>(&mut runner),
     };
@@ -185,6 +198,22 @@ pub fn one<S: Archived>(swarm: Swarm, seed: u64, report: &mut Report) -> Vec<Str
     let mut reached: Vec<String> = pairs.collect();
     if let (Some(struck), Some(last)) = (sequence.fault, sequence.letters.last()) {
         reached.push(format!("{last} struck by {}", struck.kind));
+    }
+    if swarm == Swarm::Guided {
+        match sequence.walked::<S>(swarm.scope()) {
+            Ok(walked) => {
+                report.count("steps of the mechanism", walked.steps);
+                reached.extend(walked.kinds.iter().map(|kind| point(kind)));
+            }
+            // Where no rule of the design stands against it, the mechanism is at its end, and nothing is known of the engine.
+            Err((refused, _)) if refused.breaks() == MECHANISM => {
+                report.count("led runs that the mechanism cannot follow", 1);
+            }
+            Err((refused, says)) => {
+                let case = super::case::first_life(swarm.scope(), &sequence);
+                report.find(refused.breaks(), says, format!("cargo verify case \"{case}\""));
+            }
+        }
     }
     let found = judge::<S>(&explorer, sequence);
     conclude(&explorer, report, found);
@@ -216,7 +245,21 @@ fn struck<S: Archived>(sequence: &Sequence, scope: &Scope, runner: &mut TestRunn
 /// Runs a sequence; what is found, is shrunk.
 fn judge<S: Archived>(explorer: &Explorer<'_>, sequence: Sequence) -> Option<Finding> {
     run::<S>(explorer, &sequence);
-    explorer.finding().map(|found| shrink::<S>(explorer.scope, sequence, found))
+    explorer
+        .finding()
+        .map(|found| shrink::<S>(alone::<S>(explorer.scope, &sequence, &found), sequence, found))
+}
+
+/// The scope without an archive, if the same run breaks the same invariant there: what needs no drives is told without them.
+fn alone<'a, S: Archived>(scope: &'a Scope, sequence: &Sequence, found: &Finding) -> &'a Scope {
+    let log = &Scope::RANDOM;
+    if scope.prefix.is_empty() || spell(&sequence.letters).len() < sequence.letters.len() {
+        return scope;
+    }
+    let explorer = Explorer::new(log);
+    run::<S>(&explorer, sequence);
+    let same = explorer.finding().is_some_and(|one| one.violation.invariant == found.violation.invariant);
+    if same { log } else { scope }
 }
 
 /// Of a run with a fault only what comes of its last letter is judged: what went before is a run without one.
@@ -228,8 +271,12 @@ fn run<S: Archived>(explorer: &Explorer<'_>, sequence: &Sequence) {
 }
 
 /// A run that breaks the same invariant, and from which no letter can be left out.
-fn shrink<S: Archived>(scope: &Scope, mut sequence: Sequence, mut best: Finding) -> Finding {
+fn shrink<S: Archived>(scope: &Scope, mut sequence: Sequence, found: Finding) -> Finding {
     let until = Instant::now() + Duration::from_secs(20);
+    // In its own words: the scope may be a smaller one than it was found in.
+    let explorer = Explorer::new(scope);
+    run::<S>(&explorer, &sequence);
+    let mut best = explorer.finding().unwrap_or(found);
     let mut at = 0;
     while at < sequence.letters.len() && Instant::now() < until {
         let mut fewer = sequence.clone();

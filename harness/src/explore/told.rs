@@ -6,6 +6,7 @@ use truelog_spec::trace::{Head, Line};
 use truelog_spec::{ClientStep, Invariant, Step, Trace, WorldStep};
 
 use super::case::{Case, Crash};
+use super::unseen::filled;
 use super::{Scope, new_disk};
 use crate::driver::{At, Deed, Driver, Moment};
 use crate::fabric::{Unit, UnitKind};
@@ -53,7 +54,7 @@ impl Case {
         if self.sequence.fault.is_some() {
             return Err(Untold::Unsaid("a call that fails"));
         }
-        let mut lines = self.lines::<S>(*number, crash)?;
+        let mut lines = filled(self.lines::<S>(*number, crash)?);
         let Some(last) = lines.iter_mut().rfind(|line| matches!(line.step, Step::Client(_))) else {
             return Err(Untold::Nowhere(*number));
         };
@@ -67,6 +68,16 @@ impl Case {
         let code = (head != Head::Reached).then_some(Head::Reached);
         let with = with(self.scope);
         Ok(Trace { invariant, found_by: found_by.to_owned(), mutant: None, head, code, with, lines })
+    }
+
+    /// The step that comes right before the only crash.
+    pub(super) fn behind<S: Archived>(&self) -> Option<Step> {
+        let [(number, crash)] = &self.crashes[..] else { return None };
+        let lines = self.lines::<S>(*number, crash).ok()?;
+        let crashed = lines.iter().rposition(|line| {
+            matches!(line.step, Step::World(WorldStep::CrashPower { .. } | WorldStep::CrashProcess))
+        });
+        lines.get(crashed?.checked_sub(1)?).map(|line| line.step.clone())
     }
 
     /// The lines of the first life up to the crash, the crash, and the open behind it.
@@ -203,7 +214,7 @@ fn keep(units: &[&Unit]) -> Result<Keep, Untold> {
 }
 
 /// A unit by the name that traces give it: of the file that has the name now.
-fn named(unit: &Unit) -> Option<SpecUnit> {
+pub(super) fn named(unit: &Unit) -> Option<SpecUnit> {
     let role = name(unit.role).filter(|_| unit.ago == 0)?;
     Some(match unit.kind {
         UnitKind::Name => SpecUnit::Name(role),

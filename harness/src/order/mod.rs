@@ -100,7 +100,7 @@ pub fn context(run: &[Seen], refused: &Refused) -> String {
 }
 
 /// The kinds of steps that a run of the production code can show; the report names those that none did.
-const KINDS: &[&str] = &[
+pub const KINDS: &[&str] = &[
     "mkdir dir",
     "lock dir",
     "sync-dir ancestor",

@@ -13,8 +13,9 @@ use truelog_spec::trace::Head;
 
 use super::kept::{KEPT, Kept};
 use super::{Facts, PageError, render};
-use crate::replay::keeps;
 use crate::replay::practice::completed;
+use crate::replay::{check_one, keeps};
+use crate::traces::shrink::shrink;
 
 /// The corpus's own page, from the root of the repository.
 pub const INDEX: &str = "corpus/README.md";
@@ -29,8 +30,8 @@ about prefetched blocks is replayed on their own model, and not on the productio
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
 
-| breaks | what goes wrong | found by | the specification as it is | the code as it is |
-|---|---|---|---|---|
+| breaks | what goes wrong | found by | its mutant | the specification as it is | the code as it is |
+|---|---|---|---|---|---|
 ";
 
 /// A trace and its page.
@@ -84,9 +85,18 @@ pub enum CorpusError {
 /// # Errors
 /// [`CorpusError::Trace`] and [`CorpusError::Page`].
 pub fn entry(switch: Switch) -> Result<Entry, CorpusError> {
-    let trace = completed(switch, counterexample(switch)?);
+    let trace = smaller(completed(switch, counterexample(switch)?));
     let facts = Facts::of_switch(switch, &trace);
     with_page(&trace, facts)
+}
+
+/// The trace without the steps that its violation does not need: the search begins with a path that is written by hand, and
+/// that may hold more. One that the production code cannot be led along stays as it was found.
+fn smaller(trace: Trace) -> Trace {
+    match shrink(&trace) {
+        Ok(shrunk) if shrunk.left_out > 0 && check_one(&shrunk.trace).is_ok() => shrunk.trace,
+        Ok(_) | Err(_) => trace,
+    }
 }
 
 /// Makes the trace and page of a switch of the prefetch.
@@ -191,10 +201,11 @@ pub fn index(entries: &[Entry]) -> String {
             |name: &str| entry.trace.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
         let title = entry.page.lines().next().unwrap_or_default().trim_start_matches("# ");
         text.push_str(&format!(
-            "| {} | [{title}]({}) | {} | {} | {} |\n",
+            "| {} | [{title}]({}) | {} | {} | {} | {} |\n",
             field("invariant: "),
             page.display(),
             field("found-by: "),
+            field("mutant: "),
             field("head: "),
             entry.code,
         ));

@@ -3,15 +3,18 @@
 
 use std::path::Path;
 
-use truelog_spec::Trace;
-use truelog_spec::mechanism::Ending;
+use truelog_spec::mechanism::{Ending, Guard};
+use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
+use truelog_spec::{Step, Trace, WorldStep};
 
 use super::kept::KEPT;
-use super::{Facts, GRAIN, NO_CHOICE, Place, Replayed};
+use super::{Facts, GRAIN, NO_CHOICE, Place, Replayed, words};
+use crate::explore::{Case, Holds, Needs};
 use crate::replay::{End, check_one, follow};
+use crate::subject::Plain;
 use crate::traces::shrink::{Unshrinkable, shrink};
-use crate::traces::{AnySwitch, Ground, steps, told};
+use crate::traces::{AnySwitch, Ground, demand, steps, told};
 
 impl Facts {
     /// What is known about the trace at `path`.
@@ -23,8 +26,31 @@ impl Facts {
         match AnySwitch::of(trace) {
             Some(AnySwitch::Calls(switch)) if path.ends_with(switch.path()) => Self::of_switch(switch, trace),
             Some(AnySwitch::Slots(switch)) if path.ends_with(switch.path()) => Self::of_prefetch(switch),
-            switch => Self::shown(trace, switch, path),
+            switch => Self::of_case(trace, path).unwrap_or_else(|| Self::shown(trace, switch, path)),
         }
+    }
+
+    /// What is known about a trace that tells a case of the explorer, which this engine breaks; nothing of another one.
+    fn of_case(trace: &Trace, path: &Path) -> Option<Self> {
+        let (_, text) = trace.found_by.split_once("case=")?;
+        let case: Case = text.parse().ok()?;
+        let says = match follow(trace, None) {
+            Ok(End::Violated { invariant, says, .. }) if invariant == trace.invariant => says,
+            Ok(_) | Err(_) => return None,
+        };
+        let rule = Rule::of(trace);
+        Some(Self {
+            title: format!("{}{says}.", crash(trace)),
+            explanation: rule.as_ref().map(Rule::says).unwrap_or_default(),
+            replayed: vec![
+                (Place::Simulator, Replayed::Violates),
+                (Place::Mechanism, on_mechanism(trace, rule.as_ref())),
+                (Place::RealFileSystem, on_real(trace, &case)),
+            ],
+            minimal: needs(&case.needs::<Plain>(trace.invariant)),
+            passing: passing(case.holds_near::<Plain>(), rule.as_ref()),
+            path: path.display().to_string(),
+        })
     }
 
     /// What can be shown about a trace that nobody has told a story of.
@@ -43,6 +69,141 @@ impl Facts {
             path: path.display().to_string(),
         }
     }
+}
+
+/// The rule of the design that stands against a path which this engine takes.
+struct Rule<'a> {
+    line: usize,
+    step: &'a Step,
+    guard: &'a str,
+    /// Without this decision of the design the mechanism breaks the same invariant.
+    switch: Option<Switch>,
+}
+
+impl<'a> Rule<'a> {
+    fn of(trace: &'a Trace) -> Option<Self> {
+        let Head::Refused { line, guard } = &trace.head else { return None };
+        // What the mechanism has no step for says nothing of the design.
+        if guard == Guard::NoSuchStep.as_str() {
+            return None;
+        }
+        let steps = steps(trace);
+        let opens = |switch: &&Switch| {
+            let ending = Ground::Calls(switch.mechanism()).run(&steps);
+            switch.guards().iter().any(|one| one.as_str() == guard)
+                && matches!(ending, Ending::Violated { invariant, .. } if invariant == trace.invariant)
+        };
+        let step = &trace.lines.get(line.checked_sub(1)?)?.step;
+        Some(Self { line: *line, step, guard, switch: Switch::ALL.iter().find(opens).copied() })
+    }
+
+    fn says(&self) -> String {
+        let Self { line, step, guard, switch } = self;
+        let (does, demand) = (words::does(step), demand(guard));
+        let mut text = format!("In step {line} the engine {does}. The design has a rule against that");
+        text.push_str(&if demand.is_empty() {
+            format!(", `{guard}`.")
+        } else {
+            format!(" (`{guard}`): {demand}.")
+        });
+        if let Some(switch) = switch {
+            text = format!("{text} {}", switch.story().says);
+        }
+        text
+    }
+}
+
+/// What came before what broke, as the beginning of a sentence.
+fn crash(trace: &Trace) -> &'static str {
+    let crash = trace.lines.iter().rev().find_map(|line| match line.step {
+        Step::World(WorldStep::CrashPower { .. }) => Some("After a loss of power: "),
+        Step::World(WorldStep::CrashProcess) => Some("After the end of the process: "),
+        _ => None,
+    });
+    crash.unwrap_or("Without any crash: ")
+}
+
+fn on_mechanism(trace: &Trace, rule: Option<&Rule<'_>>) -> Replayed {
+    match rule {
+        Some(Rule { switch: Some(switch), .. }) => {
+            Replayed::ViolatesIf(format!("its rule is taken out (`{switch}`)"))
+        }
+        Some(Rule { line, guard, .. }) => Replayed::Cannot(format!(
+            "it refuses step {line} by `{guard}`, and without that rule breaks nothing"
+        )),
+        None => match Ground::of(trace).run(&steps(trace)) {
+            Ending::Violated { invariant, .. } if invariant == trace.invariant => Replayed::Violates,
+            Ending::Refused { line, .. } => {
+                Replayed::Cannot(format!("it leaves out what step {line} is about"))
+            }
+            _ => Replayed::Cannot("it leaves out what goes wrong".to_owned()),
+        },
+    }
+}
+
+/// What the crash leaves, laid on a real file system and opened there.
+fn on_real(trace: &Trace, case: &Case) -> Replayed {
+    match case.on_real::<Plain>() {
+        Ok(Some(Err(invariant))) if invariant == trace.invariant => {
+            Replayed::ViolatesIf("what the crash leaves is laid there and opened".to_owned())
+        }
+        Ok(Some(Err(invariant))) => {
+            Replayed::Cannot(format!("what the crash leaves, opened there, breaks {invariant}"))
+        }
+        Ok(Some(Ok(()))) => Replayed::Cannot(
+            "what the crash leaves was opened there, and nothing shows: what a second crash would take is not seen there"
+                .to_owned(),
+        ),
+        Ok(None) => Replayed::NotTried("no crash leaves anything to be opened there".to_owned()),
+        Err(error) => Replayed::NotTried(format!("there is no place for it: {error}")),
+    }
+}
+
+fn needs(needs: &Needs) -> String {
+    let Needs { idle, tried, images, process, all_kept } = needs;
+    let mut text = if idle.is_empty() {
+        let each = match tried {
+            1 => "The one step that was drawn was left out".to_owned(),
+            _ => format!("Each of the {tried} steps that were drawn was left out in turn"),
+        };
+        format!("{each}, and all that a crash can leave of the rest was judged: nothing breaks it")
+    } else {
+        format!("No: without {} it is broken all the same", idle.join(", or without "))
+    };
+    text.push_str(&format!(" ({images} images)."));
+    let harmless = [
+        (process, "only the process dies"),
+        (all_kept, "the power fails and the disk keeps all that was pending"),
+    ];
+    for (breaks, what) in harmless {
+        text.push_str(&match breaks {
+            Some(true) => format!(" It is broken, too, if {what}."),
+            Some(false) => format!(" Nothing is broken if {what}."),
+            None => String::new(),
+        });
+    }
+    text
+}
+
+fn passing(holds: Option<Holds>, rule: Option<&Rule<'_>>) -> String {
+    let found = match holds {
+        Some(Holds::Keeping(unit)) => {
+            format!("The same crash, if the disk also keeps {}.", words::unit(unit))
+        }
+        Some(Holds::At { later, away, step }) => {
+            let (moments, when) =
+                (if away == 1 { "moment" } else { "moments" }, if later { "later" } else { "earlier" });
+            let where_then = match step {
+                Some(step) => format!("right behind where the {} {}", step.actor(), words::does(&step)),
+                None if later => "while the next step has begun".to_owned(),
+                None => "before the step in front of it is done".to_owned(),
+            };
+            format!("The same crash {away} {moments} {when}, {where_then}.")
+        }
+        None => "None was found near by.".to_owned(),
+    };
+    let design = rule.and_then(|rule| rule.switch).map(|switch| switch.story().passing);
+    design.map_or(found.clone(), |design| format!("{found} As designed: {design}"))
 }
 
 fn replayed(trace: &Trace) -> Vec<(Place, Replayed)> {
@@ -75,7 +236,8 @@ fn replayed(trace: &Trace) -> Vec<(Place, Replayed)> {
     ]
 }
 
-fn needed(trace: &Trace) -> String {
+/// Whether each step of a trace is needed.
+pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
         Ok(shrunk) if shrunk.left_out == 0 => {
             "Without any one of them, and without any two, the path breaks the invariant no more.".to_owned()

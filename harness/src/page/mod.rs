@@ -17,6 +17,7 @@ mod words;
 use std::fmt;
 
 use truelog_spec::Trace;
+use truelog_spec::mechanism::Guard;
 use truelog_spec::prefetch as slots;
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
@@ -68,6 +69,8 @@ impl fmt::Display for Place {
 pub enum Replayed {
     /// The invariant is broken there, with the mutant or switch.
     Violates,
+    /// It is, if this is done.
+    ViolatesIf(String),
     /// It cannot be broken there, for this reason.
     Cannot(String),
     /// It was not tried, for this reason.
@@ -78,6 +81,7 @@ impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Violates => f.write_str("yes"),
+            Self::ViolatesIf(what) => write!(f, "yes, if {what}"),
             Self::Cannot(why) => write!(f, "no: {why}"),
             Self::NotTried(why) => write!(f, "not tried: {why}"),
         }
@@ -113,7 +117,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What is known about the trace of a switch: its story, and that the search went breadth first.
+    /// What is known about the trace of a switch: its story, and which of its steps are needed.
     #[must_use]
     pub fn of_switch(switch: Switch, trace: &Trace) -> Self {
         let story = switch.story();
@@ -129,10 +133,15 @@ impl Facts {
                 (Place::Simulator, Replayed::Cannot(production)),
                 (Place::RealFileSystem, Replayed::NotTried(NO_CHOICE.to_owned())),
             ],
-            minimal: SHORTEST.to_owned(),
+            minimal: found::needed(trace),
             passing: story.passing.to_owned(),
             path: switch.path(),
         }
+    }
+
+    /// Whether the production code on the simulated disk breaks the invariant.
+    fn broken_here(&self) -> bool {
+        self.replayed.contains(&(Place::Simulator, Replayed::Violates))
     }
 
     /// What is known about the trace of a switch of the prefetch.
@@ -188,7 +197,7 @@ pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     let link = format!("[{invariant}](../../docs/INVARIANTS.md#{invariant})");
     section(&mut page, &format!("**Breaks** {link}: {}", invariant.says()));
     section(&mut page, &reproduces(facts));
-    section(&mut page, &format!("**As it is:** {}", heads(trace)));
+    section(&mut page, &format!("**As it is:** {}", heads(trace, facts)));
     section(&mut page, &format!("**Each step is needed.** {}", facts.minimal));
     page.push_str(&rows::table(trace, &rows));
     page.push('\n');
@@ -215,7 +224,7 @@ fn reproduces(facts: &Facts) -> String {
 }
 
 /// How the path ends today, on the mechanism and on the production code.
-fn heads(trace: &Trace) -> String {
+fn heads(trace: &Trace, facts: &Facts) -> String {
     if let (true, Head::Refused { line, guard }, Some(mutant)) =
         (trace.is_of_prefetch(), &trace.head, &trace.mutant)
     {
@@ -232,6 +241,9 @@ fn heads(trace: &Trace) -> String {
     }
     let mechanism = match &trace.head {
         Head::Reached => "the mechanism takes each step, and the invariant holds.".to_owned(),
+        Head::Refused { line, guard } if guard == Guard::NoSuchStep.as_str() => {
+            format!("the mechanism cannot follow: it has no such step as step {line} there.")
+        }
         Head::Refused { line, guard } => format!("the mechanism refuses step {line} by `{guard}`."),
         Head::Unmodelled { part } => {
             let what = practice::left_out(part).unwrap_or(part);
@@ -245,6 +257,10 @@ fn heads(trace: &Trace) -> String {
         Head::Refused { line, guard } => {
             let why = practice::practice(guard).map_or("it has a rule of its own", |one| one.says);
             format!("The production code never comes so far: step {line} is refused by `{guard}`, for {why}.")
+        }
+        Head::Reached | Head::Unmodelled { .. } if trace.mutant.is_none() && facts.broken_here() => {
+            "The production code takes each step, and breaks the invariant: this is not mended yet."
+                .to_owned()
         }
         Head::Reached | Head::Unmodelled { .. } => {
             "The production code takes each step, and the invariant holds.".to_owned()

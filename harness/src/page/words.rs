@@ -180,7 +180,7 @@ fn world(step: &WorldStep) -> String {
     }
 }
 
-fn unit(unit: Unit) -> String {
+pub(super) fn unit(unit: Unit) -> String {
     let sector = |sector: Option<u64>| sector.map_or_else(String::new, |at| format!(", sector {at}"));
     match unit {
         Unit::Batch(number, at) => format!("batch {number}{}", sector(at)),

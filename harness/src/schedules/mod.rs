@@ -27,7 +27,7 @@ use truelog_spec::Invariant;
 pub use archive::Work;
 pub use judge::Judged;
 pub use runner::{Ended, Strategy};
-pub use scene::{LYING, SCENES, Scene};
+pub use scene::{Act, LYING, SCENES, Scene};
 pub use tape::Tape;
 
 use crate::command::Plan;
