@@ -32,11 +32,13 @@ pub(super) struct Ran {
     pub(super) found: Option<Found>,
 }
 
+/// Runs a case from a seed, and from what the shard has reached so far.
+pub(super) type Run = Box<dyn Fn(u64, &BTreeSet<String>) -> Ran>;
+
 /// A kind of case.
 pub(super) struct Arm {
     pub(super) name: String,
-    /// From a seed, and from what the shard has reached so far.
-    pub(super) run: Box<dyn Fn(u64, &BTreeSet<String>) -> Ran>,
+    pub(super) run: Run,
 }
 
 impl fmt::Debug for Arm {
