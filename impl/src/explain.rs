@@ -86,12 +86,6 @@ impl Error {
             Self::ReadOnly { why: ReadOnlyWhy::Damaged(_) | ReadOnlyWhy::FileDamaged(_) } => {
                 "See `truelog verify DIR`; restore what is damaged from a copy, or `truelog accept-loss DIR`."
             }
-            // The bytes that receipts speak of are not where they were: nobody may say that receipts still hold.
-            Self::Poisoned { cause }
-                if matches!(**cause, Self::Displaced { .. } | Self::ClaimViolated { .. }) =>
-            {
-                cause.next_step()
-            }
             _ => self.row().next,
         }
     }
@@ -474,10 +468,10 @@ mod tests {
 
     #[test]
     fn a_log_that_lost_its_bytes_does_not_say_that_receipts_hold() {
-        let cause = Error::Displaced { path: "/log".into() };
-        let next = cause.next_step();
-        assert_eq!(cause.poisoned().next_step(), next);
-        assert!(!next.contains("receipts"), "{next}");
+        let displaced = Error::Displaced { path: "/log".into() }.poisoned().next_step();
+        assert!(displaced.contains("says which receipts still hold"), "{displaced}");
+        let other = Error::Abandoned.poisoned().next_step();
+        assert!(other.contains("receipts already handed out still hold"), "{other}");
     }
 
     #[test]

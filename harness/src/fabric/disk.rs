@@ -31,6 +31,7 @@ impl From<IoKind> for Refused {
 
 const NOT_A_DIRECTORY: Refused = Refused(IoKind::Unknown, Some(20));
 const IS_A_DIRECTORY: Refused = Refused(IoKind::NotAFile, Some(21));
+const NOT_EMPTY: Refused = Refused(IoKind::Unknown, Some(39));
 
 /// A value of a name slot that is not durable yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -269,6 +270,10 @@ impl Disk {
         let (source, target) = (self.split(from)?, self.split(to)?);
         let inode = self.find(from)?;
         self.file(inode)?;
+        if from != to && from.starts_with(to) {
+            // What would be replaced is a directory that holds the file.
+            return Err(NOT_EMPTY);
+        }
         let replaced = self.dir(target.0)?.slots.get(&target.1).and_then(Slot::now);
         if replaced == Some(inode) {
             return Ok(());
