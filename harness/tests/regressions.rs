@@ -40,5 +40,16 @@ fn a_trim_keeps_the_segment_of_the_last_durable_record() {
 /// now.
 #[test]
 fn the_next_segment_continues_no_mark_that_only_the_cache_holds() {
-    holds("struck-through: append idle !13:eio-done @ 80 power seg-3.sector:2,seg-3.sector:3");
+    let mut met = 0;
+    for (call, moment) in (8..24).flat_map(|call| (60..110).map(move |moment| (call, moment))) {
+        let text = format!(
+            "struck-through: append idle !{call}:eio-done @ {moment} power seg-3.sector:2,seg-3.sector:3"
+        );
+        let case: Case = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+        // Which call writes the mark, and when these sectors are pending, depends on how many calls the engine makes.
+        let Ok((lines, held)) = case.run::<Plain>() else { continue };
+        assert!(held, "{text}\n{}", lines.join("\n"));
+        met += 1;
+    }
+    assert!(met > 0, "no moment has these sectors pending");
 }

@@ -281,8 +281,8 @@ fn a_create_that_was_cut_off_is_in_doubt_until_the_directory_is_new() {
     doubt(&dir, boot);
     let error = Log::create(dir.path(), &options()).expect_err("in doubt");
     assert_eq!((error.code(), &error), ("TL-025", &Error::InDoubt { dir: dir.path() }));
-    assert!(matches!(Log::open(dir.path(), &options()), Err(Error::Unfinished { .. })));
-    assert!(matches!(inspect(dir.path()), Err(Error::Unfinished { .. })));
+    assert!(matches!(Log::open(dir.path(), &options()), Err(Error::InDoubt { .. })));
+    assert!(matches!(inspect(dir.path()), Err(Error::InDoubt { .. })));
     fs::remove_dir_all(dir.path()).expect("a removal");
     Log::create(dir.path(), &options()).expect("a log").close().expect("a close");
 }

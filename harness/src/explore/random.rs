@@ -203,7 +203,7 @@ pub fn one<S: Archived>(
         match sequence.walked::<S>(swarm.scope()) {
             Ok(walked) => {
                 report.count("steps of the mechanism", walked.steps);
-                reached.extend(walked.kinds.iter().map(|kind| point(kind)));
+                reached.extend(walked.kinds.iter().chain(&walked.turns).map(|kind| point(kind)));
             }
             // Where no rule of the design stands against it, the mechanism is at its end, and nothing is known of the engine.
             Err((refused, _)) if refused.breaks() == MECHANISM => {

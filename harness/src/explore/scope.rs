@@ -32,8 +32,8 @@ pub struct Scope {
     pub ignored: Option<Duty>,
 }
 
-/// What is struck: every letter that writes.
-const FAULTED: [Letter; 12] = [
+/// What is struck: every letter that writes to a log that is open.
+const FAULTED: [Letter; 10] = [
     Letter::Append,
     Letter::AppendLight,
     Letter::AppendLarge,
@@ -44,8 +44,6 @@ const FAULTED: [Letter; 12] = [
     Letter::Close,
     Letter::Die,
     Letter::Inspect,
-    Letter::Adopt,
-    Letter::AcceptLoss,
 ];
 
 /// The most choices of a crash point that are gone through before it is sampled.
@@ -199,6 +197,11 @@ impl Scope {
     /// The scopes whose calls are struck by faults.
     pub const FAULTS: &'static [Self] = &[
         Self { limit: 64, ..scope("struck", &FAULTED, 1, 1) },
+        Self {
+            limit: 64,
+            prefix: &[Letter::Append, Letter::Close],
+            ..scope("struck-closed", &[Letter::Open, Letter::Adopt, Letter::AcceptLoss], 1, 1)
+        },
         Self {
             limit: 64,
             ..scope("struck-later", &[Letter::Append, Letter::TrimAll, Letter::Submit, Letter::Die], 2, 1)

@@ -44,6 +44,14 @@ pub struct Walked {
     pub widest: usize,
     /// The kinds of steps that were taken: see [`kind_of`].
     pub kinds: BTreeSet<String>,
+    /// Which kind of step was taken behind which, as [`turn`] writes them.
+    pub turns: BTreeSet<String>,
+}
+
+/// A kind of step behind another one.
+#[must_use]
+pub fn turn(before: &str, kind: &str) -> String {
+    format!("{before} > {kind}")
 }
 
 /// Walks a run through the mechanism, from a disk without a log. In a run of several threads what a failed call
@@ -55,6 +63,7 @@ pub fn walk(run: &[Mapped], concurrent: bool) -> Result<Walked, OffPath> {
     let mut walker = Walker {
         known: Known { durabilities: durabilities(run), carried: BTreeSet::new() },
         walked: Walked::default(),
+        last: String::new(),
         trimmed: 1,
     };
     let mut possible = vec![Possible { state: State::default(), owed: Vec::new(), told: None }];
@@ -88,6 +97,8 @@ fn durabilities(run: &[Mapped]) -> BTreeMap<Lsn, Durability> {
 struct Walker {
     known: Known,
     walked: Walked,
+    /// The kind of the last step.
+    last: String,
     /// The highest trim point that was confirmed.
     trimmed: Lsn,
 }
@@ -226,6 +237,9 @@ impl Walker {
             }
             if !after.is_empty() {
                 self.walked.unseen += unseen as u64;
+                let kind = kind_of(step);
+                self.walked.turns.insert(turn(&self.last, &kind));
+                self.last = kind;
                 return Ok(after);
             }
             let mut before: Vec<State> = Vec::new();

@@ -11,9 +11,13 @@ fn each_switch_breaks_the_invariant_that_it_protects_and_the_corpus_holds_its_pa
     for switch in Switch::ALL {
         let trace = counterexample(*switch).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(trace.to_string().parse().as_ref(), Ok(&trace), "{switch}");
-        // What the corpus says of other code than the mechanism is not the checker's to find.
-        let kept = Trace { code: None, with: Vec::new(), ..kept(*switch) };
-        assert_eq!(kept, trace, "{} is not what the checker finds", switch.path());
+        let kept = kept(*switch);
+        let facts = |trace: &Trace| (trace.invariant, trace.found_by.clone(), trace.mutant.clone());
+        assert_eq!(facts(&kept), facts(&trace), "{}", switch.path());
+        // Steps of a scope's written beginning may have been left out of it: each that is there is the checker's.
+        let mut found = trace.lines.iter();
+        let strange = kept.lines.iter().find(|line| !found.any(|one| one == *line));
+        assert_eq!(strange, None, "{} is not what the checker finds", switch.path());
     }
 }
 
