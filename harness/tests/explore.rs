@@ -309,7 +309,7 @@ fn every_scope_lists_its_alphabet_and_has_all_of_its_sequences() {
             let used = |letter: &&Letter| all.iter().any(|sequence| sequence.contains(letter));
             let unused: Vec<_> = scope.alphabet.iter().filter(|letter| !used(letter)).collect();
             assert!(unused.is_empty(), "{check} {}: {unused:?} is never possible", scope.name);
-            text += &format!("{check}: {}: {} sequences\n", scope.says(), all.len());
+            text += &format!("{check}: {}: {} sequences\n  {}\n", scope.says(), all.len(), scope.lists());
         }
     }
     insta::assert_snapshot!(text);

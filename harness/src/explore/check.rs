@@ -42,6 +42,7 @@ fn exhaust(scopes: &[Scope], report: &mut Report, progress: &Progress) {
     let mut says = Vec::new();
     for scope in scopes {
         says.push(scope.says());
+        report.note(scope.lists());
         progress.says(scope.name);
         explore::<Plain>(scope, 0..=scope.depth, report, &|| true, &|| progress.advance(1));
         if !report.findings.is_empty() {

@@ -21,6 +21,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let mut says = Vec::new();
     for scope in Scope::FAULTS {
         says.push(scope.says());
+        report.note(scope.lists());
         progress.says(scope.name);
         strike::<Plain>(scope, &mut report, progress);
         if !report.findings.is_empty() {

@@ -126,6 +126,7 @@ impl<const ARCHIVE: bool> ReferenceStateMachine for Machine<ARCHIVE> {
 #[must_use]
 pub fn check(plan: &Plan, progress: &Progress) -> Report {
     let mut report = Report::new("random", Scope::RANDOM.says());
+    report.note(Scope::RANDOM.lists());
     let seed = plan.seed();
     report.note(format!(
         "seed {seed}: runs of up to {LONGEST} letters, up to {} choices a crash point",

@@ -127,6 +127,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let mut report = Report::new("roles", "");
     let says: Vec<String> = Scope::ROLES.iter().map(Scope::says).collect();
     report.scope = says.join("; ");
+    Scope::ROLES.iter().for_each(|scope| report.note(scope.lists()));
     let mut executed: BTreeMap<Duty, Vec<&'static Scope>> = BTreeMap::new();
     for scope in Scope::ROLES {
         for duty in duties::<Plain>(scope, &mut report) {

@@ -371,10 +371,16 @@ impl Scope {
     /// What it is, for reports.
     #[must_use]
     pub fn says(&self) -> String {
+        let (letters, depth, crashes) = (self.alphabet.len(), self.depth, self.crashes);
+        format!("{}: {letters} letters, depth {depth}, {crashes} crash(es)", self.name)
+    }
+
+    /// What its sequences choose from, and what they stand behind.
+    #[must_use]
+    pub fn lists(&self) -> String {
         let words = |letters: &[Letter]| letters.iter().map(Letter::to_string).collect::<Vec<_>>().join(" ");
         let behind =
-            if self.prefix.is_empty() { String::new() } else { format!(" behind {}", words(self.prefix)) };
-        let (name, depth, crashes) = (self.name, self.depth, self.crashes);
-        format!("{name}: up to {depth} of {}{behind}, {crashes} crash(es)", words(self.alphabet))
+            if self.prefix.is_empty() { String::new() } else { format!(", behind {}", words(self.prefix)) };
+        format!("{}: {}{behind}", self.name, words(self.alphabet))
     }
 }
