@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use truelog_harness::explore::{Case, Letter, Scope, draw, explore, strike};
+use truelog_harness::driver::{Deed, Driver};
+use truelog_harness::explore::{Case, Letter, Scope, draw, explore, spell, strike};
+use truelog_harness::fabric::SimFs;
 use truelog_harness::progress::Progress;
 use truelog_harness::report::Report;
 use truelog_harness::subject::{
     Ack, Archived, Audit, Drive, Opened, Place, Plain, ReadAhead, Refusal, Run, Scrubbed, Sent, Stepped,
     Subject, Told, Watch,
 };
+use truelog_spec::ClientStep;
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
 
@@ -292,6 +295,29 @@ fn a_sync_that_the_disk_leaves_out_is_seen() {
     let segment = duties.iter().find(|duty| duty.to_string() == "append: sync-data segment").unwrap();
     let report = explored::<Plain>(&Scope { ignored: Some(*segment), ..scope });
     assert_eq!(named(&report), ["acked-is-durable"]);
+}
+
+/// What is sure to be there is laid out by itself, without all that else may be.
+#[test]
+fn what_is_sure_is_what_is_there_when_nothing_pending_is_kept() {
+    let mut compared = 0;
+    for name in ["everything", "ext4", "archive", "archive-ext4"] {
+        let scope = Scope::named(name).unwrap();
+        for letters in scope.sequences(2) {
+            let mut driver = Driver::<Plain>::new(SimFs::new(scope.profile), scope.setup);
+            driver.client(&ClientStep::Create);
+            for step in spell(&[scope.prefix, letters.as_slice()].concat()).concat() {
+                let _ = driver.step(&step);
+            }
+            for deed in driver.deeds() {
+                let Deed::Moment(moment) = deed else { continue };
+                let (sure, least) = (moment.snapshot.durable(), moment.snapshot.image(&[]));
+                assert_eq!(sure, least, "{name}: {letters:?} at {:?}", moment.at);
+                compared += usize::from(sure.is_ok());
+            }
+        }
+    }
+    assert!(compared > 1000, "{compared}");
 }
 
 /// What is within a scope's reach is pinned: a letter that became impossible, or a sequence that nobody runs any more, is seen.

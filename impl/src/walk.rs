@@ -56,9 +56,10 @@ pub(crate) fn find_valid(
     buf: &mut ReadBuf,
 ) -> Result<Behind, IoError> {
     let block = usize::try_from(ground.block).unwrap_or(usize::MAX);
-    let mut window = vec![0; WINDOW.max(block)];
     let mut behind = Behind { valid: None, bytes_end: from };
     let mut at = from;
+    let ahead = usize::try_from(limit.saturating_sub(from)).unwrap_or(usize::MAX);
+    let mut window = vec![0; WINDOW.max(block).min(ahead)];
     while at < limit {
         let want = usize::try_from(limit - at).unwrap_or(usize::MAX).min(window.len());
         let got = read_full_at(file, &mut window[..want], at)?;

@@ -138,7 +138,7 @@ fn kept(image: &Image) -> Vec<Record> {
 
 /// What is there after a loss of power that keeps nothing unsynced.
 fn durable(disk: &SimFs) -> Result<Image, String> {
-    disk.snapshot().image(&[]).map_err(|error| error.to_string())
+    disk.snapshot().durable().map_err(|error| error.to_string())
 }
 
 /// Opens a damaged image and says how that ended.

@@ -202,7 +202,7 @@ impl Scene {
 fn is_there(disk: &SimFs, receipt: &Receipt) -> bool {
     let image = disk.snapshot();
     let image = match receipt.durability() {
-        Durability::PowerLoss => image.image(&[]).ok(),
+        Durability::PowerLoss => image.durable().ok(),
         Durability::ProcessCrash => Some(image.process_crash()),
     };
     let reading = image.map(|image| Reading::of(&files(&image))).unwrap_or_default();

@@ -89,7 +89,7 @@ fn beside(way: Option<&(PathBuf, Done)>, before: u64) -> Result<Came, String> {
 
 /// Which acknowledged record is not there behind a loss of power, and a recovery.
 fn lost(disk: &SimFs, acked: &[Receipt]) -> Option<String> {
-    let image = disk.snapshot().image(&[]).ok()?;
+    let image = disk.snapshot().durable().ok()?;
     let disk = SimFs::from_image(&image);
     let log = match Log::open_in(&disk.env(), disk.log_dir(), &options()) {
         Ok((log, _)) => log,

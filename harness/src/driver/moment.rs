@@ -145,7 +145,7 @@ pub fn files(image: &Image) -> Files {
 
 /// What is there after a loss of power, whatever else it keeps.
 pub(super) fn durable_files(disk: &SimFs) -> Files {
-    disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default()
+    disk.snapshot().durable().map(|image| files(&image)).unwrap_or_default()
 }
 
 /// What is there after the end of the process.

@@ -14,6 +14,7 @@ mod recovery;
 mod roles;
 mod run;
 mod scope;
+mod share;
 mod told;
 mod unseen;
 mod walk;
@@ -61,6 +62,8 @@ type Recoveries = HashMap<(Image, Option<u32>), Arc<Recovery>>;
 #[derive(Debug)]
 pub struct Explorer<'a> {
     scope: &'a Scope,
+    /// The same scope on a disk that leaves out nothing, explored before.
+    honest: Option<&'a Explorer<'a>>,
     counts: Counts,
     recoveries: Mutex<Recoveries>,
     judged: Mutex<HashSet<(u64, u64, usize)>>,
@@ -74,12 +77,19 @@ impl<'a> Explorer<'a> {
     pub fn new(scope: &'a Scope) -> Self {
         Self {
             scope,
+            honest: None,
             counts: Counts::default(),
             recoveries: Mutex::default(),
             judged: Mutex::default(),
             findings: Mutex::default(),
             duties: Mutex::default(),
         }
+    }
+
+    /// Nothing is explored yet. Of what the disk leaves out in this scope, `honest` has left out nothing: its recoveries
+    /// without that part are recoveries of this one, too.
+    fn beside(scope: &'a Scope, honest: &'a Explorer<'a>) -> Self {
+        Self { honest: Some(honest), ..Self::new(scope) }
     }
 
     /// What was explored so far.

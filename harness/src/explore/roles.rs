@@ -1,12 +1,11 @@
 //! The check `roles`: every part that a sync plays, left out by the disk, breaks a named invariant.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use truelog_spec::Invariant;
 
 use super::check::{THREADS, conclude};
+use super::share::share;
 use super::{Explorer, Scope};
 use crate::command::Plan;
 use crate::damage::{Losses, asides, losses};
@@ -128,10 +127,11 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let says: Vec<String> = Scope::ROLES.iter().map(Scope::says).collect();
     report.scope = says.join("; ");
     Scope::ROLES.iter().for_each(|scope| report.note(scope.lists()));
-    let mut executed: BTreeMap<Duty, Vec<&'static Scope>> = BTreeMap::new();
-    for scope in Scope::ROLES {
-        for duty in duties::<Plain>(scope, &mut report) {
-            executed.entry(duty).or_default().push(scope);
+    let honest = explored_honestly::<Plain>(&mut report);
+    let mut executed: BTreeMap<Duty, Vec<&Explorer<'_>>> = BTreeMap::new();
+    for explorer in &honest {
+        for duty in explorer.duties() {
+            executed.entry(duty).or_default().push(explorer);
         }
     }
     let counted = &mut Report::new("roles", "");
@@ -216,50 +216,58 @@ fn part(duty: Duty, found: Option<(Invariant, String)>, report: &mut Report, pro
 /// part left out must hold.
 #[must_use]
 pub fn duties<S: Archived>(scope: &Scope, report: &mut Report) -> Vec<Duty> {
+    honest::<S>(scope, THREADS, report).duties()
+}
+
+/// Every scope, explored without any part left out. Those with more crashes take longest, and are begun first.
+fn explored_honestly<S: Archived>(report: &mut Report) -> Vec<Explorer<'static>> {
+    let mut scopes: Vec<(usize, &'static Scope)> = Scope::ROLES.iter().enumerate().collect();
+    scopes.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.crashes));
+    let explored = share(&scopes, |(place, scope)| {
+        let mut counted = Report::new("roles", "");
+        (*place, honest::<S>(scope, 1, &mut counted), counted)
+    });
+    let explored: BTreeMap<_, _> =
+        explored.into_iter().map(|(place, explorer, counted)| (place, (explorer, counted))).collect();
+    let take = |(explorer, counted): (_, Report)| {
+        report.merge(counted);
+        explorer
+    };
+    explored.into_values().map(take).collect()
+}
+
+/// Explores a scope without any part left out.
+fn honest<'a, S: Archived>(scope: &'a Scope, threads: usize, report: &mut Report) -> Explorer<'a> {
     let explorer = Explorer::new(scope);
-    explorer.run::<S>(0..=scope.depth, THREADS, || true, || {});
+    explorer.run::<S>(0..=scope.depth, threads, || true, || {});
     conclude(&explorer, report, explorer.finding());
-    explorer.duties()
+    explorer
 }
 
 /// What the disk breaks by leaving out each of these parts: the invariant and the case. The parts are shared out among
 /// the threads, not the sequences of one: two threads in one scope may find its first violations in another order.
 fn each_broken<S: Archived>(
-    parts: &BTreeMap<Duty, Vec<&'static Scope>>,
+    parts: &BTreeMap<Duty, Vec<&Explorer<'_>>>,
     report: &mut Report,
 ) -> Vec<Option<(Invariant, String)>> {
-    let list: Vec<_> = parts.iter().collect();
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(BTreeMap::new());
-    let work = || loop {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some((duty, scopes)) = list.get(at) else { break };
-        let result = broken::<S>(**duty, scopes);
-        results.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..THREADS {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut list: Vec<_> = parts.iter().enumerate().collect();
+    // What nothing misses is looked for in every scope, to the end: it takes longest, and is begun first.
+    list.sort_by_key(|(_, (duty, _))| !matches!(listed(**duty), Some(Covered(_))));
+    let judged = share(&list, |(place, (duty, scopes))| (*place, broken::<S>(**duty, scopes)));
     let take = |(found, counted): (_, Report)| {
-        for count in counted.explored {
-            report.count(count.what, count.n);
-        }
+        report.merge(counted);
         found
     };
-    results.into_values().map(take).collect()
+    judged.into_iter().collect::<BTreeMap<_, _>>().into_values().map(take).collect()
 }
 
 /// What the disk breaks by leaving out one part in the first scope that shows it, and what was explored.
-fn broken<S: Archived>(duty: Duty, scopes: &[&Scope]) -> (Option<(Invariant, String)>, Report) {
+fn broken<S: Archived>(duty: Duty, scopes: &[&Explorer<'_>]) -> (Option<(Invariant, String)>, Report) {
     let mut counted = Report::new("roles", "");
-    let found = scopes.iter().find_map(|scope| {
-        let lying = Scope { ignored: Some(duty), ..**scope };
-        let explorer = Explorer::new(&lying);
-        explorer.run::<S>(0..=scope.depth, 1, || true, || {});
+    let found = scopes.iter().find_map(|honest| {
+        let lying = Scope { ignored: Some(duty), ..*honest.scope };
+        let explorer = Explorer::beside(&lying, honest);
+        explorer.run::<S>(0..=lying.depth, 1, || true, || {});
         conclude(&explorer, &mut counted, None);
         explorer.finding().map(|finding| (finding.violation.invariant, finding.case))
     });

@@ -149,6 +149,9 @@ impl Explorer<'_> {
         {
             return Arc::clone(known);
         }
+        if let Some(known) = self.honest_recovery(&key) {
+            return known;
+        }
         self.counts.recoveries.add(1);
         let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life, struck));
         lock(&self.duties).extend(recovery.duties.keys());
@@ -156,6 +159,14 @@ impl Explorer<'_> {
             lock(&self.recoveries).insert(key, Arc::clone(&recovery));
         }
         recovery
+    }
+
+    /// What came of this image on the honest disk, if the part that is left out here played no part in it: a disk that
+    /// leaves out what is never asked for is an honest one.
+    fn honest_recovery(&self, key: &(Image, Option<u32>)) -> Option<Arc<Recovery>> {
+        let duty = self.scope.ignored?;
+        let recoveries = lock(&self.honest?.recoveries);
+        recoveries.get(key).filter(|known| !known.duties.contains_key(&duty)).map(Arc::clone)
     }
 
     fn find(&self, start: Start, violation: Violation, path: &Path<'_>, crash: String) {

@@ -92,6 +92,23 @@ impl Snapshot {
         choices.next().map(|choice| image(space, &choice)).ok_or(KeepError::Forbidden)
     }
 
+    /// The image that keeps nothing: what is sure to be there.
+    ///
+    /// # Errors
+    /// When the profile's rules always keep something.
+    pub fn durable(&self) -> Result<Image, KeepError> {
+        let least = |space: &Space| {
+            let names = space.names.first()?;
+            let files = names.files.iter().map(|file| choose(self.disk.file(file.inode).ok()?, file, 0, &[]));
+            Some(image(space, &Choice { names: 0, files: files.collect::<Option<_>>()? }))
+        };
+        // Most of all choices are not needed for the least one.
+        match Space::without_names(&self.disk).as_ref().and_then(least) {
+            Some(image) => Ok(image),
+            None => self.image(&[]),
+        }
+    }
+
     /// The units that a choice keeps: what [`Snapshot::image`] takes to give the same image.
     #[must_use]
     pub fn kept(&self, choice: &Choice) -> Vec<Unit> {

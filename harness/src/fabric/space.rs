@@ -70,7 +70,8 @@ pub(super) struct Space {
 type Cache = BTreeMap<(u64, usize, usize), Arc<FileSpace>>;
 
 impl Space {
-    pub(super) fn of(disk: &Arc<Disk>, seed: u64) -> Self {
+    /// Without any choice yet.
+    fn new(disk: &Arc<Disk>) -> Self {
         let mut slots = Vec::new();
         for (inode, node) in &disk.nodes {
             if let Node::Dir(dir) = node {
@@ -78,7 +79,26 @@ impl Space {
                 slots.extend(pending.map(|(name, _)| (*inode, name.clone())));
             }
         }
-        let mut space = Self { disk: disk.clone(), slots, names: Vec::new(), total: 0, complete: true };
+        Self { disk: disk.clone(), slots, names: Vec::new(), total: 0, complete: true }
+    }
+
+    /// Only the choices that keep no pending name. None if the profile always keeps one.
+    pub(super) fn without_names(disk: &Arc<Disk>) -> Option<Self> {
+        let mut space = Self::new(disk);
+        space.complete = false;
+        let versions = vec![0; space.slots.len()];
+        let ordered = disk.keeps(Rule::OrderedMetadata);
+        if !ordered && !space.allowed(&versions) {
+            return None;
+        }
+        let names = space.names(versions, ordered.then_some(0), &mut Cache::new());
+        space.total = names.total;
+        space.names.push(names);
+        Some(space)
+    }
+
+    pub(super) fn of(disk: &Arc<Disk>, seed: u64) -> Self {
+        let mut space = Self::new(disk);
         let (mut seen, mut cache) = (BTreeSet::new(), Cache::new());
         for (versions, horizon) in space.combinations(seed) {
             let names = space.names(versions, horizon, &mut cache);

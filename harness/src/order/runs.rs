@@ -152,7 +152,7 @@ impl Stage {
                 self.crash(WorldStep::CrashProcess, &image);
             }
             Deed::PowerCut => {
-                if let Ok(image) = self.disk.snapshot().image(&[]) {
+                if let Ok(image) = self.disk.snapshot().durable() {
                     self.crash(WorldStep::CrashPower { keep: Keep::None, garbage: Keep::None }, &image);
                 }
             }

@@ -336,7 +336,7 @@ impl Stage {
         };
         let before = oracle::Reading::of(&files(&disk.snapshot().process_crash()));
         let (log, ended) = recover::<Plain>(&self.place(), Arc::new(|_| {}));
-        let sure = disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default();
+        let sure = disk.snapshot().durable().map(|image| files(&image)).unwrap_or_default();
         let after = oracle::Reading::of(&sure);
         let mut state = self.state();
         if let Some(owed) = owed.filter(|_| state.next_life.is_none()) {

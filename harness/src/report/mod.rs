@@ -120,6 +120,14 @@ impl Report {
         }
     }
 
+    /// Adds what a part of the check counted, noted and found.
+    pub(crate) fn merge(&mut self, part: Self) {
+        part.explored.iter().for_each(|count| self.count(count.what, count.n));
+        self.notes.extend(part.notes);
+        self.findings.extend(part.findings);
+        self.verdict = self.verdict.max(part.verdict);
+    }
+
     /// Adds a note.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());

@@ -121,7 +121,7 @@ fn found(stage: &Stage, runs: &[(u64, u64)]) {
         return;
     }
     let reading =
-        Reading::of(&stage.disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default());
+        Reading::of(&stage.disk.snapshot().durable().map(|image| files(&image)).unwrap_or_default());
     let may = stage.known().told.may();
     for (first, last) in runs {
         if (*first.max(&may)..=*last).any(|lsn| !reading.archived.contains_key(&lsn)) {

@@ -49,7 +49,7 @@ impl Recovered {
         let place = Place { env: disk.env(), dir: disk.log_dir().to_owned(), setup };
         let (log, ended) = recover::<Plain>(&place, Arc::new(|_| {}));
         // Nothing kept: what is there whatever the device did on its own account.
-        let sure = disk.snapshot().image(&[]).map(|image| files(&image)).unwrap_or_default();
+        let sure = disk.snapshot().durable().map(|image| files(&image)).unwrap_or_default();
         let out = log.iter().flat_map(Plain::drives).find(|drive| !drive.serves);
         drop(log);
         Self { before: Reading::of(&files(image)), ended, after: Reading::of(&sure), out }
