@@ -1,9 +1,11 @@
 //! The checks `crash` and `archive`: the pinned scopes, each exhausted.
 
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use super::roles::unlisted;
-use super::{Explorer, Finding, Scope};
+use super::share::share;
+use super::{Explorer, Finding, Letter, Scope, pinned};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -35,21 +37,41 @@ pub fn check_archive(_: &Plan, progress: &Progress) -> Report {
     report
 }
 
-/// Explores scopes, one after the other, up to the first with a finding.
-fn exhaust(scopes: &[Scope], report: &mut Report, progress: &Progress) {
-    let total: usize = scopes.iter().map(|scope| size(scope, scope.depth)).sum();
-    progress.expect(total as u64);
+/// Explores scopes wholly, up to the first with a finding.
+fn exhaust(scopes: &'static [Scope], report: &mut Report, progress: &Progress) {
+    let explorers: Vec<Explorer<'_>> = scopes.iter().map(Explorer::new).collect();
+    let mut work: Vec<_> = explorers.iter().enumerate().flat_map(sequences).collect();
+    // With several crashes one sequence is most of a scope. It is begun early, so that no thread is left alone with it;
+    // but most of what is broken shows in the first scope.
+    work.sort_by_key(|(scope, ..)| (*scope > 0, Reverse(scopes[*scope].crashes)));
+    progress.expect(work.len() as u64);
+    share(&work, |(scope, at, letters)| {
+        if explorers[..*scope].iter().all(|before| before.finding().is_none()) {
+            explorers[*scope].visit::<Plain>(*at, letters);
+        }
+        progress.advance(1);
+    });
     let mut says = Vec::new();
-    for scope in scopes {
-        says.push(scope.says());
-        report.note(scope.lists());
-        progress.says(scope.name);
-        explore::<Plain>(scope, 0..=scope.depth, report, &|| true, &|| progress.advance(1));
+    for explorer in &explorers {
+        says.push(explorer.scope.says());
+        report.note(explorer.scope.lists());
+        note(explorer, report);
+        conclude(explorer, report, explorer.finding());
         if !report.findings.is_empty() {
             break;
         }
+        pinned::hold(explorer, report);
     }
     report.scope = says.join("; ");
+}
+
+/// The sequences of a scope, each with the scope's number and its own.
+fn sequences<'a>(
+    (number, explorer): (usize, &Explorer<'a>),
+) -> impl Iterator<Item = (usize, usize, Vec<Letter>)> + use<'a> {
+    let scope = explorer.scope;
+    let all = (0..=scope.depth).flat_map(|depth| scope.sequences(depth));
+    all.enumerate().map(move |(at, letters)| (number, at, letters))
 }
 
 /// Explores one scope into a report. Whether it was exhausted.
@@ -94,10 +116,6 @@ pub(super) fn conclude(explorer: &Explorer<'_>, report: &mut Report, finding: Op
         let replay = format!("cargo verify case \"{}\"", finding.case);
         report.find(finding.violation.invariant.as_str(), finding.violation.detail, replay);
     }
-}
-
-fn size(scope: &Scope, depth: usize) -> usize {
-    (0..=depth).map(|depth| scope.sequences(depth).len()).sum()
 }
 
 /// Deepens the first pinned scope until time ends; says which depth was exhausted.

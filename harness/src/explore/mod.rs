@@ -9,6 +9,7 @@ mod fault;
 mod faults;
 mod guided;
 mod laid;
+mod pinned;
 mod random;
 mod recovery;
 mod roles;
@@ -116,10 +117,9 @@ impl<'a> Explorer<'a> {
         let work = || loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(letters) = list.get(at) else { break };
-            if !wanted() || self.found_before(at) {
+            if !wanted() || !self.visit::<S>(at, letters) {
                 break;
             }
-            self.sequence::<S>(at, &Sequence { letters: letters.clone(), fault: None });
             whole.fetch_add(1, Ordering::Relaxed);
             done();
         };
@@ -130,6 +130,15 @@ impl<'a> Explorer<'a> {
             work();
         });
         whole.into_inner() == list.len()
+    }
+
+    /// Runs the sequence of this number, unless one before it has a finding. Whether it ran.
+    fn visit<S: Archived>(&self, at: usize, letters: &[Letter]) -> bool {
+        let wanted = !self.found_before(at);
+        if wanted {
+            self.sequence::<S>(at, &Sequence { letters: letters.to_vec(), fault: None });
+        }
+        wanted
     }
 
     /// The finding of the first sequence that has one: the one whose invariant comes first in the list, of these
