@@ -170,10 +170,15 @@ fn what_is_removed_on_purpose_may_be_said_behind_the_removal() {
     }
     let watch = follows.watch(&dir);
     watch.until(|status| said(status, "by_name") == 2);
+    let looked = |status: &Value| status["looked_at"].as_f64().unwrap();
+    // A look comes between the removal and the line, and between a claim and the line.
+    let before = looked(&watch.status());
     fs::remove_file(dir.join("wal-1.log")).unwrap();
+    watch.until(|status| looked(status) > before + 0.5);
     say(&follows.app(), "INFO wal removed path=wal-1.log\n");
-    // A claim on it that stands in the log only now is one of what was removed.
-    say(&follows.app(), "INFO wal append_packet path=wal-1.log\n");
+    say(&follows.app(), "INFO wal append_packet path=wal-3.log\n");
+    watch.until(|status| said(status, "waiting") == 1);
+    say(&follows.app(), "INFO wal removed path=wal-3.log\n");
     let status = watch.until(|status| said(status, "trimmed") == 1);
     assert_eq!((said(&status, "violated"), &status["logs"]["gone"]), (0, &Value::Null), "{status:#}");
     // Nobody said that this one was to go.
