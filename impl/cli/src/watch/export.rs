@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use truelog::{Metric, MetricKind};
+use truelog::{Metric, MetricKind, SyncDurations};
 
 use super::facts::{Claims, Facts};
 use super::said::Said;
@@ -75,7 +75,8 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
         [INFO, SUCCESS, AT, TOOK, VERDICT, CLAIMS_AGE, INODES, DRIVES, LOG_CLAIMS, LOG_UNREAD, WRITER_INFO];
     let facts = FACTS.into_iter().map(|(about, _)| about);
     let writers = Metric::ALL.iter().map(|metric| About::from(*metric));
-    own.into_iter().chain(facts).chain(writers).map(|about| (about.name, about.help))
+    let all = own.into_iter().chain(facts).chain(writers).map(|about| (about.name, about.help));
+    all.chain([(SyncDurations::NAME, SyncDurations::HELP)])
 }
 
 /// All of it. What was not found this time is left out, so that nobody takes an old number for a new one.
@@ -139,5 +140,8 @@ fn claimed(shown: &mut Exposition, claims: &Claims) {
     shown.many(WRITER_INFO, vec![(vec![("log", claims.log.clone())], Number::Whole(1))]);
     for metric in Metric::ALL {
         shown.one(*metric, Number::Whole(claims.get(*metric)));
+    }
+    if let Some(syncs) = claims.syncs {
+        shown.syncs(syncs);
     }
 }
