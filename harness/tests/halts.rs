@@ -49,7 +49,7 @@ fn met_at_the_manifest(disk: &SimFs, log: &Arc<Log>) -> Arc<Mutex<Vec<Result<(),
         let changes = matches!(call.op, Op::Write | Op::SyncData) && call.role == Role::Manifest;
         if changes && edge == Edge::Begin {
             let log = log.upgrade().expect("the log lives");
-            // Small enough to need no other segment, and so nothing of whoever stands here.
+            // It needs no other segment, and so nothing of whoever stands here.
             seen.lock().expect("a list").push(log.append(StreamId(0), b"behind it").map(drop));
         }
     })));
@@ -59,7 +59,8 @@ fn met_at_the_manifest(disk: &SimFs, log: &Arc<Log>) -> Arc<Mutex<Vec<Result<(),
 #[test]
 fn no_append_is_acknowledged_once_the_auditor_knows_and_the_evidence_is_kept_behind_that() {
     let disk = disk();
-    let log = Arc::new(create(&disk));
+    let roomy = Options { segment_size: 8192, ..options() };
+    let log = Arc::new(Log::create_in(&disk.env(), disk.log_dir(), &roomy).expect("a log"));
     log.append(StreamId(0), &[7; 100]).expect("a receipt");
     flip(&disk);
     let met = met_at_the_manifest(&disk, &log);
