@@ -14,6 +14,7 @@ mod explore;
 mod fabric;
 mod fabric_lies;
 mod fuzz;
+mod halts;
 mod health;
 mod house;
 mod litmus;

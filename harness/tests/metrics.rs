@@ -211,7 +211,7 @@ struct Calls {
     unlinks: u64,
     /// Renames to the manifest's name, and to that of a drive's copy.
     manifests: u64,
-    /// Syncs of segments.
+    /// Syncs of segments behind their preparation.
     syncs: u64,
 }
 
@@ -225,7 +225,7 @@ impl Calls {
                 (Op::Rename, _, Some(Role::Manifest | Role::OnDrive(_, DriveFile::Manifest))) => {
                     calls.manifests += 1;
                 }
-                (Op::SyncData | Op::SyncAll, Role::Segment(_), _) => calls.syncs += 1,
+                (Op::SyncData, Role::Segment(_), _) => calls.syncs += 1,
                 _ => {}
             }
         }
@@ -352,10 +352,11 @@ impl Life {
             assert!(number <= disk, "{name} is {number}, the disk says {disk}");
             assert!(struck || number == disk, "{name} is {number}, the disk says {disk}");
         }
-        // Each of these stands behind a sync of its own; a segment is synced before its first batch, too.
+        // Each of these stands behind a sync of its own, and each sync is timed.
         let synced = now.get(Metric::DurableCommits) + now.get(Metric::IdleMarks);
         let syncs = calls.syncs - self.old_calls.syncs;
         assert!(synced <= syncs, "{synced} batches were called synced, the disk says {syncs}");
+        assert_eq!(self.holds.metrics.syncs().count(), syncs, "syncs that were timed, and those of the disk");
         assert_eq!(now.get(Metric::AcknowledgedRecords), self.acked);
         assert_eq!(now.get(Metric::RejectedRecords), self.refused);
         assert_eq!(now.get(Metric::Audits), self.audits);

@@ -1,4 +1,4 @@
-//! What the auditor costs those who append: `cargo run --release -p truelog --example audit_cost`.
+//! What the auditor costs those who append: `cargo run --release -p truelog --example audit_cost [PAIRS]`.
 //!
 //! Two logs are open at once, one without an auditor and one with, and are appended to in turns of some milliseconds, so
 //! that a slow moment of the machine meets both. What is told are medians of the ratios of neighbouring turns, with the
@@ -20,7 +20,7 @@ use truelog::{Durability, Log, Options, Record, StreamId};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// Pairs of turns.
+/// Pairs of turns, unless the command line says how many.
 const PAIRS: usize = 300;
 /// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(15);
@@ -28,13 +28,14 @@ const TURN: Duration = Duration::from_millis(15);
 const EVERY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 
 fn main() -> Result<(), Failed> {
+    let pairs = std::env::args().nth(1).map_or(Ok(PAIRS), |pairs| pairs.parse())?;
     let root = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR"))?;
     for (what, durability, batch) in [
         ("survive a loss of power, 100 a batch", Durability::PowerLoss, 100),
         ("survive a loss of power, one by one", Durability::PowerLoss, 1),
         ("survive the process, one by one", Durability::ProcessCrash, 1),
     ] {
-        in_turns(root.path(), what, durability, batch)?;
+        in_turns(root.path(), what, durability, batch, pairs.max(1))?;
     }
     looks(root.path())
 }
@@ -63,7 +64,13 @@ fn turn(log: &Log, batches: u32, batch: usize, durability: Durability) -> Result
 }
 
 /// Appends with and without an auditor that keeps its sample.
-fn in_turns(root: &Path, what: &str, durability: Durability, batch: usize) -> Result<(), Failed> {
+fn in_turns(
+    root: &Path,
+    what: &str,
+    durability: Durability,
+    batch: usize,
+    pairs: usize,
+) -> Result<(), Failed> {
     let make = |name: &str, every| Log::create(root.join(format!("{name} {what}")), &options(every));
     let (off, on) = (make("off", Duration::ZERO)?, make("on", EVERY.0)?);
     // How many batches are a turn.
@@ -75,7 +82,7 @@ fn in_turns(root: &Path, what: &str, durability: Durability, batch: usize) -> Re
     let batches = (batches * 2).max(4);
     let mut ratios = [const { Vec::new() }; 2];
     let mut without = [const { Vec::new() }; 2];
-    for pair in 0..PAIRS {
+    for pair in 0..pairs {
         // In turns, who is first.
         let (first, second) = if pair % 2 == 0 { (&off, &on) } else { (&on, &off) };
         let (first, second) =
@@ -86,7 +93,7 @@ fn in_turns(root: &Path, what: &str, durability: Durability, batch: usize) -> Re
             without[by].push(off[by].as_secs_f64() / f64::from(batches) * 1e6);
         }
     }
-    println!("appends that {what}: {PAIRS} pairs of {batches} batches");
+    println!("appends that {what}: {pairs} pairs of {batches} batches");
     for (by, (ratios, without)) in ["clock", "processor"].iter().zip(ratios.iter_mut().zip(&mut without)) {
         let [low, middle, high] = median(ratios).map(|ratio| (ratio - 1.0) * 100.0);
         let micros = median(without)[1];

@@ -218,6 +218,10 @@ impl Work for Commit {
         self.home.emit(&Event::Poisoned { cause: failure.poison().clone() });
     }
 
+    fn unwinds(&mut self, failure: &Error) {
+        self.home.events.emit_unwinding(&Event::Poisoned { cause: failure.poison().clone() });
+    }
+
     fn abandoned() -> Error {
         Error::Abandoned.poisoned()
     }

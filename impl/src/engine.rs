@@ -175,9 +175,28 @@ impl Engine {
             return Err(failure);
         }
         let Some(house) = house.as_mut() else { return Err(Error::Closed) };
-        let guard = Unwinding { kernel: &self.kernel, armed: true };
+        self.keep_on(house, work)
+    }
+
+    fn keep_on<T>(
+        &self,
+        house: &mut House,
+        work: impl FnOnce(&mut House) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        let guard = Unwinding { kernel: &self.kernel, home: &self.home, armed: true };
+        house.sound = false;
         let result = work(house);
-        guard.end(&self.home, result)
+        house.sound = !result.as_ref().is_err_and(|failure| failure.poisons);
+        guard.end(result)
+    }
+
+    /// Keeps house once more after the log was failed by whoever calls this, for what must be remembered; unless something
+    /// else has left the house in doubt. That it fails changes nothing.
+    pub(crate) fn keep_last<T>(&self, work: impl FnOnce(&mut House) -> std::result::Result<T, Failure>) {
+        if let Some(house) = self.house.lock().as_mut().filter(|house| house.sound) {
+            house.sound = false;
+            let _ = work(house);
+        }
     }
 
     /// The last record that survives a loss of power.

@@ -4,6 +4,8 @@
 //! one that says "durable" at INFO, and it takes the place of the artifact it speaks of.
 
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use truelog_env::Caution;
 
@@ -11,6 +13,7 @@ use crate::archive::drive::DriveOut;
 use crate::archive::entry::Evidence;
 use crate::archive::orphans::Orphan;
 use crate::archive::set::DriveSet;
+use crate::clock::ClockCheck;
 use crate::error::{Error, caution_text};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::sync::{Mutex, StdArc};
@@ -65,6 +68,8 @@ pub enum Event {
         /// Why.
         why: Caution,
     },
+    /// The clock cannot be right: it is behind what was written by it. No record depends on it.
+    ClockDoubtful(ClockCheck),
     /// Records found by a recovery were written again, because nothing vouched for their bytes.
     Rewritten(Place),
     /// Damage was found. It is kept and named, never cut.
@@ -92,6 +97,13 @@ pub enum Event {
     ManifestCheckpointed {
         /// How many segments it names.
         segments: u64,
+    },
+    /// A sync of a segment has succeeded: one more of what the next claim stands on, and no claim by itself.
+    Synced {
+        /// The segment.
+        segment: SegmentNo,
+        /// How long it took.
+        took: Duration,
     },
     /// A batch survives a loss of power.
     Durable(Place),
@@ -267,6 +279,17 @@ impl Events {
     }
 }
 
+impl Events {
+    /// As [`Events::emit`], while the thread unwinds: an observer that unwinds as well keeps nobody else from hearing.
+    pub(crate) fn emit_unwinding(&self, event: &Event) {
+        let _ = catch_unwind(AssertUnwindSafe(|| trace(event)));
+        let observers = StdArc::clone(&self.observers.lock());
+        for observer in observers.iter() {
+            let _ = catch_unwind(AssertUnwindSafe(|| observer.event(event)));
+        }
+    }
+}
+
 /// Says that a batch survives a loss of power. The only line at INFO that does, one a commit: call it after
 /// the sync that covers the batch succeeded and its file was found in its place, before anybody is woken.
 pub(crate) fn durable(events: &Events, place: Place) {
@@ -348,6 +371,10 @@ fn trace_audit(event: &Event) {
         }
         Event::AuditFailed { error } => tracing::error!(code = error.code(), %error, "audit failed"),
         Event::Audited { upto } => tracing::debug!(upto = upto.get(), "audited"),
+        Event::ClockDoubtful(check) => tracing::warn!(why = %check, "clock is doubtful"),
+        Event::Synced { segment, took } => {
+            tracing::trace!(segment = segment.get(), ?took, "sync ended");
+        }
         Event::VolumeDoubtful { why } => tracing::warn!(why = caution_text(*why), "volume is doubtful"),
         of_archive => trace_archive(of_archive),
     }

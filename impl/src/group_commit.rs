@@ -77,6 +77,9 @@ pub trait Work {
     /// is held.
     fn failed(&mut self, _failure: &Self::Failure) {}
 
+    /// The same for a leader that unwinds, which must not unwind once more.
+    fn unwinds(&mut self, _failure: &Self::Failure) {}
+
     /// The failure that stands for a leader that unwound.
     fn abandoned() -> Self::Failure;
 }
@@ -181,13 +184,15 @@ impl<W: Work> GroupCommit<W> {
         self.state.lock().failure.clone()
     }
 
-    /// Fails the kernel, unless it has failed before, and wakes everybody.
-    pub fn fail(&self, failure: W::Failure) {
+    /// Fails the kernel, unless it has failed before, and wakes everybody. Says whether it had not failed before.
+    pub fn fail(&self, failure: W::Failure) -> bool {
         let mut state = self.state.lock();
-        if state.failure.is_none() {
+        let first = state.failure.is_none();
+        if first {
             state.failure = Some(failure);
         }
         self.tell(state);
+        first
     }
 
     /// Waits until the marks have got as far as `goal`; leads whenever nobody else does.
@@ -444,12 +449,14 @@ impl<W: Work> Flight<'_, W> {
 
 impl<W: Work> Drop for Flight<'_, W> {
     fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
+        let Some(mut work) = self.work.take() else { return };
+        let failure = W::abandoned();
+        // Not before: whoever hears of it must find nothing acknowledged any more.
+        if self.kernel.fail(failure.clone()) {
+            work.unwinds(&failure);
+        }
         let mut state = self.kernel.state.lock();
         state.work = Some(work);
-        if state.failure.is_none() {
-            state.failure = Some(W::abandoned());
-        }
         self.kernel.tell(state);
     }
 }

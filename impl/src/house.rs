@@ -28,12 +28,14 @@ pub(crate) struct House {
     next_number: SegmentNo,
     /// The number that the next run gets. So has one that was not published.
     next_run: RunNo,
+    /// Whether all that was begun has ended, and none of it in doubt: else nothing more is written.
+    pub(crate) sound: bool,
 }
 
 impl House {
     pub(crate) fn new(manifest: ManifestFile, options: &Options) -> Self {
         let (next_number, next_run) = (manifest.state().next_segment, manifest.state().archive.next_run);
-        Self { manifest, next_size: FIRST_SIZE.min(options.segment_size), next_number, next_run }
+        Self { manifest, next_size: FIRST_SIZE.min(options.segment_size), next_number, next_run, sound: true }
     }
 
     pub(crate) const fn manifest(&self) -> &ManifestFile {
@@ -156,12 +158,13 @@ impl House {
 /// Fails the kernel if the thread unwinds while it keeps house: what it wrote is not known then.
 pub(crate) struct Unwinding<'a> {
     pub(crate) kernel: &'a GroupCommit<Commit>,
+    pub(crate) home: &'a Home,
     pub(crate) armed: bool,
 }
 
 impl Unwinding<'_> {
     /// The work is done; poisons if it failed in a way that poisons.
-    pub(crate) fn end<T>(mut self, home: &Home, result: std::result::Result<T, Failure>) -> Result<T> {
+    pub(crate) fn end<T>(mut self, result: std::result::Result<T, Failure>) -> Result<T> {
         self.armed = false;
         result.map_err(|Failure { error, poisons }| {
             if !poisons {
@@ -170,7 +173,7 @@ impl Unwinding<'_> {
             let failure = error.clone().poisoned();
             self.kernel.fail(failure.clone());
             // Not before: whoever hears of it must find nothing acknowledged any more.
-            home.emit(&Event::Poisoned { cause: error });
+            self.home.emit(&Event::Poisoned { cause: error });
             failure
         })
     }
@@ -180,6 +183,7 @@ impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
         if self.armed {
             self.kernel.fail(Error::Abandoned.poisoned());
+            self.home.events.emit_unwinding(&Event::Poisoned { cause: Error::Abandoned });
         }
     }
 }

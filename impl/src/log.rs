@@ -12,7 +12,8 @@ use crate::archive::prefetch::PrefetchStat;
 use crate::archive::run::RunEntry;
 use crate::archive::scrub::ScrubReport;
 use crate::archive::shelf::DriveState;
-use crate::audit::{AuditProgress, AuditStat, Auditor};
+use crate::audit::{AuditProgress, AuditStat, Audited, Auditor};
+use crate::clock::ClockCheck;
 use crate::create::{Created, create};
 use crate::engine::{Engine, Progress, Trimmed};
 use crate::error::{Error, ReadOnlyWhy, Result};
@@ -114,8 +115,14 @@ impl Log {
             home::check_volume(env, dir, options)?;
         }
         let effective = options.with_stored(&survey.state.options);
+        // Before anything is written by the clock that is looked at.
+        let clock = ClockCheck::of(env, dir, &survey.state.audited.unwrap_or(Audited::NEVER));
         let opened = recovery::open_surveyed(&home, &effective, survey, Some(&identity))?;
-        Self::start(home, effective, opened, lock)
+        let opened = Self::start(home, effective, opened, lock)?;
+        if clock.is_doubtful() {
+            opened.0.engine.home.emit(&Event::ClockDoubtful(clock));
+        }
+        Ok(opened)
     }
 
     fn start(

@@ -5,6 +5,7 @@
 //! exports them.
 
 use crate::event::{Event, Observer, Place};
+use crate::histogram::{Durations, SyncDurations};
 use crate::lsn::Lsn;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -93,11 +94,11 @@ const METRICS: usize = Metric::ALL.len();
 /// The numbers of one log. Hand it to [`Log::open_observed_in`](crate::Log::open_observed_in), or to
 /// [`Log::observe`](crate::Log::observe): what happened before is not counted.
 #[derive(Debug)]
-pub struct Metrics([AtomicU64; METRICS]);
+pub struct Metrics([AtomicU64; METRICS], Durations);
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+        Self(std::array::from_fn(|_| AtomicU64::new(0)), Durations::default())
     }
 }
 
@@ -124,6 +125,12 @@ impl Metrics {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(std::array::from_fn(|at| self.0[at].load(Ordering::Acquire)))
+    }
+
+    /// How long syncs took, up to now.
+    #[must_use]
+    pub fn syncs(&self) -> SyncDurations {
+        self.1.snapshot()
     }
 
     fn add(&self, metric: Metric, number: u64) {
@@ -165,6 +172,7 @@ impl Observer for Metrics {
                 self.opened(*first, *next, *durable, *read_only);
             }
             Event::Closed => self.set(Metric::Open, 0),
+            Event::Synced { took, .. } => self.1.add(*took),
             Event::Durable(at) => {
                 self.committed(at);
                 self.add(Metric::DurableCommits, 1);
@@ -218,6 +226,7 @@ impl Observer for Metrics {
             | Event::DriveReadOnly { .. }
             | Event::DriveRemoved { .. }
             | Event::VolumeDoubtful { .. }
+            | Event::ClockDoubtful(_)
             | Event::Adopted { .. } => {}
         }
     }

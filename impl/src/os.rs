@@ -113,6 +113,11 @@ impl Fs for NativeFs {
         stat::of_path(path)
     }
 
+    fn modified(&self, path: &Path) -> std::result::Result<Option<Duration>, IoError> {
+        let changed = fs::metadata(path).and_then(|found| found.modified()).map_err(failed(Op::Metadata))?;
+        Ok(changed.duration_since(UNIX_EPOCH).ok())
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> std::result::Result<(), IoError> {
         fs::rename(from, to).map_err(failed(Op::Rename))
     }

@@ -14,6 +14,7 @@ use crate::lsn::{Lsn, SegmentNo};
 use crate::manifest::{Edit, ManifestFile, SegmentEntry};
 use crate::names::Name;
 use crate::options::{Fill, Options, SyncMethod};
+use crate::timed::Timed;
 use crate::types::LogId;
 
 /// The first eight bytes of a segment.
@@ -221,6 +222,7 @@ impl Segment {
         let metadata = file.metadata().map_err(failed)?;
         home.rename(Name::SegmentTmp(number), Name::Segment(number))?;
         let (device, inode) = (metadata.device, metadata.inode);
+        let file = Box::new(Timed::new(file, home, number, options.sync));
         Ok(Self { number, salt: header.salt, capacity, path, file, device, inode })
     }
 

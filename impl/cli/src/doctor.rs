@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use truelog::os::{self, Mount};
-use truelog::{Condition, Error, HealthRule, Inspection, Name, Severity, caution_text, weakness_text};
+use truelog::{
+    ClockCheck, Condition, Error, HealthRule, Inspection, Name, Severity, caution_text, weakness_text,
+};
 
 use crate::args::Doctor;
 use crate::create::options_over;
@@ -245,23 +246,15 @@ fn volume(dir: &Path) -> Vec<Check> {
     vec![honours, Check::ok("space", space)]
 }
 
-/// Whether the clock can be right: it is behind nothing that was written.
+/// Whether the clock can be right: the same that an open looks at.
 fn clock(dir: &Path, view: &Inspection) -> Check {
-    /// What two clocks may differ by.
-    const SLACK: Duration = Duration::from_secs(2);
-    /// The first second of 2020: this program is younger.
-    const YOUNGEST: Duration = Duration::from_secs(1_577_836_800);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let files = fs::read_dir(dir).into_iter().flatten().flatten();
-    let written =
-        files.filter_map(|entry| entry.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-    let last = written.max().unwrap_or_default().max(Duration::from_secs(view.audited().at));
-    let evidence = format!("now {} s, last written {} s after 1970", now.as_secs(), last.as_secs());
-    if now < YOUNGEST || now + SLACK < last {
+    let place = os::resolve(dir).unwrap_or_else(|_| dir.to_owned());
+    let check = ClockCheck::of(&os::native(), &place, view.audited());
+    if check.is_doubtful() {
         let next = "Set the clock. No record depends on it; when audits are due and what reports say does.";
-        return Check::not("clock", Verdict::Warn, evidence, next);
+        return Check::not("clock", Verdict::Warn, check.to_string(), next);
     }
-    Check::ok("clock", evidence)
+    Check::ok("clock", check.to_string())
 }
 
 /// What is in the directory and is no part of the log.

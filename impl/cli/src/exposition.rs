@@ -3,12 +3,12 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use truelog::MetricKind;
+use truelog::{MetricKind, SyncDurations};
 
 /// The type of what [`Exposition::text`] returns.
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -41,7 +41,10 @@ type Labels = Vec<(&'static str, String)>;
 
 /// Metrics with their numbers, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Exposition(Vec<(About, Vec<(Labels, Number)>)>);
+pub(crate) struct Exposition {
+    numbers: Vec<(About, Vec<(Labels, Number)>)>,
+    syncs: Option<SyncDurations>,
+}
 
 impl Exposition {
     /// A metric with one number.
@@ -51,7 +54,12 @@ impl Exposition {
 
     /// A metric with a number for each set of labels.
     pub(crate) fn many(&mut self, about: impl Into<About>, numbers: Vec<(Labels, Number)>) {
-        self.0.push((about.into(), numbers));
+        self.numbers.push((about.into(), numbers));
+    }
+
+    /// How long syncs took, behind all others.
+    pub(crate) fn syncs(&mut self, syncs: SyncDurations) {
+        self.syncs = Some(syncs);
     }
 
     /// As text.
@@ -67,7 +75,7 @@ impl Exposition {
 
 impl Collector for Exposition {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (about, numbers) in &self.0 {
+        for (about, numbers) in &self.numbers {
             // The encoder writes a counter's `_total` itself.
             let (name, kind) = match about.kind {
                 MetricKind::Counter => {
@@ -87,6 +95,11 @@ impl Collector for Exposition {
                 }?;
             }
         }
-        Ok(())
+        let Some(syncs) = self.syncs else { return Ok(()) };
+        let bounds = SyncDurations::bounds().map(|bound| bound.map_or(f64::INFINITY, |it| it.as_secs_f64()));
+        let buckets: Vec<_> = bounds.zip(syncs.counts).collect();
+        let (name, help) = (SyncDurations::NAME, SyncDurations::HELP);
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(syncs.sum.as_secs_f64(), syncs.count(), &buckets, None)
     }
 }

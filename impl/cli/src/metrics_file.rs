@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use truelog::{Log, Metric, MetricKind, Metrics};
+use truelog::{Log, Metric, MetricKind, Metrics, SyncDurations};
 
 use crate::exposition::{About, Exposition, Number};
 use crate::failure::Failure;
@@ -85,11 +85,42 @@ fn text(log: &str, metrics: &Metrics) -> String {
     for (metric, number) in metrics.snapshot().iter() {
         shown.one(metric, Number::Whole(number));
     }
+    shown.syncs(metrics.syncs());
     shown.text()
 }
 
-/// What such a file says: whose numbers they are, and the numbers of the metrics that this program knows.
-pub(crate) fn parse(text: &str) -> Option<(String, BTreeMap<String, u64>)> {
+/// What such a file says of syncs; `None` if it says nothing of them, or something that cannot be.
+fn parse_syncs(text: &str) -> Option<SyncDurations> {
+    let rest = |line: &'_ str| line.strip_prefix(SyncDurations::NAME).map(str::to_owned);
+    let mut sum = None;
+    let mut upto = Vec::new();
+    for line in text.lines().filter_map(rest) {
+        let number = line.rsplit(' ').next()?;
+        if line.starts_with("_sum ") {
+            sum = Some(Duration::try_from_secs_f64(number.parse().ok()?).ok()?);
+        } else if line.starts_with("_bucket{") {
+            upto.push(number.parse::<u64>().ok()?);
+        }
+    }
+    let before = std::iter::once(&0).chain(&upto);
+    let counts: Option<Vec<_>> =
+        upto.iter().zip(before).map(|(upto, before)| upto.checked_sub(*before)).collect();
+    Some(SyncDurations { counts: counts?.try_into().ok()?, sum: sum? })
+}
+
+/// What a writer's file of metrics says.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Whose numbers they are.
+    pub(crate) log: String,
+    /// The numbers of the metrics that this program knows.
+    pub(crate) numbers: BTreeMap<String, u64>,
+    /// How long syncs took, if it says so.
+    pub(crate) syncs: Option<SyncDurations>,
+}
+
+/// What such a file says; `None` if it is none.
+pub(crate) fn parse(text: &str) -> Option<Told> {
     let mut log = None;
     let mut numbers = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -102,7 +133,7 @@ pub(crate) fn parse(text: &str) -> Option<(String, BTreeMap<String, u64>)> {
             numbers.insert(name.to_owned(), number);
         }
     }
-    log.map(|log| (log, numbers))
+    log.map(|log| Told { log, numbers, syncs: parse_syncs(text) })
 }
 
 #[cfg(test)]
@@ -116,8 +147,16 @@ mod tests {
             &metrics,
             &truelog::Event::Rejected { records: 7, error: truelog::Error::Closed },
         );
-        let (log, numbers) = parse(&text("0af9", &metrics)).unwrap();
-        assert_eq!(log, "0af9");
+        for micros in [10, 700, 700, 9_000_000] {
+            let (segment, took) = (truelog::SegmentNo(1), Duration::from_micros(micros));
+            truelog::Observer::event(&metrics, &truelog::Event::Synced { segment, took });
+        }
+        let text = text("0af9", &metrics);
+        for line in ["_bucket{le=\"0.001\"} 3", "_bucket{le=\"5\"} 3", "_bucket{le=\"+Inf\"} 4", "_count 4"] {
+            assert!(text.contains(&format!("{}{line}\n", SyncDurations::NAME)), "{line}: {text}");
+        }
+        let Told { log, numbers, syncs } = parse(&text).unwrap();
+        assert_eq!((log.as_str(), syncs), ("0af9", Some(metrics.syncs())));
         assert_eq!(numbers.len(), Metric::ALL.len());
         assert_eq!(numbers[Metric::RejectedRecords.name()], 7);
         assert!(parse("").is_none());

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -26,7 +27,8 @@ impl Given {
     }
 
     fn run(&self, what: &[&str], more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_truelog")).args(what).arg(self.log()).args(more).output().unwrap()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_truelog"));
+        command.args(what).arg(self.log()).args(more).stdin(Stdio::null()).output().unwrap()
     }
 
     /// The checks of that name, and how it ended.
@@ -62,6 +64,32 @@ fn a_log_with_nothing_wrong_passes_every_check() {
     let text = given.run(&["doctor"], &[]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("ok      identity"), "{text}");
+}
+
+/// The same is looked at by each open, which says so and goes on.
+#[test]
+fn a_clock_behind_what_was_written_is_a_warning_of_the_doctor_and_of_an_open() {
+    let given = Given::new();
+    let append = || {
+        let output = given.run(&["--log-format", "json", "append"], &[]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!append().contains("clock is doubtful"));
+    let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+    fs::File::open(given.log().join("MANIFEST")).unwrap().set_modified(tomorrow).unwrap();
+    let warned = given.says("clock", &[], "warn", 0);
+    let told = append();
+    let told: Value = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|line: &Value| line["fields"]["message"] == "clock is doubtful")
+        .unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(told["level"], "WARN");
+    let last = |text: &Value| text.to_string().split(", last").nth(1).map(str::to_owned);
+    assert_eq!(last(&told["fields"]["why"]), last(&warned["evidence"]));
+    // The open has written the manifest anew.
+    given.says("clock", &[], "ok", 0);
 }
 
 #[test]

@@ -74,9 +74,17 @@ fn every_metric_it_shows_is_in_its_list_and_each_in_the_list_is_shown() {
     create(&log);
     let mut writer = Writer::start(&log, &metrics);
     writer.append(10);
-    let watch = Watch::start(&log, &["--metrics", metrics.to_str().unwrap()]);
+    let app = place.path().join("app.log");
+    fs::write(&app, "nothing\n").unwrap();
+    let watch = Watch::start(&log, &["--metrics", metrics.to_str().unwrap(), "--log", app.to_str().unwrap()]);
     let (_, text) = watch.get("/metrics");
-    let shown = |line: &str| line.split([' ', '{']).next().map(str::to_owned);
+    let shown = |line: &str| {
+        let name = line.split([' ', '{']).next()?;
+        // A histogram has three kinds of lines.
+        let parts = ["_bucket", "_sum", "_count"].into_iter();
+        let base = parts.filter_map(|part| name.strip_suffix(part)).find(|base| base.ends_with("_seconds"));
+        Some(base.unwrap_or(name).to_owned())
+    };
     let shown: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).filter_map(shown).collect();
     let listed: BTreeSet<_> = truelog_cli::watch::names().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(shown, listed);
@@ -171,7 +179,13 @@ fn what_it_cannot_begin_with_is_an_error_with_a_code() {
     let watch = |dir: &Path, address: &str| {
         truelog().arg("--json").arg("watch").arg(dir).args(["--listen", address]).output().unwrap()
     };
-    fails(&watch(&log, "127.0.0.1:0"), 4, "TL-018");
+    let more = |more: &[&str]| {
+        let mut command = truelog();
+        command.arg("--json").arg("watch").arg(&log).args(["--listen", "127.0.0.1:0"]).args(more);
+        command.output().unwrap()
+    };
+    fails(&more(&["--log", "-"]), 2, "TL-913");
+    fails(&more(&["--log", "app.log", "--patterns", "none"]), 4, "TL-907");
     create(&log);
     fails(&watch(&log, "here"), 2, "TL-930");
     fails(&watch(&log, "127.0.0.1:99999"), 2, "TL-930");

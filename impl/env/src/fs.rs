@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::IoError;
 
@@ -167,6 +168,17 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// Whatever the operating system reports.
     fn metadata(&self, path: &Path) -> Result<Metadata, IoError>;
+
+    /// When what `path` leads to was last changed, since the Unix epoch, by the clock of that time; `None` where that is
+    /// not known. Not for the files of an append: on some file systems a time that was asked for makes the next sync
+    /// write more.
+    ///
+    /// # Errors
+    /// Whatever the operating system reports.
+    fn modified(&self, path: &Path) -> Result<Option<Duration>, IoError> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// Renames a file, replacing what has the new name.
     ///

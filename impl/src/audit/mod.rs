@@ -176,16 +176,17 @@ impl Engine {
             },
             Trouble::Displaced(error) => (error, None),
             Trouble::Violated(lsns, error) => {
-                let known = Audited { violated: lsns, ..self.audit.persisted() };
                 self.audit.seen.lock().stat.violated = lsns;
-                // Told durably while that is still possible. That it fails changes nothing.
-                let _ = self.keep(|house| house.edit(&self.home, &Edit::Audited(known), self.durable()));
                 (Error::ClaimViolated { lsns, cause: Box::new(error) }, Some(lsns))
             }
         };
-        self.kernel.fail(cause.clone().poisoned());
+        let first = self.kernel.fail(cause.clone().poisoned());
         // Not before: whoever hears of it must find nothing acknowledged any more.
         if let Some(lsns) = violated {
+            if first {
+                let known = Audited { violated: lsns, ..self.audit.persisted() };
+                self.keep_last(|house| house.edit(&self.home, &Edit::Audited(known), self.durable()));
+            }
             self.home.emit(&Event::ClaimViolated { lsns, error: cause.clone() });
         }
         self.home.emit(&Event::Poisoned { cause: cause.clone() });

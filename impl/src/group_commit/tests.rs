@@ -12,6 +12,8 @@ struct Counter {
     taken: u64,
     fails_at: Option<u64>,
     unwinds_at: Option<u64>,
+    /// How often it was told that its leader unwinds.
+    unwound: u64,
 }
 
 impl Work for Counter {
@@ -30,6 +32,11 @@ impl Work for Counter {
             return Err("asked to");
         }
         Ok(Marks { written: Lsn(self.taken), durable: Lsn(self.taken) })
+    }
+
+    fn unwinds(&mut self, failure: &&'static str) {
+        assert_eq!(*failure, "abandoned");
+        self.unwound += 1;
     }
 
     fn abandoned() -> &'static str {
@@ -121,6 +128,7 @@ fn a_leader_that_unwinds_fails_the_kernel_and_wakes_the_rest() {
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1, "one leader unwinds");
         assert!(outcomes.iter().flatten().all(|outcome| *outcome == Err("abandoned")));
     });
+    assert_eq!(kernel.peek(|_, work| work.map(|work| work.unwound)), Some(1), "and it is told");
 }
 
 #[test]

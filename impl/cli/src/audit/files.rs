@@ -10,6 +10,9 @@ use crate::failure::Failure;
 /// How many files are remembered at once.
 const KNOWN: usize = 65_536;
 
+/// How many paths of the directory are remembered at once.
+const PLACES: usize = 8;
+
 /// A claim that a file is there, and how long it is at least.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileClaim {
@@ -31,7 +34,7 @@ enum Looked {
 #[derive(Debug)]
 pub(crate) struct Files {
     dir: PathBuf,
-    /// The directory's path from the root, without symbolic links where it exists.
+    /// The directory's path from the root, as it was named, and without symbolic links where it exists.
     places: Vec<PathBuf>,
     known: BTreeMap<PathBuf, Looked>,
 }
@@ -44,13 +47,17 @@ impl Files {
     pub(crate) fn new(dir: &Path) -> Result<Self, Failure> {
         let absolute =
             std::path::absolute(dir).map_err(|source| Failure::File { path: dir.to_owned(), source })?;
-        let places = std::fs::canonicalize(dir).into_iter().chain([absolute]).collect();
-        Ok(Self { dir: dir.to_owned(), places, known: BTreeMap::new() })
+        let mut files = Self { dir: dir.to_owned(), places: vec![absolute], known: BTreeMap::new() };
+        files.forget();
+        Ok(files)
     }
 
     /// Forgets what it has seen: what is asked from now on was claimed later.
     pub(crate) fn forget(&mut self) {
         self.known.clear();
+        // The directory may be there only now.
+        let real = std::fs::canonicalize(&self.dir).ok().filter(|real| !self.places.contains(real));
+        self.places.extend(real.filter(|_| self.places.len() < PLACES));
     }
 
     /// The path below the directory; `None` if it is not inside.

@@ -6,7 +6,7 @@ use super::times::Minute;
 /// How many changes are kept.
 const MOST: usize = 64;
 /// The events that say that something is wrong.
-const WRONG: [&str; 13] = [
+const WRONG: [&str; 14] = [
     "poisoned",
     "claim violated",
     "damage",
@@ -19,6 +19,7 @@ const WRONG: [&str; 13] = [
     "drive is read-only",
     "scrub left damage",
     "volume is doubtful",
+    "clock is doubtful",
     "archive delayed",
 ];
 /// The events that say that it begins, is well again, or ends.

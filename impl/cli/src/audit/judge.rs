@@ -99,8 +99,18 @@ impl Judge {
     /// # Errors
     /// The directory cannot be read.
     pub(crate) fn new(dir: &Path) -> Result<Self, Failure> {
-        let (view, files) = (look(dir)?, Files::new(dir)?);
-        Ok(Self { dir: dir.to_owned(), view, files, released: BTreeSet::new() })
+        let mut judge = Self::blind(dir)?;
+        judge.look_again()?;
+        Ok(judge)
+    }
+
+    /// As [`Judge::new`], but nobody has looked yet.
+    ///
+    /// # Errors
+    /// The directory's path means nothing.
+    pub(crate) fn blind(dir: &Path) -> Result<Self, Failure> {
+        let files = Files::new(dir)?;
+        Ok(Self { dir: dir.to_owned(), view: None, files, released: BTreeSet::new() })
     }
 
     /// The log in the directory, as it was looked at last.
@@ -153,7 +163,11 @@ impl Judge {
         Ok(held)
     }
 
-    fn look_again(&mut self) -> Result<(), Failure> {
+    /// Looks at the log in the directory anew.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub(crate) fn look_again(&mut self) -> Result<(), Failure> {
         self.view = look(&self.dir)?;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! One pass over the logs: claims are found, held against the artifacts window by window, and counted.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -19,6 +20,8 @@ use crate::lines::Ended;
 
 /// Claims that are held at a time.
 const WINDOW: usize = 65_536;
+/// Files that were there by name and are held again.
+const MOST_NAMES: usize = 4096;
 /// Kinds of events of our own that are counted apart.
 const MOST_EVENTS: usize = 64;
 
@@ -37,9 +40,17 @@ pub(crate) struct Tally {
     /// Removed on purpose.
     pub(crate) trimmed: u64,
     pub(crate) violated: u64,
+    /// Files that held by name, and did no longer when they were looked at again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) gone: u64,
     pub(crate) unverifiable: u64,
     /// Lines that were cut before they were whole: nobody claimed anything.
     pub(crate) torn: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A claim that does not simply hold.
@@ -82,6 +93,10 @@ pub(crate) struct Scan {
     pub(crate) history: History,
     ranges: Ranges,
     window: Vec<Found>,
+    /// Whether claims that held by name are kept, to be held again.
+    pub(crate) keeps_names: bool,
+    /// The claims that held by name, one a file; and whether the file was gone at the last look.
+    names: BTreeMap<PathBuf, (Found, bool)>,
     /// The last claim that held before the first that did not.
     pub(crate) good: Option<Found>,
     /// The first claim that did not hold.
@@ -104,11 +119,11 @@ impl Complaint<'_> {
 }
 
 impl Scan {
-    /// Reads the logs, and holds what they claim. Complaints go to `tell` in the order of the lines.
+    /// Nothing read yet.
     ///
     /// # Errors
-    /// A log, the pattern file or the directory cannot be read; whatever `tell` reports.
-    pub(crate) fn run(args: &Logs, tell: Tell<'_>) -> Result<Self, Failure> {
+    /// The pattern file cannot be read.
+    pub(crate) fn new(args: &Logs, judge: Judge) -> Result<Self, Failure> {
         let patterns = args.patterns.as_deref().map(Patterns::load).transpose()?.unwrap_or_default();
         let labels = patterns.all.iter().map(|pattern| Label {
             name: pattern.name.clone(),
@@ -118,8 +133,8 @@ impl Scan {
             violated: 0,
             seen: None,
         });
-        let mut scan = Self {
-            judge: Judge::new(&args.dir)?,
+        Ok(Self {
+            judge,
             labels: labels.collect(),
             patterns,
             tally: Tally::default(),
@@ -127,24 +142,34 @@ impl Scan {
             history: History::default(),
             ranges: Ranges::default(),
             window: Vec::new(),
+            keeps_names: false,
+            names: BTreeMap::new(),
             good: None,
             bad: None,
             good_again: None,
             back: None,
             latest: None,
-        };
+        })
+    }
+
+    /// Reads the logs, and holds what they claim. Complaints go to `tell` in the order of the lines.
+    ///
+    /// # Errors
+    /// A log, the pattern file or the directory cannot be read; whatever `tell` reports.
+    pub(crate) fn run(args: &Logs, tell: Tell<'_>) -> Result<Self, Failure> {
+        let mut scan = Self::new(args, Judge::new(&args.dir)?)?;
         scan.learn_releases(&args.logs)?;
         source::each_line(&args.logs, &mut |at, line, ended| {
             scan.line(at, line, ended);
-            if scan.window.len() >= WINDOW { scan.settle(&args.logs, tell) } else { Ok(()) }
+            if scan.is_full() { scan.settle(&args.logs, WINDOW, tell) } else { Ok(()) }
         })?;
-        scan.settle(&args.logs, tell)?;
+        scan.settle(&args.logs, WINDOW, tell)?;
         Ok(scan)
     }
 
     /// What was removed on purpose is known before any claim is judged: it may stand behind its claims.
     fn learn_releases(&mut self, logs: &[PathBuf]) -> Result<(), Failure> {
-        if !self.patterns.have_releases() {
+        if !self.has_releases() {
             return Ok(());
         }
         if logs.iter().any(|log| log == "-") {
@@ -152,17 +177,33 @@ impl Scan {
             return Err(Failure::Usage(why.to_owned()));
         }
         source::each_line(logs, &mut |_, line, ended| {
-            for (number, hit) in self.patterns.hits(line) {
-                let release = self.patterns.all.get(number).is_some_and(|it| it.kind == Kind::Release);
-                if let Some(path) = hit.path.filter(|_| release && ended == Ended::Newline) {
-                    self.judge.release(&path);
-                }
-            }
+            self.learn(line, ended);
             Ok(())
         })
     }
 
-    fn line(&mut self, at: At, line: &[u8], ended: Ended) {
+    /// Whether claims wait for what may be released behind them.
+    pub(crate) fn has_releases(&self) -> bool {
+        self.patterns.have_releases()
+    }
+
+    /// What a line says was removed on purpose.
+    pub(crate) fn learn(&mut self, line: &[u8], ended: Ended) {
+        for (number, hit) in self.patterns.hits(line) {
+            let release = self.patterns.all.get(number).is_some_and(|it| it.kind == Kind::Release);
+            if let Some(path) = hit.path.filter(|_| release && ended == Ended::Newline) {
+                self.judge.release(&path);
+            }
+        }
+    }
+
+    /// Whether there are as many claims to judge as are judged at a time.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.window.len() >= WINDOW
+    }
+
+    /// Takes a line in. What it claims waits until the window is judged.
+    pub(crate) fn line(&mut self, at: At, line: &[u8], ended: Ended) {
         self.tally.lines += 1;
         let time = times::minute(line);
         self.look_back(at, time);
@@ -261,11 +302,20 @@ impl Scan {
         self.latest = Some((at.log, time));
     }
 
-    /// Judges the window.
-    fn settle(&mut self, logs: &[PathBuf], tell: Tell<'_>) -> Result<(), Failure> {
-        let window = std::mem::take(&mut self.window);
-        let claims: Vec<_> = window.iter().map(|found| &found.claim).collect();
+    /// How many claims wait to be judged.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.window.len()
+    }
+
+    /// Judges so many claims of the window, the oldest.
+    ///
+    /// # Errors
+    /// The directory cannot be looked at: then the window is as it was. Whatever `tell` reports.
+    pub(crate) fn settle(&mut self, logs: &[PathBuf], most: usize, tell: Tell<'_>) -> Result<(), Failure> {
+        let due = most.min(self.window.len());
+        let claims: Vec<_> = self.window.iter().take(due).map(|found| &found.claim).collect();
         let held = self.judge.hold(&claims)?;
+        let window: Vec<_> = self.window.drain(..due).collect();
         let mut good: Option<&Found> = None;
         for (found, held) in window.iter().zip(&held) {
             self.tally.claims += 1;
@@ -288,7 +338,7 @@ impl Scan {
                     (None, why)
                 }
                 holds => {
-                    self.holds(holds);
+                    self.holds(found, holds);
                     good = Some(found);
                     continue;
                 }
@@ -302,12 +352,57 @@ impl Scan {
         Ok(())
     }
 
-    fn holds(&mut self, held: &Held) {
+    /// Holds the files that were there by name against the directory again: what was there once must stay. Where a
+    /// pattern says what is removed on purpose, that may be written just behind the removal: it is asked twice.
+    ///
+    /// # Errors
+    /// The directory cannot be looked at; whatever `tell` reports.
+    pub(crate) fn settle_again(&mut self, logs: &[PathBuf], tell: Tell<'_>) -> Result<(), Failure> {
+        let claims: Vec<_> = self.names.values().map(|(found, _)| &found.claim).collect();
+        let held = self.judge.hold(&claims)?;
+        let names = std::mem::take(&mut self.names);
+        let patient = self.has_releases();
+        for ((path, (found, suspect)), held) in names.into_iter().zip(held) {
+            match held {
+                Held::Violated(..) if patient && !suspect => drop(self.names.insert(path, (found, true))),
+                Held::Violated(lack, why) => {
+                    self.tally.gone += 1;
+                    let why = format!("it was there when it was claimed, and no longer is: {why}");
+                    tell(
+                        logs,
+                        &Complaint { at: found.at, claim: &found.claim, lack: Some(lack), why: &why },
+                    )?;
+                }
+                Held::Trimmed => {}
+                _ => drop(self.names.insert(path, (found, false))),
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&mut self, found: &Found, held: &Held) {
         match held {
             Held::Verified => self.tally.verified += 1,
             Held::Unvouched => self.tally.unvouched += 1,
-            Held::ByName => self.tally.by_name += 1,
+            Held::ByName => {
+                self.tally.by_name += 1;
+                if self.keeps_names {
+                    self.remember(found);
+                }
+            }
             _ => self.tally.trimmed += 1,
+        }
+    }
+
+    /// Of the claims on a file the one that needs most of it.
+    fn remember(&mut self, found: &Found) {
+        let Claimed::File(claim) = &found.claim else { return };
+        let more = match self.names.get(&claim.path) {
+            Some((Found { claim: Claimed::File(known), .. }, _)) => claim.need > known.need,
+            _ => self.names.len() < MOST_NAMES,
+        };
+        if more {
+            self.names.insert(claim.path.clone(), (found.clone(), false));
         }
     }
 

@@ -2,11 +2,13 @@
 
 use std::time::SystemTime;
 
-use truelog::{Metric, MetricKind};
+use truelog::{Metric, MetricKind, SyncDurations};
 
 use super::facts::{Claims, Facts};
+use super::said::Said;
 use super::state::Look;
 use super::tile::Tile;
+use crate::audit::scan::Tally;
 use crate::exposition::{About, Exposition, Number};
 use crate::metrics_file::WRITER_INFO;
 
@@ -26,6 +28,13 @@ const CLAIMS_AGE: About =
     gauge("truelog_claims_age_seconds", "How old the file of the writer's metrics was.");
 const INODES: About =
     gauge("truelog_volume_free_inodes", "Inodes that the log's volume has free, where they are counted.");
+const LOG_CLAIMS: About = About {
+    name: "truelog_log_claims_total",
+    help: "Claims in the logs of the application, by what became of them.",
+    kind: MetricKind::Counter,
+};
+const LOG_UNREAD: About =
+    gauge("truelog_log_unread_bytes", "Bytes of the logs of the application that are still to be read.");
 const DRIVES: About = gauge("truelog_found_drives", "Drives of the archive, by state.");
 /// The states of a drive.
 const DRIVE_STATES: [&str; 4] = ["serves", "out", "suspect", "quarantined"];
@@ -62,10 +71,12 @@ fn records(ranges: &[(u64, u64)]) -> u64 {
 
 /// Every metric that `truelog watch` can show, by name and help: its own, and the writer's behind them.
 pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let own = [INFO, SUCCESS, AT, TOOK, VERDICT, CLAIMS_AGE, INODES, DRIVES, WRITER_INFO];
+    let own =
+        [INFO, SUCCESS, AT, TOOK, VERDICT, CLAIMS_AGE, INODES, DRIVES, LOG_CLAIMS, LOG_UNREAD, WRITER_INFO];
     let facts = FACTS.into_iter().map(|(about, _)| about);
     let writers = Metric::ALL.iter().map(|metric| About::from(*metric));
-    own.into_iter().chain(facts).chain(writers).map(|about| (about.name, about.help))
+    let all = own.into_iter().chain(facts).chain(writers).map(|about| (about.name, about.help));
+    all.chain([(SyncDurations::NAME, SyncDurations::HELP)])
 }
 
 /// All of it. What was not found this time is left out, so that nobody takes an old number for a new one.
@@ -82,6 +93,9 @@ pub(super) fn text(dir: &str, look: &Look, tiles: &[Tile]) -> String {
     shown.many(VERDICT, tiles.iter().map(verdict).collect());
     if let Ok(facts) = &look.facts {
         found(&mut shown, dir, facts);
+    }
+    if let Some(said) = &look.said {
+        logged(&mut shown, said);
     }
     if let Some(Ok(claims)) = &look.claims {
         claimed(&mut shown, claims);
@@ -105,10 +119,29 @@ fn found(shown: &mut Exposition, dir: &str, facts: &Facts) {
     shown.many(DRIVES, drives.into());
 }
 
+fn logged(shown: &mut Exposition, said: &Said) {
+    let Tally { verified, unvouched, by_name, trimmed, violated, gone, unverifiable, .. } = said.tally;
+    let counts = [
+        ("verified", verified),
+        ("unvouched", unvouched),
+        ("by-name", by_name),
+        ("trimmed", trimmed),
+        ("violated", violated),
+        ("gone", gone),
+        ("unverifiable", unverifiable),
+    ];
+    let counts = counts.map(|(name, count)| (vec![("verdict", name.to_owned())], Number::Whole(count)));
+    shown.many(LOG_CLAIMS, counts.into());
+    shown.one(LOG_UNREAD, Number::Whole(said.unread_bytes));
+}
+
 fn claimed(shown: &mut Exposition, claims: &Claims) {
     shown.one(CLAIMS_AGE, Number::Whole(claims.age_seconds));
     shown.many(WRITER_INFO, vec![(vec![("log", claims.log.clone())], Number::Whole(1))]);
     for metric in Metric::ALL {
         shown.one(*metric, Number::Whole(claims.get(*metric)));
+    }
+    if let Some(syncs) = claims.syncs {
+        shown.syncs(syncs);
     }
 }

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::{Inspection, LsnRange};
+use truelog::{Inspection, LsnRange, SyncDurations};
 use truelog_env::Volume;
 
 use super::rules::{Finding, findings};
 use crate::args::Watch;
 use crate::drives::Drive;
 use crate::failure::Failure;
-use crate::metrics_file;
+use crate::metrics_file::{self, Told};
 use crate::open;
 
 /// A damage, as an open would find it.
@@ -60,6 +60,9 @@ pub(super) struct Claims {
     /// Seconds since the file was written.
     pub(super) age_seconds: u64,
     pub(super) values: BTreeMap<String, u64>,
+    /// How long syncs took, if it says so.
+    #[serde(skip)]
+    pub(super) syncs: Option<SyncDurations>,
 }
 
 impl Claims {
@@ -79,13 +82,14 @@ fn claims(path: &Path) -> Result<Claims, Failure> {
     let failed = |source| Failure::File { path: path.to_owned(), source };
     let text = fs::read_to_string(path).map_err(failed)?;
     let written = fs::metadata(path).and_then(|data| data.modified()).map_err(failed)?;
-    let (log, values) = metrics_file::parse(&text).ok_or_else(|| Failure::Incomplete {
-        path: path.to_owned(),
-        what: "the file names no log: it is not a file that `truelog append --metrics` wrote".to_owned(),
-    })?;
+    let Told { log, numbers: values, syncs } =
+        metrics_file::parse(&text).ok_or_else(|| Failure::Incomplete {
+            path: path.to_owned(),
+            what: "the file names no log: it is not a file that `truelog append --metrics` wrote".to_owned(),
+        })?;
     // A file from the future is as old as one can be: its clock says nothing.
     let age_seconds = written.elapsed().map_or(0, |age| age.as_secs());
-    Ok(Claims { log, age_seconds, values })
+    Ok(Claims { log, age_seconds, values, syncs })
 }
 
 fn facts(dir: &Path) -> Result<Facts, Failure> {

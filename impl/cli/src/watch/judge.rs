@@ -11,6 +11,7 @@ use truelog::{HealthRule as Rule, Metric, Severity};
 
 use super::facts::{Claims, Facts};
 use super::rules;
+use super::said::Said;
 use super::state::{Look, Seen};
 use super::tile::{Kind, Tile, Verdict};
 use crate::failure::Shown;
@@ -88,8 +89,9 @@ pub(super) fn judge(look: &Look, stale: Option<Duration>) -> Judged {
             tiles.push(back(facts, &look.seen));
             tiles.extend(Rule::ALL.map(|rule| guardrail(rule, facts, claims)));
         }
-        Err(failure) => tiles.extend(blind(failure, &look.seen, claims)),
+        Err(failure) => tiles.extend(blind(failure, look, claims)),
     }
+    tiles.extend(look.said.as_ref().map(Said::tile));
     if let Some(claimed) = &look.claims {
         tiles.push(claims_file(claimed));
     }
@@ -170,9 +172,11 @@ fn claims_file(claims: &Result<Claims, Shown>) -> Tile {
 }
 
 /// The log could not be looked at.
-fn blind(failure: &Shown, seen: &Seen, claims: Option<&Claims>) -> Vec<Tile> {
-    let no_log = truelog::Error::NotALog { dir: PathBuf::new(), why: truelog::NotALog::Missing };
-    let gone = failure.code == no_log.code();
+fn blind(failure: &Shown, look: &Look, claims: Option<&Claims>) -> Vec<Tile> {
+    let dir = PathBuf::new;
+    let no_log = truelog::Error::NotALog { dir: dir(), why: truelog::NotALog::Missing };
+    let empty = truelog::Error::Unfinished { dir: dir() };
+    let (gone, seen) = ([no_log.code(), empty.code()].contains(&failure.code), &look.seen);
     let why = || format!("{}: {}", failure.code, failure.what);
     let claimed = claims.map_or(0, |claims| claims.get(Metric::DurableLsn));
     let unseen = || Says::new(Unseen, "the log could not be looked at").by([why()]);
@@ -184,9 +188,10 @@ fn blind(failure: &Shown, seen: &Seen, claims: Option<&Claims>) -> Vec<Tile> {
             )
             .by([why()]),
             "claim-has-artifact" if gone && claimed > 0 => {
-                Says::new(Violated, format!("the writer claims records up to {claimed}, and there is no log"))
-                    .by([why()])
+                let says = format!("the writer claims records up to {claimed}, and there is no log");
+                logged(Says::new(Violated, says).by([why()]), look.said.as_ref())
             }
+            "claim-has-artifact" => logged(unseen(), look.said.as_ref()),
             _ => unseen(),
         };
         says.tile(name, Kind::Invariant, Some(failure.next))
@@ -226,7 +231,7 @@ fn invariant(name: &'static str, facts: &Facts, look: &Look, claims: Option<&Cla
     let lacks = facts.damage.iter().map(|damage| damage.next).next();
     let says = match name {
         "acked-is-durable" => acked(facts, &look.seen),
-        "claim-has-artifact" => claim(facts, claims),
+        "claim-has-artifact" => logged(claim(facts, claims), look.said.as_ref()),
         "no-ack-after-failed-sync" => match claims.filter(|claims| claims.get(Metric::Poisonings) == 0) {
             Some(_) => Says::new(Holds, "the writer saw no write or sync fail"),
             None => Says::new(Unseen, "only the writer sees its syncs fail"),
@@ -286,7 +291,7 @@ fn acked(facts: &Facts, seen: &Seen) -> Says {
 
 fn claim(facts: &Facts, claims: Option<&Claims>) -> Says {
     let Some(claims) = claims else {
-        return Says::new(Unseen, "no claims are given: see --metrics, and `truelog audit logs`");
+        return Says::new(Unseen, "no claims of a writer are given: see --metrics");
     };
     let (claimed, last) = (claims.get(Metric::DurableLsn), facts.next_lsn.saturating_sub(1));
     let evidence = [format!("claimed durable: LSN {claimed}"), format!("the last record found: LSN {last}")];
@@ -301,6 +306,24 @@ fn claim(facts: &Facts, claims: Option<&Claims>) -> Says {
         return Says::new(Violated, "records are claimed durable that are not there").by(evidence);
     }
     Says::new(Holds, format!("what the writer claims, up to LSN {claimed}, is there")).by(evidence)
+}
+
+/// The same, and what the logs of the application claim.
+fn logged(says: Says, said: Option<&Said>) -> Says {
+    let Some(said) = said else { return says };
+    if said.lies() > 0 {
+        let claims = format!("{} do not hold, of {}", said.lies(), said.claims());
+        let text = if says.verdict == Violated { format!("{}; {claims}", says.says) } else { claims };
+        return Says { verdict: Violated, says: text, ..says }.by(said.false_ones());
+    }
+    let held = said.is_whole() && said.tally.claims > 0;
+    match says.verdict {
+        Unseen if held => Says::new(Holds, format!("{}: each holds", said.claims())),
+        Holds if !said.is_whole() => {
+            Says::new(Unseen, "not all claims in the logs are held yet").by(says.evidence)
+        }
+        _ => says.by([said.claims()]),
+    }
 }
 
 fn quarantine(facts: &Facts) -> Says {
@@ -357,7 +380,7 @@ mod tests {
 
     fn look(facts: Facts, seen: Seen) -> Look {
         let (at, began, took) = (SystemTime::now(), Instant::now(), Duration::from_millis(1));
-        Look { at, began, took, facts: Ok(facts), claims: None, seen }
+        Look { at, began, took, facts: Ok(facts), claims: None, said: None, seen }
     }
 
     fn facts() -> Facts {

@@ -9,6 +9,7 @@ mod http;
 mod judge;
 mod page;
 mod rules;
+mod said;
 mod state;
 mod tile;
 
@@ -37,25 +38,30 @@ const ANSWERING: usize = 4;
 #[derive(Serialize)]
 struct Watching {
     dir: String,
-    log: String,
+    /// The log that is there, if there is one.
+    log: Option<String>,
     listen: String,
 }
 
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// The address is none, or cannot be listened on; the directory is no log, or cannot be looked at; standard output.
+/// The address is none, or cannot be listened on; the pattern file cannot be read; standard output. That there is no log is
+/// none: it is on the page, which is red until there is.
 pub(crate) fn run(args: &Watch, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let address = address(&args.listen)?;
-    let mut looker = Looker::new(args);
-    // What is no log now was not named rightly: that is told here, not on a page.
-    let log = looker.first()?;
+    let mut looker = Looker::new(args)?;
     let refused = |source| Failure::Listen { address: args.listen.clone(), source };
     let listener = TcpListener::bind(address).map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     // Before anybody is told that it listens: what is told to end, ends by it.
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|_| Failure::Thread("signal"))?;
-    let state = Arc::new(State::new(args, looker.look()));
+    let first = looker.look();
+    let log = match &first.facts {
+        Ok(facts) => Ok(facts.log.clone()),
+        Err(shown) => Err(format!("; {}: {}", shown.code, shown.what)),
+    };
+    let state = Arc::new(State::new(args, first));
     spawn("look", {
         let state = Arc::clone(&state);
         move || looker.run(&state)
@@ -64,11 +70,12 @@ pub(crate) fn run(args: &Watch, json: bool, out: &mut dyn Write) -> Result<(), F
         let (listener, state) = (listener.try_clone().map_err(refused)?, Arc::clone(&state));
         spawn("answer", move || http::serve(&listener, &state))?;
     }
-    let watching = Watching { dir: args.dir.display().to_string(), log, listen: bound.to_string() };
+    let (dir, listen) = (args.dir.display().to_string(), bound.to_string());
     if json {
-        output::json(out, &watching)?;
+        output::json(out, &Watching { dir, log: log.ok(), listen })?;
     } else {
-        output::line(out, &format!("watching {} at http://{}/", watching.dir, watching.listen))?;
+        let not_yet = log.err().unwrap_or_default();
+        output::line(out, &format!("watching {dir} at http://{listen}/{not_yet}"))?;
     }
     output::flush(out)?;
     // Nothing is held that would have to be let go of.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::facts::{Claims, Facts};
 use super::judge::Judged;
+use super::said::Said;
 use super::state::Look;
 use super::tile::{Tile, Verdict};
 use crate::failure::Shown;
@@ -36,6 +37,9 @@ struct Status<'a> {
     error: Option<&'a Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<&'a Claims>,
+    /// What logs of the application claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<&'a Said>,
 }
 
 fn ended(look: &Look) -> Duration {
@@ -53,6 +57,7 @@ pub(super) fn json(dir: &str, look: &Look, judged: &Judged) -> String {
         found: look.facts.as_ref().ok(),
         error: look.facts.as_ref().err(),
         claims: look.claims.as_ref().and_then(|claims| claims.as_ref().ok()),
+        logs: look.said.as_ref(),
     };
     // Strings and numbers only: they all have a form.
     serde_json::to_string(&status).map(|text| text + "\n").unwrap_or_default()

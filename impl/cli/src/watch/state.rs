@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::facts::{self, Claims, Facts};
 use super::lasts;
+use super::said::{Follower, Said};
 use crate::args::Watch;
 use crate::failure::{Failure, Shown};
 
@@ -19,6 +20,8 @@ pub(super) struct Look {
     pub(super) facts: Result<Facts, Shown>,
     /// What is claimed to be there; `None` when nobody said where claims are.
     pub(super) claims: Option<Result<Claims, Shown>>,
+    /// What logs of the application claim; `None` when nobody named any.
+    pub(super) said: Option<Said>,
     /// What looks before this one found.
     pub(super) seen: Seen,
 }
@@ -77,9 +80,9 @@ impl State {
 }
 
 /// Looks again and again.
-#[derive(Debug)]
 pub(super) struct Looker {
     args: Watch,
+    follower: Option<Follower>,
     seen: Seen,
 }
 
@@ -87,23 +90,19 @@ pub(super) struct Looker {
 const REST: u32 = 10;
 
 impl Looker {
-    pub(super) fn new(args: &Watch) -> Self {
-        Self { args: args.clone(), seen: Seen::default() }
-    }
-
-    /// The identity of the log in the directory.
+    /// Nothing looked at yet.
     ///
     /// # Errors
-    /// It is no log, or cannot be looked at.
-    pub(super) fn first(&mut self) -> Result<String, Failure> {
-        let facts = facts::look(&self.args).0?;
-        self.seen.add(&facts);
-        Ok(facts.log)
+    /// The logs of the application, or the patterns, that the command line names are none.
+    pub(super) fn new(args: &Watch) -> Result<Self, Failure> {
+        Ok(Self { args: args.clone(), follower: Follower::new(args)?, seen: Seen::default() })
     }
 
     /// Looks once.
     pub(super) fn look(&mut self) -> Look {
         let (at, began) = (SystemTime::now(), Instant::now());
+        // What is claimed is read first, and held against what is there behind it.
+        let said = self.follower.as_mut().map(Follower::look);
         let (facts, claims) = facts::look(&self.args);
         let (facts, claims) = (
             facts.map_err(|failure| failure.shown()),
@@ -113,7 +112,7 @@ impl Looker {
         if let Ok(facts) = &facts {
             self.seen.add(facts);
         }
-        Look { at, began, took: began.elapsed(), facts, claims, seen }
+        Look { at, began, took: began.elapsed(), facts, claims, said, seen }
     }
 
     /// Looks for good.

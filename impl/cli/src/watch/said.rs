@@ -1,0 +1,248 @@
+//! What an application's logs claim, line by line as they grow, held against the directory at each look.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::tile::{Kind, Tile, Verdict};
+use crate::args::{Logs, Watch};
+use crate::audit::judge::Judge;
+use crate::audit::scan::{Complaint, Scan, Tally};
+use crate::audit::source::{At, LONGEST};
+use crate::failure::{Failure, Shown};
+use crate::lines::{self, Ended};
+use crate::output;
+
+/// Bytes of the logs that one look reads at most.
+const BYTES: u64 = 64 << 20;
+/// Bytes read at a time.
+const BUFFER: usize = 1 << 18;
+/// How many claims that do not hold are named.
+const NAMED: usize = 8;
+
+/// What the logs have said so far.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Said {
+    #[serde(flatten)]
+    pub(super) tally: Tally,
+    /// Bytes of the logs that no look has read yet.
+    pub(super) unread_bytes: u64,
+    /// Claims that were read, and are held at the next look: what was removed on purpose is said behind them.
+    pub(super) waiting: u64,
+    /// The first claims that are false.
+    pub(super) first_false: Vec<String>,
+    /// The first claims that could not be held against anything.
+    pub(super) first_unheld: Vec<String>,
+    /// Why a log, or the directory, could not be read at the last look.
+    pub(super) trouble: Option<Shown>,
+}
+
+/// A log that is being read.
+#[derive(Debug, Default)]
+struct Followed {
+    input: Option<Input>,
+    /// Lines read, of all files that had this name.
+    lines: u64,
+}
+
+#[derive(Debug)]
+struct Input {
+    reader: BufReader<File>,
+    inode: (u64, u64),
+    /// Where the next line begins.
+    at: u64,
+}
+
+/// Reads logs as they grow.
+pub(super) struct Follower {
+    logs: Logs,
+    scan: Scan,
+    followed: Vec<Followed>,
+    said: Said,
+}
+
+impl Follower {
+    /// Of the logs that the command line names, if it names any.
+    ///
+    /// # Errors
+    /// The pattern file cannot be read; a log is standard input.
+    pub(super) fn new(args: &Watch) -> Result<Option<Self>, Failure> {
+        if args.logs.is_empty() {
+            return Ok(None);
+        }
+        if args.logs.iter().any(|log| log == "-") {
+            return Err(Failure::Usage("a watch follows files, and standard input is none".to_owned()));
+        }
+        let logs = Logs { logs: args.logs.clone(), patterns: args.patterns.clone(), dir: args.dir.clone() };
+        let mut scan = Scan::new(&logs, Judge::blind(&logs.dir)?)?;
+        scan.keeps_names = true;
+        let followed = logs.logs.iter().map(|_| Followed::default()).collect();
+        Ok(Some(Self { logs, scan, followed, said: Said::default() }))
+    }
+
+    /// Reads what has been written since, and holds what it claims.
+    pub(super) fn look(&mut self) -> Said {
+        self.said.trouble = self.round().err().map(|failure| failure.shown());
+        self.said.tally = self.scan.tally.clone();
+        self.said.waiting = self.scan.waiting() as u64;
+        self.said.clone()
+    }
+
+    fn round(&mut self) -> Result<(), Failure> {
+        let before = self.scan.waiting();
+        let mut left = BYTES;
+        let mut unread = 0;
+        let mut first = Ok(());
+        for log in 0..self.followed.len() {
+            // One that cannot be read keeps no other from being read.
+            match self.follow(log, &mut left) {
+                Ok(more) => unread += more,
+                Err(failure) => first = first.and(Err(failure)),
+            }
+        }
+        self.said.unread_bytes = unread;
+        // Newer than the lines.
+        self.scan.judge.look_again()?;
+        let due = if self.scan.has_releases() { before } else { self.scan.waiting() };
+        let Self { logs, scan, said, .. } = self;
+        scan.settle(&logs.logs, due, &mut |logs, complaint| said.add(logs, complaint))?;
+        scan.settle_again(&logs.logs, &mut |logs, complaint| said.add(logs, complaint))?;
+        first
+    }
+
+    /// Reads one log on, through files that were put in its place. Says how many bytes are left to read.
+    fn follow(&mut self, log: usize, left: &mut u64) -> Result<u64, Failure> {
+        let path = self.logs.logs.get(log).cloned().unwrap_or_default();
+        let failed = |source| Failure::File { path: path.clone(), source };
+        let now = fs::metadata(&path);
+        let Some(followed) = self.followed.get_mut(log) else { return Ok(0) };
+        let same = followed.input.as_ref().is_some_and(|input| {
+            now.as_ref().is_ok_and(|now| input.inode == inode(now) && now.len() >= input.at)
+        });
+        if !same && followed.input.is_some() {
+            // What was written to the file before another took its name; the last line gets no longer any more.
+            if self.read(log, left, true)? > 0 {
+                return Ok(1);
+            }
+            if let Some(followed) = self.followed.get_mut(log) {
+                followed.input = None;
+            }
+        }
+        let now = now.map_err(failed)?;
+        if let Some(followed) = self.followed.get_mut(log).filter(|followed| followed.input.is_none()) {
+            followed.input = Some(Input::open(&path).map_err(failed)?);
+        }
+        self.read(log, left, false)?;
+        let read = self.followed.get(log).and_then(|followed| Some(followed.input.as_ref()?.at));
+        // The beginning of a line is not unread: the line has not been written.
+        Ok(if *left == 0 { now.len().saturating_sub(read.unwrap_or(0)) } else { 0 })
+    }
+
+    /// Reads lines of an open log while there are any and bytes are left. `last`: nothing more will be written to it.
+    /// Says how many bytes of it are left; 0 if none but of an unfinished line.
+    fn read(&mut self, log: usize, left: &mut u64, last: bool) -> Result<u64, Failure> {
+        let path = self.logs.logs.get(log).cloned().unwrap_or_default();
+        let failed = |source| Failure::File { path: path.clone(), source };
+        let mut line = Vec::new();
+        loop {
+            let Some(Followed { input: Some(input), lines }) = self.followed.get_mut(log) else {
+                return Ok(0);
+            };
+            if *left == 0 {
+                return Ok(input.reader.get_ref().metadata().map_err(failed)?.len().saturating_sub(input.at));
+            }
+            let Some(ended) = lines::read(&mut input.reader, &mut line, LONGEST).map_err(failed)? else {
+                return Ok(0);
+            };
+            if ended == Ended::File && !last {
+                input.reader.seek(SeekFrom::Start(input.at)).map_err(failed)?;
+                return Ok(0);
+            }
+            let end = match ended {
+                Ended::Newline => input.at + line.len() as u64 + 1,
+                _ => input.reader.stream_position().map_err(failed)?,
+            };
+            *left = left.saturating_sub(end - input.at);
+            input.at = end;
+            *lines += 1;
+            let at = At { log, line: *lines };
+            self.scan.learn(&line, ended);
+            self.scan.line(at, &line, ended);
+            if self.scan.is_full() {
+                let Self { logs, scan, said, .. } = self;
+                scan.settle(&logs.logs, usize::MAX, &mut |logs, complaint| said.add(logs, complaint))?;
+            }
+        }
+    }
+}
+
+fn inode(found: &fs::Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+impl Input {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let inode = inode(&file.metadata()?);
+        Ok(Self { reader: BufReader::with_capacity(BUFFER, file), inode, at: 0 })
+    }
+}
+
+impl Said {
+    fn add(&mut self, logs: &[PathBuf], complaint: &Complaint<'_>) -> Result<(), Failure> {
+        let Complaint { at, claim, lack, why } = complaint;
+        let named = if lack.is_some() { &mut self.first_false } else { &mut self.first_unheld };
+        if named.len() < NAMED {
+            named.push(format!("{}: {}: {why}", at.text(logs), claim.text()));
+        }
+        Ok(())
+    }
+
+    /// How many claims are false, or no longer true.
+    pub(super) const fn lies(&self) -> u64 {
+        self.tally.violated + self.tally.gone
+    }
+
+    /// Everything that was written was read and held, and could be.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.unread_bytes == 0 && self.waiting == 0 && self.tally.unverifiable == 0 && self.trouble.is_none()
+    }
+
+    /// What the claims come to, in one sentence.
+    pub(super) fn claims(&self) -> String {
+        let Tally { lines, claims, .. } = self.tally;
+        format!("{} in {} of the logs", output::count(claims, "claim"), output::count(lines, "line"))
+    }
+
+    /// The claims that are false, and how many more there are.
+    pub(super) fn false_ones(&self) -> Vec<String> {
+        named(&self.first_false, self.lies())
+    }
+
+    /// Whether the logs are read, up to their end, and what they claim can be held against anything.
+    pub(super) fn tile(&self) -> Tile {
+        let mut evidence = vec![self.claims()];
+        let (verdict, says, next) = if let Some(trouble) = &self.trouble {
+            (Verdict::Degraded, format!("{}: {}", trouble.code, trouble.what), trouble.next)
+        } else if self.tally.unverifiable > 0 {
+            evidence.extend(named(&self.first_unheld, self.tally.unverifiable));
+            let next = "See `truelog audit logs`, and the pattern file.";
+            (Verdict::Degraded, "some claims could not be held against anything".to_owned(), next)
+        } else if self.unread_bytes > 0 {
+            (Verdict::Unseen, format!("{} bytes of the logs are still to be read", self.unread_bytes), "")
+        } else {
+            (Verdict::Holds, "the logs are read up to their end".to_owned(), "")
+        };
+        let next = Some(next).filter(|_| verdict > Verdict::Unseen).map(str::to_owned);
+        Tile { name: "claims-in-logs", kind: Kind::Guardrail, verdict, says, evidence, next }
+    }
+}
+
+/// The first few, and how many more there are.
+fn named(first: &[String], all: u64) -> Vec<String> {
+    let more = all.saturating_sub(first.len() as u64);
+    first.iter().cloned().chain((more > 0).then(|| format!("and {more} more"))).collect()
+}
