@@ -22,5 +22,6 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod schedules;
+mod share;
 pub mod subject;
 pub mod traces;

@@ -8,6 +8,7 @@ use truelog_spec::{Invariant, Step, scopes};
 use super::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::share::{THREADS, share};
 
 const AGAIN: &str = "cargo verify --only mechanism";
 
@@ -21,20 +22,25 @@ pub(super) fn check(_: &Plan, progress: &Progress) -> Report {
     );
     let mut report = Report::new("mechanism", says);
     progress.expect((calls.len() + actions.len() + 2) as u64);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    for scope in calls {
-        progress.says(scope.name);
-        holds(&mut report, &explore(&scope, threads));
-        progress.advance(1);
+    // One thread a scope: the threads of one scope wait for each other, two scopes do not. The largest comes before the
+    // small ones, so that no thread is left alone with it.
+    let mut work: Vec<Box<dyn Fn() -> Explored + Sync>> = Vec::new();
+    for scope in actions.into_iter().rev() {
+        work.push(Box::new(move || prefetch::explore(&scope, Design::PACKED, 1)));
     }
-    for scope in actions {
-        progress.says(scope.name);
-        holds(&mut report, &prefetch::explore(&scope, Design::PACKED, threads));
-        progress.advance(1);
+    for scope in calls.into_iter().rev() {
+        work.push(Box::new(move || explore(&scope, 1)));
     }
+    let explored = share(&work, |explore| {
+        let explored = explore();
+        progress.says(explored.scope);
+        progress.advance(1);
+        explored
+    });
+    explored.iter().for_each(|explored| holds(&mut report, explored));
     for (name, design) in [("Historical", Design::HISTORICAL), ("Patched", Design::PATCHED)] {
         progress.says(name);
-        breaks(&mut report, name, &prefetch::explore(&slots::two_flags(), design, threads));
+        breaks(&mut report, name, &prefetch::explore(&slots::two_flags(), design, THREADS));
         progress.advance(1);
     }
     report

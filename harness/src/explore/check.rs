@@ -4,15 +4,12 @@ use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use super::roles::unlisted;
-use super::share::share;
 use super::{Explorer, Finding, Letter, Scope, pinned};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::share::{THREADS, share};
 use crate::subject::{Archived, Plain};
-
-/// As many as the machine that the pinned scopes are meant for has cores.
-pub(crate) const THREADS: usize = 2;
 
 /// Explores every pinned scope; with `--deep` the alphabet of everything, deeper and deeper until time ends.
 #[must_use]

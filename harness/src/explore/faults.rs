@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::check::{THREADS, conclude, note};
+use super::check::{conclude, note};
 use super::fault::{Kind, Struck};
 use super::run::Sequence;
 use super::{Explorer, Scope};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::share::THREADS;
 use crate::subject::{Archived, Plain};
 
 /// What a report calls the faults by which a drive lied.

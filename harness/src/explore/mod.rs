@@ -15,7 +15,6 @@ mod recovery;
 mod roles;
 mod run;
 mod scope;
-mod share;
 mod told;
 mod unseen;
 mod walk;

@@ -10,13 +10,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 
 use super::alphabet::Situation;
-use super::check::{THREADS, conclude};
+use super::check::conclude;
 use super::guided::{self, point};
 use super::{Explorer, Finding, Kind, Letter, Scope, Sequence, Struck, spell};
 use crate::command::Plan;
 use crate::order::MECHANISM;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::share::THREADS;
 use crate::subject::{Archived, Plain};
 
 /// The most letters of a run.

@@ -1,17 +1,17 @@
 //! The check `roles`: every part that a sync plays, left out by the disk, breaks a named invariant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use truelog_spec::Invariant;
 
-use super::check::{THREADS, conclude};
-use super::share::share;
+use super::check::conclude;
 use super::{Explorer, Scope};
 use crate::command::Plan;
 use crate::damage::{Losses, asides, losses};
 use crate::driver::Duty;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::share::{THREADS, share};
 use crate::subject::{Archived, Plain};
 
 /// What becomes of a log when the disk leaves out one part.
@@ -38,6 +38,9 @@ const REPLACED: &str =
 
 /// A recovery from damage, with a part left out.
 type Recover = fn(Option<Duty>, &mut Report) -> Losses;
+
+/// The recoveries from damage whose syncs are judged.
+const DAMAGED: [Recover; 2] = [losses::<Plain>, asides::<Plain>];
 
 /// Every part, and what becomes of a log without it.
 const PARTS: &[(&str, Without)] = &[
@@ -127,28 +130,25 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let says: Vec<String> = Scope::ROLES.iter().map(Scope::says).collect();
     report.scope = says.join("; ");
     Scope::ROLES.iter().for_each(|scope| report.note(scope.lists()));
-    let honest = explored_honestly::<Plain>(&mut report);
+    let (honest, [accepting, mut aside]) = std::thread::scope(|scope| {
+        let damaged =
+            scope.spawn(|| DAMAGED.map(|recover| recover(None, &mut Report::new("roles", "")).duties));
+        (explored_honestly::<Plain>(&mut report), damaged.join().unwrap_or_default())
+    });
     let mut executed: BTreeMap<Duty, Vec<&Explorer<'_>>> = BTreeMap::new();
     for explorer in &honest {
         for duty in explorer.duties() {
             executed.entry(duty).or_default().push(explorer);
         }
     }
-    let counted = &mut Report::new("roles", "");
-    let accepting = losses::<Plain>(None, counted).duties;
-    let mut aside = asides::<Plain>(None, counted).duties;
     // What an open does anyway is judged above.
     aside.retain(|duty| !executed.contains_key(duty));
     progress.expect((executed.len() + accepting.len() + aside.len()) as u64);
     for ((duty, _), found) in executed.iter().zip(each_broken::<Plain>(&executed, &mut report)) {
         part(*duty, found, &mut report, progress);
     }
-    let damaged = [(&accepting, losses::<Plain> as Recover), (&aside, asides::<Plain>)];
-    for (duties, recover) in damaged {
-        for duty in duties {
-            let found = recover(Some(*duty), &mut report).broken;
-            part(*duty, found.map(|(violation, says)| (violation.invariant, says)), &mut report, progress);
-        }
+    for (duty, found) in each_damaged([&accepting, &aside], &mut report) {
+        part(duty, found, &mut report, progress);
     }
     let executed =
         executed.keys().chain(&accepting).chain(&aside).map(ToString::to_string).collect::<Vec<_>>();
@@ -259,6 +259,27 @@ fn each_broken<S: Archived>(
         found
     };
     judged.into_iter().collect::<BTreeMap<_, _>>().into_values().map(take).collect()
+}
+
+/// The same for the parts of each recovery from damage.
+fn each_damaged(
+    duties: [&BTreeSet<Duty>; 2],
+    report: &mut Report,
+) -> Vec<(Duty, Option<(Invariant, String)>)> {
+    let of_one = |(duties, recover): (&BTreeSet<Duty>, Recover)| {
+        duties.iter().map(move |duty| (*duty, recover)).collect::<Vec<_>>()
+    };
+    let list: Vec<(Duty, Recover)> = duties.into_iter().zip(DAMAGED).flat_map(of_one).collect();
+    let judged = share(&list, |(duty, recover)| {
+        let mut counted = Report::new("roles", "");
+        let found = recover(Some(*duty), &mut counted).broken;
+        (*duty, found.map(|(violation, says)| (violation.invariant, says)), counted)
+    });
+    let take = |(duty, found, counted)| {
+        report.merge(counted);
+        (duty, found)
+    };
+    judged.into_iter().map(take).collect()
 }
 
 /// What the disk breaks by leaving out one part in the first scope that shows it, and what was explored.

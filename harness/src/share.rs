@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::check::THREADS;
+/// As many as the machine that the pinned scopes are meant for has cores.
+pub(crate) const THREADS: usize = 2;
 
 /// Does `work` with each item, and returns what came of each, in the order of the items. They are begun in that order,
 /// so that the longest are best put first.
-pub(super) fn share<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn share<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let lane = || {
