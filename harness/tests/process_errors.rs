@@ -369,3 +369,24 @@ fn stat_dump_explain_and_events_say_what_they_know() {
     let text = String::from_utf8(events.stderr).unwrap();
     assert!(text.lines().any(|line| line.contains("\"durable\"") && line.contains("\"segment\"")), "{text}");
 }
+
+/// Whoever reads the events may go away. That ends no commit: what is lost is a line that nobody reads.
+#[test]
+fn a_log_whose_events_nobody_reads_any_more_goes_on() {
+    let given = Given::new(0);
+    fs::write(given.input(), (0..2000).map(|line| format!("line {line}\n")).collect::<String>()).unwrap();
+    let mut child = given
+        .append(&["--log-format", "json", "--log-level", "debug"])
+        .stdout(File::create(given.receipts()).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 64];
+    child.stderr.take().unwrap().read_exact(&mut first).unwrap();
+    // The pipe is closed now.
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status:?}");
+    let receipts = fs::read_to_string(given.receipts()).unwrap();
+    assert_eq!(receipts.lines().count(), 2000);
+    assert!(given.run("verify", &[]).status.success());
+}

@@ -14,7 +14,9 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let builder = fmt().with_writer(std::io::stderr).with_max_level(level);
+    // A reader that went away must not end a commit: the subscriber would tell that its line was lost on the very same
+    // standard error, and panic.
+    let builder = fmt().with_writer(std::io::stderr).with_max_level(level).log_internal_errors(false);
     // An error here means that a subscriber is there already: that of a program which uses this library.
     let _ = match format {
         LogFormat::Off => return,

@@ -1,5 +1,6 @@
 //! What the log's own lines say of its health, in the order of the lines: neighbours that say the same are one.
 
+use super::own::Told;
 use super::source::At;
 use super::times::Minute;
 
@@ -22,6 +23,10 @@ const WRONG: [&str; 14] = [
     "clock is doubtful",
     "archive delayed",
 ];
+/// Of a reason so many characters are kept.
+const WHY: usize = 300;
+/// Those of them that say that what was called durable may not be there, or that the writer gave up.
+const GRAVE: [&str; 5] = ["poisoned", "claim violated", "damage", "loss accepted", "scrub left damage"];
 /// The events that say that it begins, is well again, or ends.
 const WELL: [&str; 5] = ["opened", "audited", "scrubbed", "drive serves", "closed"];
 
@@ -29,6 +34,10 @@ const WELL: [&str; 5] = ["opened", "audited", "scrubbed", "drive serves", "close
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) event: String,
+    /// The code of the error that the first of them tells of.
+    pub(crate) code: Option<String>,
+    /// The reason that the first of them gives.
+    pub(crate) why: Option<String>,
     pub(crate) time: Option<Minute>,
     pub(crate) first: At,
     pub(crate) last: At,
@@ -39,6 +48,25 @@ impl Change {
     /// Whether it says that something is wrong.
     pub(crate) fn is_wrong(&self) -> bool {
         WRONG.contains(&self.event.as_str())
+    }
+
+    /// Whether it says that records are not what they were called, or that the writer gave up.
+    pub(crate) fn is_grave(&self) -> bool {
+        GRAVE.contains(&self.event.as_str())
+    }
+
+    /// `"poisoned" TL-001: fdatasync of … failed`.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("\"{}\"", self.event);
+        if let Some(code) = &self.code {
+            text.push(' ');
+            text.push_str(code);
+        }
+        if let Some(why) = &self.why {
+            text.push_str(": ");
+            text.push_str(why);
+        }
+        text
     }
 }
 
@@ -52,20 +80,23 @@ pub(crate) struct History {
 
 impl History {
     /// A line with an event of the log's own.
-    pub(crate) fn add(&mut self, at: At, time: Option<Minute>, event: &str) {
+    pub(crate) fn add(&mut self, at: At, time: Option<Minute>, told: &Told<'_>) {
+        let event = &*told.event;
         if !WRONG.contains(&event) && !WELL.contains(&event) {
             return;
         }
         let full = self.changes.len() == MOST;
-        match self.changes.last_mut().filter(|last| last.event == event) {
+        let same = |last: &&mut Change| last.event == event && last.code.as_deref() == told.code.as_deref();
+        match self.changes.last_mut().filter(same) {
             Some(last) if self.left_out == 0 => {
                 last.last = at;
                 last.lines += 1;
             }
             _ if full => self.left_out += 1,
             _ => {
-                let event = event.to_owned();
-                self.changes.push(Change { event, time, first: at, last: at, lines: 1 });
+                let (event, code) = (event.to_owned(), told.code.as_deref().map(str::to_owned));
+                let why = told.why.as_deref().map(|why| why.chars().take(WHY).collect());
+                self.changes.push(Change { event, code, why, time, first: at, last: at, lines: 1 });
             }
         }
     }
@@ -75,6 +106,10 @@ impl History {
 mod tests {
     use super::*;
 
+    fn told_of(event: &str) -> Told<'_> {
+        Told { event: event.into(), code: None, why: None }
+    }
+
     #[test]
     fn neighbours_that_say_the_same_are_one_and_what_says_nothing_of_health_is_none() {
         let mut history = History::default();
@@ -82,7 +117,7 @@ mod tests {
         for (line, event) in
             (1..).zip(["opened", "no space", "rejected", "no space", "poisoned", "no space", "durable"])
         {
-            history.add(at(line), None, event);
+            history.add(at(line), None, &told_of(event));
         }
         let told: Vec<_> = history
             .changes
@@ -94,7 +129,7 @@ mod tests {
             [("opened", 1, false), ("no space", 2, true), ("poisoned", 1, true), ("no space", 1, true)]
         );
         for line in 0..200 {
-            history.add(at(line), None, if line % 2 == 0 { "audited" } else { "audit failed" });
+            history.add(at(line), None, &told_of(if line % 2 == 0 { "audited" } else { "audit failed" }));
         }
         assert_eq!((history.changes.len(), history.left_out), (MOST, 140));
     }

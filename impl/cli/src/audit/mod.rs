@@ -1,7 +1,7 @@
 //! `truelog audit logs`: what the lines of an application's logs claim, held against the artifacts.
 
 mod files;
-mod history;
+pub(crate) mod history;
 pub(crate) mod judge;
 mod own;
 mod patterns;

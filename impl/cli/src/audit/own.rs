@@ -27,12 +27,23 @@ pub(crate) struct Own<'a> {
 pub(crate) enum Says<'a> {
     /// A batch is durable.
     Durable(Place),
-    /// Another event, by its message.
-    Other(Cow<'a, str>),
+    /// Another event.
+    Other(Told<'a>),
     /// It is cut or mixed up, and may have been a claim.
     Garbled,
     /// Nothing.
     Nothing,
+}
+
+/// An event that is no claim.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Told<'a> {
+    /// Its message.
+    pub(crate) event: Cow<'a, str>,
+    /// The code of the error that it tells of.
+    pub(crate) code: Option<Cow<'a, str>>,
+    /// What it gives as the reason.
+    pub(crate) why: Option<Cow<'a, str>>,
 }
 
 /// A line of JSON, with or without its fields in an object of their own.
@@ -53,6 +64,16 @@ struct Fields<'a> {
     segment: Option<u64>,
     offset: Option<u64>,
     end: Option<u64>,
+    #[serde(borrow)]
+    code: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    cause: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    why: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    evidence: Option<Cow<'a, str>>,
 }
 
 /// Reads a line.
@@ -89,7 +110,10 @@ fn json(text: &[u8]) -> Option<Says<'_>> {
     };
     let message = fields.message?;
     if message != DURABLE {
-        return Some(Says::Other(Cow::Owned(message.into_owned())));
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let why = fields.cause.or(fields.error).or(fields.why).or(fields.evidence);
+        let (code, why) = (fields.code.map(owned), why.map(owned));
+        return Some(Says::Other(Told { event: Cow::Owned(message.into_owned()), code, why }));
     }
     let lsns = LsnRange::new(Lsn(fields.first?), Lsn(fields.last?));
     Some(Says::Durable(Place {
@@ -118,9 +142,18 @@ fn text(line: &[u8]) -> Own<'_> {
     } else if message.is_empty() {
         Says::Garbled
     } else {
-        Says::Other(Cow::Owned(message.to_owned()))
+        Says::Other(told(message, event))
     };
     Own { behind_torn, says }
+}
+
+/// What an event in a line of text tells: `poisoned code="TL-001" cause=…`. A reason is the last that is written.
+fn told(message: &str, event: &str) -> Told<'static> {
+    let behind = |name: &str| event.split_once(&format!(" {name}=")).map(|(_, value)| value);
+    let code = behind("code").and_then(|value| value.split_ascii_whitespace().next());
+    let why = ["cause", "error", "why", "evidence"].into_iter().find_map(behind);
+    let owned = |text: &str| Cow::Owned(text.trim_matches('"').to_owned());
+    Told { event: Cow::Owned(message.to_owned()), code: code.map(owned), why: why.map(owned) }
 }
 
 /// The place in `durable first=1 last=2 segment=1 offset=4096 end=8192`.
@@ -198,8 +231,9 @@ mod tests {
 
     #[test]
     fn other_lines_claim_nothing() {
+        let event = |event: &'static str| Says::Other(Told { event: event.into(), code: None, why: None });
         let other = JSON.replace("durable", "drive is suspect");
-        assert_eq!(read(other.as_bytes()).says, Says::Other("drive is suspect".into()));
+        assert_eq!(read(other.as_bytes()).says, event("drive is suspect"));
         let foreign = JSON
             .replace("truelog::event", "app")
             .replace("\"target\"", "\"saw\":\"truelog::event\",\"target\"");
@@ -208,7 +242,18 @@ mod tests {
         {
             assert_eq!(read(line.as_bytes()).says, Says::Nothing, "{line}");
         }
-        let text = "INFO truelog::event: drive is suspect drive=1 evidence=a block was durable=1";
-        assert_eq!(read(text.as_bytes()).says, Says::Other("drive is suspect".into()));
+        let text = "INFO truelog::event: drive is suspect drive=1 reason=a block was durable=1";
+        assert_eq!(read(text.as_bytes()).says, event("drive is suspect"));
+    }
+
+    #[test]
+    fn an_event_keeps_its_code_and_its_reason() {
+        let json = r#"{"timestamp":"2026-11-26T03:14:00.000001Z","level":"ERROR","fields":{"message":"poisoned","code":"TL-001","cause":"fdatasync of \"seg\" failed"},"target":"truelog::event"}"#;
+        let text = "2026-11-26T03:14:00.000001Z ERROR truelog::event: poisoned code=\"TL-001\" cause=fdatasync of \"seg\" failed";
+        for line in [json, text] {
+            let Says::Other(told) = read(line.as_bytes()).says else { panic!("{line}") };
+            assert_eq!((&*told.event, told.code.as_deref()), ("poisoned", Some("TL-001")), "{line}");
+            assert_eq!(told.why.as_deref(), Some("fdatasync of \"seg\" failed"), "{line}");
+        }
     }
 }

@@ -227,9 +227,9 @@ impl Scan {
                     label,
                 );
             }
-            Says::Other(message) => {
-                self.history.add(at, time, &message);
-                let label = self.event(&message, false);
+            Says::Other(told) => {
+                self.history.add(at, time, &told);
+                let label = self.event(&told.event, false);
                 self.count(at, time, label);
             }
             Says::Nothing => {}

@@ -38,6 +38,7 @@ impl Stage {
             drive if drive.starts_with("drive") => b'D',
             "damage" | "recovery row" | "scrubbed" | "scrub left damage" | "loss accepted" => b'E',
             "acknowledged" => b'F',
+            "audited" | "audit failed" | "claim violated" => b'H',
             _ => b'G',
         };
         Self(letter - b'A')

@@ -1,12 +1,13 @@
 //! What is known: the claims and what became of them, the directory, and the log in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use truelog::Inspection;
+use truelog::{Condition, Inspection};
 
 use super::surroundings::Surroundings;
 use crate::args::Logs;
+use crate::audit::history::Change;
 use crate::audit::judge::Lack;
 use crate::audit::scan::{Complaint, Label, Scan};
 use crate::audit::source::At;
@@ -94,6 +95,43 @@ impl Evidence {
         tally.verified + tally.unvouched + tally.by_name
     }
 
+    /// Whether the log's own lines, its files, or what an auditor has left say that something is wrong with it, whatever
+    /// became of the claims that were held.
+    pub(crate) fn is_grave(&self) -> bool {
+        let told = self.scan.history.changes.iter().any(Change::is_grave);
+        let halted = |view: &Inspection| {
+            !view.damage().is_empty()
+                || !view.audited().violated.is_empty()
+                || view.health().verdict == Condition::Halted
+        };
+        told || self.view().is_some_and(halted)
+    }
+
+    /// Whether every claim that there is was held, there is one, and nothing else speaks of a failure.
+    pub(crate) fn is_clean(&self) -> bool {
+        let tally = &self.scan.tally;
+        tally.violated == 0 && tally.unverifiable == 0 && tally.claims > 0 && !self.is_grave()
+    }
+
+    /// The first of the log's own lines that tells of one of these codes: what it says, and where.
+    pub(crate) fn told_of(&self, codes: &[&str]) -> Option<String> {
+        let coded = |change: &&Change| change.code.as_deref().is_some_and(|code| codes.contains(&code));
+        let change = self.scan.history.changes.iter().filter(|change| change.is_wrong()).find(coded)?;
+        Some(format!("{} [{}]", change.text(), self.at(change.first)))
+    }
+
+    /// What the log's files have of damage: the first of it, and how much.
+    pub(crate) fn damaged(&self) -> Option<String> {
+        let damage = self.view()?.damage();
+        let first = damage.first()?;
+        Some(format!(
+            "{} pieces of damage, the first is: {} [`truelog stat {}`]",
+            damage.len(),
+            first.error,
+            shell(&self.dir)
+        ))
+    }
+
     /// What is counted of a stage.
     pub(crate) fn of_stage(&self, stage: Stage) -> impl Iterator<Item = &Label> {
         self.scan.labels.iter().filter(move |label| label.stage == Some(stage) && label.lines > 0)
@@ -112,6 +150,14 @@ impl Evidence {
             None => String::new(),
         }
     }
+}
+
+/// A path as a shell takes it: quoted where it has to be.
+pub(super) fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    let safe = !text.is_empty() && text.chars().all(plain) && !text.starts_with('-');
+    if safe { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn list(args: &Logs) -> std::io::Result<Vec<(String, u64)>> {

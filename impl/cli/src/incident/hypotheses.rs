@@ -29,6 +29,13 @@ pub(crate) struct Hypothesis {
     pub(crate) result: Option<String>,
 }
 
+/// The codes of a file or directory that is no longer where the log made it.
+const DISPLACED: &[&str] = &["TL-018", "TL-022", "TL-023"];
+/// The codes of bytes that are not what was written.
+const DAMAGED: &[&str] = &["TL-002", "TL-003", "TL-036"];
+/// The codes of calls of the file system that failed.
+const FAILED: &[&str] = &["TL-001", "TL-004", "TL-006"];
+
 /// `Shown` or `Fits` if so, else as given.
 const fn if_so(so: bool, then: Likelihood, otherwise: Likelihood) -> Likelihood {
     if so { then } else { otherwise }
@@ -43,11 +50,13 @@ pub(crate) fn ranked(evidence: &Evidence) -> Vec<Hypothesis> {
 
 /// Those that the directory speaks about.
 fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
-    use Likelihood::{Disproved, Fits, Unknown};
+    use Likelihood::{Disproved, Fits, Shown, Unknown};
     let (missing, short) = (evidence.lacking(Lack::Missing), evidence.lacking(Lack::Short));
     let (damaged, other) = (evidence.lacking(Lack::Damaged), evidence.lacking(Lack::Other));
     let holding = evidence.holding();
-    let clean = evidence.scan.tally.violated == 0;
+    let clean = evidence.is_clean();
+    let (displaced, harmed) =
+        (evidence.told_of(DISPLACED), evidence.told_of(DAMAGED).or_else(|| evidence.damaged()));
     let names = match &evidence.files {
         Ok(files) => format!("{} names in the directory", files.len()),
         Err(why) => format!("the directory cannot be listed: {why}"),
@@ -75,9 +84,11 @@ fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
         },
         Hypothesis {
             what: "The artifact was removed, renamed or replaced behind the claim.",
-            likelihood: if_so(missing + other > 0, Fits, otherwise),
+            likelihood: if_so(displaced.is_some(), Shown, if_so(missing + other > 0, Fits, otherwise)),
             impact: 3,
-            fits: format!("{} claims on artifacts that are missing or other than claimed", missing + other),
+            fits: displaced.unwrap_or_else(|| {
+                format!("{} claims on artifacts that are missing or other than claimed", missing + other)
+            }),
             disproof: "The audit of each line as it is written finds the artifact missing already then.",
             check: "list the directory, and look for the artifact under another name",
             result: Some(names.clone()),
@@ -93,9 +104,13 @@ fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
         },
         Hypothesis {
             what: "The bytes were damaged at rest.",
-            likelihood: if_so(damaged > 0, Fits, if_so(evidence.view().is_some(), Disproved, Unknown)),
+            likelihood: if_so(
+                damaged > 0 || harmed.is_some(),
+                Fits,
+                if_so(clean && evidence.view().is_some(), Disproved, Unknown),
+            ),
             impact: 3,
-            fits: format!("{damaged} claims on artifacts whose bytes are damaged"),
+            fits: harmed.unwrap_or_else(|| format!("{damaged} claims on artifacts whose bytes are damaged")),
             disproof: "Every checksum holds.",
             check: "`truelog verify DIR`, which reads every byte; of another system's files nothing says what they should hold",
             result: evidence.view().and(result(damaged, "damaged")),
@@ -111,8 +126,8 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
             .event(name)
             .map(|label| format!("{} lines \"{name}\" [{}]", label.lines, evidence.span(label)))
     };
-    let clean = evidence.scan.tally.violated == 0;
-    let failed = seen("poisoned").or_else(|| seen("no space"));
+    let clean = evidence.is_clean();
+    let failed = evidence.told_of(FAILED).or_else(|| seen("no space"));
     let restarted = seen("opened").or_else(|| seen("recovery row"));
     let back = evidence.scan.back.map(|(at, count)| {
         format!("{count} lines are older than the line before them, the first is {}", evidence.at(at))
@@ -120,15 +135,15 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
     let none = |what: &str| Some(format!("no line {what}"));
     [
         Hypothesis {
-            what: "A write or a sync failed, and the writer went on.",
-            likelihood: if_so(clean, Disproved, if_so(failed.is_some(), Fits, Unknown)),
+            what: "A write or a sync failed, and what was called durable went with it.",
+            likelihood: if_so(failed.is_some(), Fits, if_so(clean, Disproved, Unknown)),
             impact: 3,
             fits: failed.clone().unwrap_or_else(|| "nothing in the logs speaks for it".to_owned()),
             disproof: "No call fails before the first false claim (kernel log, strace).",
             check: "look for failures in the logs, and for I/O errors in the kernel's log (`dmesg`)",
             result: Some(format!(
                 "{}; {}",
-                failed.unwrap_or_else(|| "no line \"poisoned\" or \"no space\" in the logs".to_owned()),
+                failed.unwrap_or_else(|| "no line of the log's own tells of a failed call".to_owned()),
                 evidence.surroundings.of_failures()
             )),
         },

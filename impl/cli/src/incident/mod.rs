@@ -37,7 +37,9 @@ pub(crate) fn run(args: &Incident, json: bool, out: &mut dyn Write) -> Result<()
     let verdict = audit::verdict(&outcome);
     let report = report::write(&evidence, verdict);
     match &args.out {
-        Some(path) => std::fs::write(path, &report).map_err(Failure::Output)?,
+        Some(path) => {
+            std::fs::write(path, &report).map_err(|source| Failure::Written { path: path.clone(), source })?
+        }
         None if json => {}
         None => output::line(out, report.trim_end())?,
     }

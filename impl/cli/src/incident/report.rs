@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use truelog::Severity;
 
-use super::evidence::{Evidence, NAMED};
+use super::evidence::{Evidence, NAMED, shell};
 use super::hypotheses::{self, Likelihood};
 use super::standing;
 use crate::audit;
@@ -52,10 +52,22 @@ impl Report<'_> {
 
     /// The command that shows the claims again.
     pub(super) fn audit(&self) -> String {
-        let logs = self.evidence.logs.iter().map(|log| format!("--log {}", log.display()));
-        let patterns = self.evidence.patterns.iter().map(|path| format!("--patterns {}", path.display()));
+        let logs = self.evidence.logs.iter().map(|log| format!("--log {}", shell(log)));
+        let patterns = self.evidence.patterns.iter().map(|path| format!("--patterns {}", shell(path)));
         let logs: Vec<_> = logs.chain(patterns).collect();
-        format!("`truelog audit logs {} {}`", logs.join(" "), self.evidence.dir.display())
+        format!("`truelog audit logs {} {}`", logs.join(" "), self.dir())
+    }
+
+    /// The directory, as a shell takes it.
+    pub(super) fn dir(&self) -> String {
+        shell(&self.evidence.dir)
+    }
+
+    /// The command that copies all that is evidence.
+    pub(super) fn copy(&self) -> String {
+        let files = self.evidence.logs.iter().chain(&self.evidence.patterns).map(|path| shell(path));
+        let files: Vec<_> = files.collect();
+        format!("`mkdir COPY && cp -a {} {} COPY`", files.join(" "), self.dir())
     }
 
     fn found(&self, found: &Found) -> String {
@@ -136,25 +148,54 @@ fn failure_map(report: &mut Report<'_>) {
     let (good, bad) = (evidence.scan.good.as_ref(), evidence.scan.bad.as_ref());
     let good = good.map_or("UNKNOWN: no claim before it holds".to_owned(), |good| report.found(good));
     report.line(&format!("- Last known good: {good}"));
-    let bad = bad.map_or("none was found".to_owned(), |bad| report.found(bad));
+    let told = || evidence.scan.history.changes.iter().find(|change| change.is_grave());
+    let bad = match (bad, told()) {
+        (Some(bad), _) => report.found(bad),
+        (None, Some(told)) => {
+            format!("no claim; the log's own line {} [{}]", told.text(), evidence.at(told.first))
+        }
+        (None, None) => match evidence.damaged() {
+            Some(damaged) => format!("no line says since when: UNKNOWN; the files have {damaged}"),
+            None => "none was found".to_owned(),
+        },
+    };
     report.line(&format!("- First known bad: {bad}"));
     if let Some(again) = &evidence.scan.good_again {
         report.line(&format!("- A claim holds again behind that: {}", report.found(again)));
     }
+    severity(report);
+}
+
+fn severity(report: &mut Report<'_>) {
+    let (evidence, audit) = (report.evidence, report.audit());
+    let tally = &evidence.scan.tally;
     let severity = match (tally.violated, tally.unverifiable) {
-        (0, 0) if tally.claims > 0 => "no breach of integrity was found",
-        (0, _) => "UNKNOWN: not every claim could be held against an artifact",
-        _ => "a breach of data integrity: what was called durable is not there",
+        (1.., _) => "a breach of data integrity: what was called durable is not there",
+        _ if evidence.is_grave() => {
+            "UNSAFE: no claim is violated, but the log's own lines or files tell of a failure (section 3)"
+        }
+        (_, 0) if tally.claims > 0 => "no breach of integrity was found",
+        _ => "UNKNOWN: not every claim could be held against an artifact",
     };
     report.say(&format!("Severity: {severity}"), &audit);
+    if tally.violated > 0 {
+        let artifacts = evidence.broken.keys().filter(|(_, lack)| lack.is_some()).count();
+        let more = if evidence.more_broken > 0 { " at least" } else { "" };
+        let radius = format!(
+            "Blast radius: {} of {} claims, on{more} {artifacts} artifacts; what was never claimed is not in it",
+            tally.violated, tally.claims
+        );
+        report.say(&radius, &audit);
+    }
     let health = if tally.violated > 0 {
-        "Health was misrepresented: the log's lines say that something is durable, and it is not"
+        "Health as the logs tell it is not what the disk shows: lines say that something is durable, and it is not there now. \
+         Whether it was there when they were written is UNKNOWN from the lines alone"
     } else {
         "Whether health was misrepresented is UNKNOWN beyond the claims that were held"
     };
     report.say(health, &audit);
     if let Some(told) = evidence.scan.history.changes.iter().find(|change| change.is_wrong()) {
-        let says = format!("The log's own lines first say that something is wrong with \"{}\"", told.event);
+        let says = format!("The log's own lines first say that something is wrong with {}", told.text());
         report.say(&says, &evidence.at(told.first));
     }
 }
@@ -189,7 +230,7 @@ fn triage(report: &mut Report<'_>) {
     report.say(audit::left(evidence.scan.unclaimed().as_ref()).trim(), &audit);
     match &evidence.files {
         Ok(files) => {
-            let dir = evidence.dir.display().to_string();
+            let dir = report.dir();
             report.say(&format!("the directory has {} names", files.len()), &format!("`ls -l {dir}`"));
             for (name, len) in files.iter().take(NAMED) {
                 report.line(&format!("  - `{name}`, {len} bytes"));
@@ -240,7 +281,7 @@ fn of_log(report: &mut Report<'_>) {
         );
         return;
     };
-    let cite = format!("`truelog stat {}`", report.evidence.dir.display());
+    let cite = format!("`truelog stat {}`", report.dir());
     let last = view.next().prev();
     report.say(
         &format!(
@@ -273,17 +314,14 @@ fn of_log(report: &mut Report<'_>) {
     for drive in view.drives() {
         let state = crate::drives::Drive::new(&drive, view.runs());
         let word = if state.serves() { "" } else { "UNSAFE: " };
-        report.say(
-            &format!("{word}{}", state.text()),
-            &format!("`truelog drives {}`", report.evidence.dir.display()),
-        );
+        report.say(&format!("{word}{}", state.text()), &format!("`truelog drives {}`", report.dir()));
     }
 }
 
 /// How the log's health changed: by its own lines, by what its auditor has left, and as it looks now.
 fn health(report: &mut Report<'_>) {
     let evidence = report.evidence;
-    let (audit, dir) = (report.audit(), evidence.dir.display().to_string());
+    let (audit, dir) = (report.audit(), report.dir());
     let history = &evidence.scan.history;
     if history.changes.is_empty() {
         report.say("health history: UNKNOWN: no line of the logs speaks of the log's health", &audit);
@@ -297,7 +335,7 @@ fn health(report: &mut Report<'_>) {
         } else {
             format!("{} to {}", evidence.at(change.first), evidence.at(change.last))
         };
-        report.say(&format!("health history: {word}{time}\"{}\"{lines}", change.event), &span);
+        report.say(&format!("health history: {word}{time}{}{lines}", change.text()), &span);
     }
     if history.left_out > 0 {
         report.say(&format!("health history: {} more lines are left out", history.left_out), &audit);
@@ -329,7 +367,7 @@ fn machine(report: &mut Report<'_>) {
         Ok(space) => space.clone(),
         Err(why) => format!("UNKNOWN: {why}"),
     };
-    let dir = report.evidence.dir.display().to_string();
+    let dir = report.dir();
     report.say(&format!("space of the volume now: {space}"), &format!("`df -B1 {dir}`, `df -i {dir}`"));
     match &surroundings.kernel {
         Ok(kernel) => {
@@ -374,7 +412,7 @@ fn findings(report: &mut Report<'_>) {
         }
     };
     report.line(&format!("- Timeline: {introduced}"));
-    report.line("- Detected: by this audit. Whether anybody noticed before, and why not: UNKNOWN.");
+    report.say("Detected: by this audit. Whether anybody noticed before, and why not: UNKNOWN", &audit);
     report.say("Evidence bundle: the logs, the directory and the pattern file, as they were read", &audit);
 }
 

@@ -4,23 +4,24 @@ use super::report::Report;
 
 pub(super) fn fix(report: &mut Report<'_>) {
     report.section(5, "Fix");
-    let (dir, audit) = (report.evidence.dir.display().to_string(), report.audit());
-    if report.evidence.scan.tally.violated == 0 {
-        report.say("no violated claim was found: there is nothing to mend here", &audit);
+    let (dir, audit) = (report.dir(), report.audit());
+    let violated = report.evidence.scan.tally.violated > 0;
+    if !violated && !report.evidence.is_grave() {
+        report.say(nothing_to_mend(report), &audit);
         return;
     }
-    report.say("1. Stop the writer. Each further acknowledgement may be false", &audit);
     report.say(
-        "2. Copy the logs and the directory before anything else touches them",
-        &format!("`cp -a {dir} COPY`"),
+        "1. Stop the writer, unless it has halted itself. Each further acknowledgement may be false",
+        &audit,
     );
+    report.say("2. Copy the logs and the directory before anything else touches them", &report.copy());
     if report.evidence.view().is_some() {
         report.say(
             "3. Read every byte and hold every receipt",
             &format!("`truelog verify {dir} --receipts FILE`"),
         );
         report.say(
-            "4. Bring the missing file back from a copy; only if there is none, give its records up by name",
+            "4. Bring each file that is gone, cut or damaged back from a copy or a drive; where a call failed, mend what the operating system reports. Only what no copy has is given up, by name",
             &format!("`truelog accept-loss {dir}`"),
         );
     } else {
@@ -28,6 +29,15 @@ pub(super) fn fix(report: &mut Report<'_>) {
         report.say("4. Feed the packets of the violated lines again from where they came from, if that still has them: UNKNOWN", &audit);
     }
     report.say("Roll-out: audit the new writer's first lines before it takes load. Roll-back: stop it; an older writer makes the same claims", &audit);
+}
+
+/// What is said where neither the claims nor the log tell of a failure.
+fn nothing_to_mend(report: &Report<'_>) -> &'static str {
+    if report.evidence.is_clean() {
+        "no violated claim was found, and the log tells of no failure: there is nothing to mend here"
+    } else {
+        "UNKNOWN: no violated claim was found, but not every claim could be held"
+    }
 }
 
 pub(super) fn verification(report: &mut Report<'_>) {
@@ -93,7 +103,7 @@ pub(super) fn detection(report: &mut Report<'_>) {
         &audit,
     );
     report.say(
-        "an audit that did not run, or found nothing to hold, pages too: exit codes 3 and 4",
+        "an audit that did not run, or found nothing to hold, pages too: exit codes 2, 3 and 4",
         "`truelog audit logs --help`",
     );
     report.say(
@@ -121,10 +131,10 @@ pub(super) fn strategy(report: &mut Report<'_>) {
 
 pub(super) fn architecture(report: &mut Report<'_>) {
     report.section(11, "Optimal System Architecture");
-    report.say("states of a packet: taken, written, durable, acknowledged; only \"durable\" may be claimed, and it names its artifact", "docs/ARCHITECTURE.md");
+    report.say("states of a packet: taken, written, durable, acknowledged; only \"durable\" may be claimed, and it names its artifact", "docs/ARCHITECTURE.md in the sources of truelog");
     report.say(
         "one owner of the log's files and their life cycle; a failure is final until a new open",
-        "docs/ARCHITECTURE.md",
+        "docs/ARCHITECTURE.md in the sources of truelog",
     );
     report.say(
         "whether the system at hand is built so: UNKNOWN, it is no part of the evidence",
@@ -135,10 +145,12 @@ pub(super) fn architecture(report: &mut Report<'_>) {
 pub(super) fn actions(report: &mut Report<'_>) {
     report.section(12, "Immediate Actions vs Long-Term Redesign");
     let audit = report.audit();
-    let now = if report.evidence.scan.tally.violated > 0 {
+    let now = if report.evidence.scan.tally.violated > 0 || report.evidence.is_grave() {
         "now: section 5, steps 1 to 4"
-    } else {
+    } else if report.evidence.is_clean() {
         "now: nothing was found that calls for it"
+    } else {
+        "now: UNKNOWN: hold the claims that could not be held (section 1)"
     };
     report.say(now, &audit);
     report.say(
@@ -153,10 +165,10 @@ pub(super) fn actions(report: &mut Report<'_>) {
         "degrades: a claim that cannot be held, a drive that does not serve",
         "`truelog explain TL-909`",
     );
-    report.say("pages at once: exit codes 1 and 4 of the audit", &audit);
+    report.say("pages at once: any exit code of the audit but 0", &audit);
     report.say(
         "never at INFO: a claim without its artifact; what survives only the end of the process",
-        "docs/ARCHITECTURE.md",
+        "docs/ARCHITECTURE.md in the sources of truelog",
     );
 }
 

@@ -8,14 +8,16 @@ use truelog::os;
 /// How many lines of the kernel's log are shown.
 const SHOWN: usize = 5;
 /// What a line of the kernel's log has in it that speaks of a volume, a device, or of a process that was ended.
-const TELLING: [&str; 10] = [
+const TELLING: [&str; 12] = [
     "i/o error",
     "ext4-fs error",
     "ext4-fs warning",
     "btrfs error",
     "xfs metadata",
-    "corrupt",
-    "read-only",
+    "corruption detected",
+    "corrupt leaf",
+    "remounting filesystem read-only",
+    "forced readonly",
     "critical medium",
     "out of memory",
     "hung_task",
@@ -109,7 +111,11 @@ mod tests {
         let kernel = Kernel::of(&text);
         assert_eq!((kernel.lines, kernel.telling, kernel.last.len()), (9, 7, SHOWN));
         assert!(kernel.last.last().is_some_and(|line| line.ends_with("block 6")));
-        assert_eq!(Kernel::of("[0.1] Linux version 6\n").telling, 0);
+        let healthy = "[0.1] Linux version 6\n[0.2] Write protecting the kernel read-only data: 24576k\n\
+            [0.3] Scanning 1 areas for low memory corruption\n";
+        assert_eq!(Kernel::of(healthy).telling, 0);
+        let failing = "[9.1] EXT4-fs (vda): Remounting filesystem read-only\n[9.2] XFS (sda): Corruption detected. Unmount\n";
+        assert_eq!(Kernel::of(failing).telling, 2);
     }
 
     #[test]
