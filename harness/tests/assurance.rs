@@ -30,6 +30,17 @@ fn is_test(reference: &str) -> bool {
     })
 }
 
+/// Whether the verifier's command knows these words.
+fn is_verify(words: &str) -> bool {
+    let mut words = words.split_whitespace();
+    words.next() == Some("verify")
+        && std::process::Command::new(env!("CARGO_BIN_EXE_verify"))
+            .args(words)
+            .arg("--help")
+            .output()
+            .is_ok_and(|output| output.status.success())
+}
+
 /// Whether the operator's command knows these words.
 fn is_truelog(words: &str) -> bool {
     let mut command = truelog_cli::args::Cli::command();
@@ -61,7 +72,7 @@ fn wrong(reference: &str) -> Option<&'static str> {
         "check" => CHECKS.iter().any(|check| check.name == name),
         "test" => is_test(name),
         "truelog" => is_truelog(name),
-        "cargo" => name.starts_with("verify") || name == "test",
+        "cargo" => name == "test" || is_verify(name),
         _ => return Some("a kind of reference that no test holds"),
     };
     (!fine).then_some("it is not there")
@@ -85,6 +96,7 @@ fn every_reference_of_the_assurance_case_leads_to_code() {
         "truelog nothing",
         "truelog audit nothing",
         "truelog stat --nothing",
+        "cargo verify nothing",
         "nothing",
     ] {
         assert!(wrong(bad).is_some(), "{bad}");

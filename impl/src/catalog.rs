@@ -284,9 +284,8 @@ impl Catalog {
     fn gap(&self, lsn: Lsn, before: Option<&Span>, after: Option<&Span>) -> Error {
         let first = before.map_or(self.trimmed, |span| span.lsns.last.next()).min(lsn);
         let last = after.map_or(self.next, |span| span.lsns.first).prev().max(lsn);
-        let segment = before.or(after).map_or(SegmentNo::NONE, Span::number);
-        let offset = before.map_or(0, |span| span.end);
-        Error::Corrupt { segment, offset, lsns: LsnRange::new(first, last), reason: Reason::Missing }
+        let lsns = LsnRange::new(first, last);
+        Error::Corrupt { segment: SegmentNo::NONE, offset: 0, lsns, reason: Reason::Missing }
     }
 
     /// The accepted loss that a record is part of.

@@ -128,9 +128,9 @@ pub enum Error {
         source: IoError,
     },
     /// Records that something durable vouches for cannot be read.
-    #[error("records {lsns} are damaged in segment {segment} at offset {offset}: {reason}")]
+    #[error("{}", corrupt(*segment, *offset, *lsns, *reason))]
     Corrupt {
-        /// The segment.
+        /// The segment; [`SegmentNo::NONE`] if no segment that is there holds them.
         segment: SegmentNo,
         /// Where in its file, in bytes.
         offset: u64,
@@ -469,4 +469,13 @@ impl Failure {
     pub(crate) const fn poisoning(error: Error) -> Self {
         Self { error, poisons: true }
     }
+}
+/// What is said of damaged records.
+fn corrupt(segment: SegmentNo, offset: u64, lsns: LsnRange, reason: Reason) -> String {
+    if segment == SegmentNo::NONE {
+        return format!(
+            "records {lsns} are in no segment that is there, and something durable vouches for them"
+        );
+    }
+    format!("records {lsns} are damaged in segment {segment} at offset {offset}: {reason}")
 }
