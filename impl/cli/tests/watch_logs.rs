@@ -102,6 +102,25 @@ fn a_log_that_claims_appends_to_a_wal_that_does_not_exist_is_red_and_names_each_
     assert_eq!(status["error"]["code"], "TL-018", "a directory with files, and no log: {status:#}");
 }
 
+/// Its lines are there, and the files of it, but no log.
+#[test]
+fn claims_of_a_log_that_cannot_be_read_are_not_green() {
+    let place = place();
+    let (log, app) = (place.path().join("log"), place.path().join("app.log"));
+    create(&log);
+    let mut command = truelog();
+    command.args(["--log-format", "json", "append"]).arg(&log).stderr(fs::File::create(&app).unwrap());
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"one\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    fs::remove_file(log.join("IDENTITY")).unwrap();
+    let watch = Watch::start(&log, &["--log", app.to_str().unwrap()]);
+    let status = watch.until(|status| said(status, "claims") > 0);
+    assert_eq!((said(&status, "by_name"), said(&status, "unverifiable")), (0, 1), "{status:#}");
+    assert_eq!(verdict(&status, "claim-has-artifact"), "unseen");
+    assert_eq!(verdict(&status, "claims-in-logs"), "degraded");
+}
+
 #[test]
 fn it_begins_where_there_is_no_log_and_goes_on_when_there_is_one() {
     let place = place();

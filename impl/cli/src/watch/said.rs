@@ -169,7 +169,7 @@ impl Follower {
             input.at = end;
             *lines += 1;
             let at = At { log, line: *lines };
-            self.scan.learn(&line, ended);
+            self.scan.learn(at, &line, ended);
             self.scan.line(at, &line, ended);
             if self.scan.is_full() {
                 let Self { logs, scan, said, .. } = self;
