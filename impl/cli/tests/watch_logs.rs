@@ -121,6 +121,37 @@ fn claims_of_a_log_that_cannot_be_read_are_not_green() {
     assert_eq!(verdict(&status, "claims-in-logs"), "degraded");
 }
 
+/// A writer that halted and went away has left its word in the logs.
+#[test]
+fn lines_that_say_that_a_writer_halted_are_red_until_the_log_is_opened_again() {
+    let place = place();
+    let (log, app) = (place.path().join("log"), place.path().join("app.log"));
+    create(&log);
+    let tomorrow = |event: &str| {
+        format!(
+            "{{\"timestamp\":\"2999-11-26T03:14:00.000001Z\",\"level\":\"ERROR\",\"fields\":{{\"message\":\"{event}\"}},\"target\":\"truelog::event\"}}\n"
+        )
+    };
+    say(&app, &tomorrow("poisoned"));
+    let watch = Watch::start(&log, &["--log", app.to_str().unwrap()]);
+    let status = watch.until(|status| verdict(status, "poisoned") == "violated");
+    assert!(evidence(&status, "poisoned").contains("app.log:1"), "{status:#}");
+    assert_eq!((verdict(&status, "claim-violated"), watch.get("/readyz").0), ("holds", 503), "{status:#}");
+    say(&app, &tomorrow("claim violated"));
+    watch.until(|status| verdict(status, "claim-violated") == "violated");
+    // Where there is no log it is no less true.
+    fs::rename(&log, place.path().join("away")).unwrap();
+    let status = watch.until(|status| status["error"]["code"] == "TL-018");
+    assert_eq!(verdict(&status, "poisoned"), "violated", "{status:#}");
+    fs::rename(place.path().join("away"), &log).unwrap();
+    say(&app, &tomorrow("opened"));
+    watch.until(|status| verdict(status, "poisoned") == "unseen");
+    // The manifest is newer than this line: each open writes it anew.
+    say(&app, &tomorrow("poisoned").replace("2999", "2001"));
+    let status = watch.until(|status| status["logs"]["lines"] == 4);
+    assert_eq!(verdict(&status, "poisoned"), "unseen", "{status:#}");
+}
+
 #[test]
 fn it_begins_where_there_is_no_log_and_goes_on_when_there_is_one() {
     let place = place();

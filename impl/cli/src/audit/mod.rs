@@ -1,6 +1,7 @@
 //! `truelog audit logs`: what the lines of an application's logs claim, held against the artifacts.
 
 mod files;
+pub(crate) mod halts;
 mod history;
 pub(crate) mod judge;
 mod own;

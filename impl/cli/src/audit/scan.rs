@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use truelog::LsnRange;
 
+use super::halts::Halts;
 use super::history::History;
 use super::judge::{Claimed, Held, Judge, Lack};
 use super::own::{self, Own, Says};
@@ -91,6 +92,8 @@ pub(crate) struct Scan {
     pub(crate) times: Times,
     /// What the log's own lines say of its health.
     pub(crate) history: History,
+    /// What they say of a halt, if the log was not opened since.
+    pub(crate) halts: Halts,
     ranges: Ranges,
     window: Vec<Found>,
     /// Whether claims that held by name are kept, to be held again.
@@ -140,6 +143,7 @@ impl Scan {
             tally: Tally::default(),
             times: Times::default(),
             history: History::default(),
+            halts: Halts::default(),
             ranges: Ranges::default(),
             window: Vec::new(),
             keeps_names: false,
@@ -229,6 +233,7 @@ impl Scan {
             }
             Says::Other(message) => {
                 self.history.add(at, time, &message);
+                self.halts.add(at, line, &message);
                 let label = self.event(&message, false);
                 self.count(at, time, label);
             }
