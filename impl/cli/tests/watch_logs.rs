@@ -102,6 +102,26 @@ fn a_log_that_claims_appends_to_a_wal_that_does_not_exist_is_red_and_names_each_
     assert_eq!(status["error"]["code"], "TL-018", "a directory with files, and no log: {status:#}");
 }
 
+/// On a volume that is not mounted a create would begin another log.
+#[test]
+fn nobody_is_sent_to_create_where_records_should_be() {
+    let follows = Follows::new(PATTERNS);
+    let dir = follows.place.path().join("wal");
+    say(&follows.app(), "2026-11-26T03:14:00Z INFO wal append_packet path=wal-7.log\n");
+    let watch = follows.watch(&dir);
+    for code in ["TL-018", "TL-010"] {
+        let status = watch.until(|status| status["error"]["code"] == code);
+        let next = |name| tile(&status, name)["next"].as_str().unwrap().to_owned();
+        let mounted =
+            "If a log with records should be here, see first whether its volume is mounted; do not create.";
+        assert!(next("look").starts_with(mounted), "{status:#}");
+        assert!(next("claim-has-artifact").starts_with("Stop the writer, keep the directory"), "{status:#}");
+        if code == "TL-018" {
+            fs::create_dir(&dir).unwrap();
+        }
+    }
+}
+
 /// Its lines are there, and the files of it, but no log.
 #[test]
 fn claims_of_a_log_that_cannot_be_read_are_not_green() {

@@ -14,6 +14,7 @@ use super::rules;
 use super::said::Said;
 use super::state::{Look, Seen};
 use super::tile::{Kind, Tile, Verdict};
+use crate::codes;
 use crate::failure::Shown;
 
 /// The invariants, by the names of docs/INVARIANTS.md, in its order.
@@ -199,7 +200,8 @@ fn blind(failure: &Shown, look: &Look, claims: Option<&Claims>) -> Vec<Tile> {
             "claim-has-artifact" => logged(unseen(), look.said.as_ref()),
             _ => unseen(),
         };
-        says.tile(name, Kind::Invariant, Some(failure.next))
+        let next = if name == "claim-has-artifact" { false_claim() } else { failure.next };
+        says.tile(name, Kind::Invariant, Some(next))
     };
     let rules = Rule::ALL.into_iter().map(|rule| {
         let told = halted(rule, look, claims);
@@ -207,6 +209,11 @@ fn blind(failure: &Shown, look: &Look, claims: Option<&Claims>) -> Vec<Tile> {
         says.tile(rule.name(), Kind::Guardrail, Some(rule.next_step()))
     });
     INVARIANTS.into_iter().map(tile).chain(rules).collect()
+}
+
+/// What is to be done about a false claim, wherever it was found.
+fn false_claim() -> &'static str {
+    codes::own(codes::FALSE_CLAIM).map_or("See `truelog audit logs`.", |explained| explained.next)
 }
 
 /// The evidence for these rules.
@@ -296,6 +303,7 @@ fn invariant(name: &'static str, facts: &Facts, look: &Look, claims: Option<&Cla
         // What happens inside the writer, or only behind a crash.
         _ => Says::new(Unseen, "cannot be seen from beside a writer; `cargo verify` checks it"),
     };
+    let lacks = if name == "claim-has-artifact" { Some(false_claim()) } else { lacks };
     says.tile(name, Kind::Invariant, lacks.or(Some("See `truelog verify DIR`.")))
 }
 
