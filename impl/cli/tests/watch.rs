@@ -102,9 +102,14 @@ fn the_active_segment_removed_under_a_writer_is_red() {
     watch.until(|status| is_well(status) && status["found"]["vouched_lsn"] == 500);
     fs::remove_file(log.join("segment-0000000001")).unwrap();
     let status = watch.until(|status| status["verdict"] == "violated");
-    for name in
-        ["damaged", "acked-is-durable", "claim-has-artifact", "reclaim-after-publish", "health-tells-truth"]
-    {
+    for name in [
+        "damaged",
+        "file-displaced",
+        "acked-is-durable",
+        "claim-has-artifact",
+        "reclaim-after-publish",
+        "health-tells-truth",
+    ] {
         assert_eq!(verdict(&status, name), "violated", "{name}: {status:#}");
     }
     assert_eq!(watch.get("/readyz").0, 503);
