@@ -390,8 +390,16 @@ fn what_says_nothing_is_no_success() {
     let given = Given::with_log("json");
     for text in ["", "hello\n", "{}\n"] {
         given.write("app.log", text);
-        given.audit(&[], "log", 3, "TL-909");
+        given.audit(&[], "log", 3, "TL-923");
     }
+    given.write("other.log", "hello\nhello\n");
+    let output = given.run(&["audit", "logs", "--log", "app.log", "--log", "other.log", "log"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("no line of app.log, other.log is a claim, of 3 lines"), "{told}");
+    assert!(
+        told.contains("--patterns FILE") && !told.contains("drive") && !told.contains("receipt"),
+        "{told}"
+    );
     let text = b"\x1f\x8b\x08\x00compressed";
     given.write("app.log.gz", text);
     for (args, exit, code) in [
