@@ -192,7 +192,8 @@ The directory holds a log already, and a create never touches a log.",
     },
     Row {
         code: "TL-010",
-        next: "Run `truelog create DIR` again; it resumes.",
+        next: "If a log with records should be here, see first whether its volume is mounted; do not create. \
+               Otherwise run `truelog create DIR` again; it resumes.",
         long: "\
 The directory has no identity yet: a create began and did not end, or never began. Nobody was ever told \
 of a record in it. Create resumes in a directory that is empty or holds only what a create writes \
@@ -249,7 +250,8 @@ else that writes are refused.",
     },
     Row {
         code: "TL-018",
-        next: "Check the path and that its volume is mounted; `truelog create DIR` makes a new log.",
+        next: "If a log with records should be here, see first whether its volume is mounted; do not create. \
+               Otherwise check the path; `truelog create DIR` makes a new log.",
         long: "\
 The directory does not exist, is not a directory, holds a name that no log writes, or holds segments \
 without an identity. Nothing is created when a log is opened: an empty directory where a log should be \

@@ -36,6 +36,8 @@ pub(crate) const FALSE_CLAIM: &str = "TL-920";
 pub(crate) const COMPRESSED: &str = "TL-921";
 /// A line of a pattern file is no pattern.
 pub(crate) const PATTERN: &str = "TL-922";
+/// No line of the logs claims anything.
+pub(crate) const NO_CLAIM: &str = "TL-923";
 /// What was to be listened on is no address.
 pub(crate) const ADDRESS: &str = "TL-930";
 /// An address cannot be listened on.
@@ -58,7 +60,7 @@ pub(crate) struct Explained {
 }
 
 /// The command's own codes.
-static OWN: [Explained; 22] = [
+static OWN: [Explained; 23] = [
     Explained {
         code: INPUT,
         what: "Standard input cannot be read.",
@@ -190,6 +192,14 @@ static OWN: [Explained; 22] = [
         more: "A pattern is a kind (claim, release or count), a name, an artifact or -, and a regular expression. Each \
                named group must be part of the artifact, or be one of offset, len, end and time: a slip in a name \
                would make a claim that is never held against anything.",
+    },
+    Explained {
+        code: NO_CLAIM,
+        what: "No line of the logs that were read claims that anything is durable.",
+        next: "Give the logs of the log's writer, whole; give `--patterns FILE` for a log that is not Truelog's own.",
+        more: "The message names the logs and how many lines were read. Nothing was held against the directory, so this is no \
+               success. A writer claims at INFO: one that logs warnings only, or to another place, says nothing here. What \
+               the claims of other systems look like a pattern file says: `truelog audit logs --help` shows the form.",
     },
     Explained {
         code: ADDRESS,

@@ -1,21 +1,29 @@
 //! `truelog doctor`: what a log stands on, check by check.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::unistd::{AccessFlags, eaccess};
 use serde::Serialize;
 use truelog::os::{self, Mount};
 use truelog::{
-    ClockCheck, Condition, Error, HealthRule, Inspection, Name, Severity, caution_text, weakness_text,
+    ClockCheck, Condition, Error, HealthRule, Inspection, Name, Options, Severity, caution_text,
+    weakness_text,
 };
+use truelog_env::Volume;
 
 use crate::args::Doctor;
 use crate::create::options_over;
 use crate::failure::Failure;
 use crate::open;
 use crate::output;
+
+/// The bytes of the first segment of an open, at most.
+const FIRST_SEGMENT: u64 = 64 << 10;
+/// The files that an open makes before it takes a record: a manifest and a segment.
+const FIRST_FILES: u64 = 2;
 
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -63,7 +71,7 @@ impl Check {
 pub(crate) fn run(args: &Doctor, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let view = open::readable(&args.dir)?;
     let mut checks = vec![identity(&view), options(args, &view), permissions(&args.dir), names(&args.dir)];
-    checks.extend(volume(&args.dir));
+    checks.extend(volume(&args.dir, view.options()));
     checks.push(clock(&args.dir, &view));
     checks.push(left_overs(&args.dir));
     checks.extend(health(&view));
@@ -135,7 +143,7 @@ fn options(args: &Doctor, view: &Inspection) -> Check {
 
 /// Whether the directory and what is in it can be read and written by this user.
 fn permissions(dir: &Path) -> Check {
-    let mut locked = Vec::new();
+    let mut refused = Vec::new();
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) => {
@@ -147,24 +155,41 @@ fn permissions(dir: &Path) -> Check {
             );
         }
     };
+    // Each open makes files in it, and renames and removes some.
+    let usable = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
+    if let Err(error) = eaccess(dir, usable) {
+        refused.push(("the directory itself".to_owned(), io::Error::from(error).kind()));
+    }
     for entry in entries.flatten() {
         // Opened and let go: nothing is written.
         let opened = fs::OpenOptions::new().read(true).write(true).open(entry.path());
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) && opened.is_err() {
-            locked.push(entry.file_name().to_string_lossy().into_owned());
+        if let (true, Err(error)) = (entry.file_type().is_ok_and(|kind| kind.is_file()), opened) {
+            refused.push((entry.file_name().to_string_lossy().into_owned(), error.kind()));
         }
     }
-    if locked.is_empty() {
-        return Check::ok("permissions", "every file can be read and written");
+    permitted(refused)
+}
+
+/// What it comes to that these could not be read and written.
+fn permitted(mut refused: Vec<(String, ErrorKind)>) -> Check {
+    if refused.is_empty() {
+        return Check::ok("permissions", "the directory and every file can be read and written");
     }
-    locked.sort();
-    let evidence = format!("cannot be read and written: {}", locked.join(", "));
-    Check::not(
-        "permissions",
-        Verdict::Fail,
-        evidence,
-        "Give the log's user the directory and all that is in it.",
-    )
+    refused.sort_unstable();
+    let named = |refused: Vec<(String, ErrorKind)>| {
+        let names: Vec<_> = refused.into_iter().map(|(name, _)| name).collect();
+        names.join(", ")
+    };
+    let (fixed, locked): (Vec<_>, Vec<_>) =
+        refused.into_iter().partition(|(_, kind)| *kind == ErrorKind::ReadOnlyFilesystem);
+    if locked.is_empty() {
+        let evidence = format!("the file system is read-only, whatever the permissions: {}", named(fixed));
+        let next = HealthRule::CannotWrite.next_step();
+        return Check::not("permissions", Verdict::Fail, evidence, next);
+    }
+    let evidence = format!("cannot be read and written: {}", named(locked));
+    let next = "Give the log's user the directory and all that is in it.";
+    Check::not("permissions", Verdict::Fail, evidence, next)
 }
 
 /// Whether each file of the log has one name only: by another one, another program may change it.
@@ -198,8 +223,8 @@ fn names(dir: &Path) -> Check {
     Check::not("names", Verdict::Warn, linked.join(", "), next)
 }
 
-/// What the volume promises. Its space is a matter of the log's health.
-fn volume(dir: &Path) -> Vec<Check> {
+/// What the volume promises, and whether it has room for an append. That its space is low is a matter of the log's health.
+fn volume(dir: &Path, stored: &Options) -> Vec<Check> {
     let skipped = |error: &dyn std::fmt::Display| {
         vec![Check::not(
             "volume",
@@ -237,13 +262,28 @@ fn volume(dir: &Path) -> Vec<Check> {
         ),
         (None, None) => Check::ok("volume", at),
     };
+    // A manifest is written anew at the length that it has.
+    let manifest = fs::metadata(dir.join(Name::Manifest.to_string())).map_or(0, |found| found.len());
+    vec![honours, space(&volume, stored, manifest)]
+}
+
+/// Whether an open finds room for a manifest and a segment, and leaves enough for the next: without, an append is refused.
+fn space(volume: &Volume, stored: &Options, manifest: u64) -> Check {
     let inodes = match volume.free_inodes {
         u64::MAX => "inodes are not counted".to_owned(),
         free => format!("{free} inodes free"),
     };
-    let space =
-        format!("{} bytes free, {inodes}, the device writes {} bytes", volume.free_bytes, volume.block_size);
-    vec![honours, Check::ok("space", space)]
+    let first = FIRST_SEGMENT.min(stored.segment_size);
+    let need = first.saturating_add(manifest).saturating_add(u64::from(stored.max_batch_bytes));
+    let evidence = format!(
+        "{} bytes free, {inodes}, an append needs {need}, the device writes {} bytes",
+        volume.free_bytes, volume.block_size
+    );
+    if volume.free_bytes >= need && volume.free_inodes >= FIRST_FILES {
+        return Check::ok("space", evidence);
+    }
+    let next = "Make room on the volume: an append is refused (TL-006), and below the length of a manifest so is a trim.";
+    Check::not("space", Verdict::Fail, evidence, next)
 }
 
 /// Whether the clock can be right: the same that an open looks at.
@@ -305,4 +345,43 @@ fn health(view: &Inspection) -> Vec<Check> {
         Check::not("health", verdict, finding.to_string(), finding.rule.next_step())
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_append_needs_is_free_or_it_fails() {
+        let stored = Options { segment_size: 1 << 20, max_batch_bytes: 4096, ..Options::default() };
+        let of = |free_bytes, free_inodes| {
+            let (weakness, caution) = (None, None);
+            let volume = Volume {
+                id: 1,
+                block_size: 4096,
+                free_bytes,
+                free_inodes,
+                read_only: false,
+                weakness,
+                caution,
+            };
+            space(&volume, &stored, 8192).verdict
+        };
+        let need = 65_536 + 8192 + 4096;
+        assert_eq!((of(need, 2), of(need, u64::MAX)), (Verdict::Ok, Verdict::Ok));
+        assert_eq!((of(need - 1, 2), of(0, 100), of(need, 1)), (Verdict::Fail, Verdict::Fail, Verdict::Fail));
+    }
+
+    #[test]
+    fn a_file_system_that_is_read_only_is_no_matter_of_permissions() {
+        let of = |kinds: &[ErrorKind]| {
+            permitted(kinds.iter().map(|kind| ("MANIFEST".to_owned(), *kind)).collect())
+        };
+        assert_eq!(of(&[]).verdict, Verdict::Ok);
+        let fixed = of(&[ErrorKind::ReadOnlyFilesystem]);
+        assert_eq!(fixed.evidence, "the file system is read-only, whatever the permissions: MANIFEST");
+        assert!(fixed.verdict == Verdict::Fail && fixed.next.unwrap().contains("remount the volume"));
+        let locked = of(&[ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied]);
+        assert_eq!(locked.evidence, "cannot be read and written: MANIFEST");
+    }
 }

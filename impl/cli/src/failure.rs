@@ -140,6 +140,14 @@ pub enum Failure {
         /// In one sentence.
         what: String,
     },
+    /// No line of an application's logs claims anything.
+    #[error("no line of {} is a claim, of {lines} lines: none was held", named(logs))]
+    NoClaim {
+        /// The logs.
+        logs: Vec<PathBuf>,
+        /// How many lines were read.
+        lines: u64,
+    },
     /// An application's log is compressed.
     #[error("{} is compressed ({kind}), and is not read", path.display())]
     Compressed {
@@ -226,6 +234,12 @@ pub(crate) struct Cause {
     next: &'static str,
 }
 
+/// The files by name, one behind the other.
+fn named(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    names.join(", ")
+}
+
 impl Failure {
     /// Wraps a log's error with the path that was asked for.
     pub(crate) fn log(path: &Path) -> impl Fn(truelog::Error) -> Self {
@@ -254,6 +268,7 @@ impl Failure {
             Self::Unfit { .. } => codes::UNFIT,
             Self::Degraded { .. } => codes::DEGRADED,
             Self::FalseClaim { .. } => codes::FALSE_CLAIM,
+            Self::NoClaim { .. } => codes::NO_CLAIM,
             Self::Compressed { .. } => codes::COMPRESSED,
             Self::Pattern { .. } => codes::PATTERN,
             Self::Incomplete { .. } => codes::INCOMPLETE,
@@ -307,7 +322,7 @@ impl Failure {
             | Self::Usage(_)
             | Self::Address(_)
             | Self::UnknownCode(_) => Exit::Usage,
-            Self::Incomplete { .. } => Exit::Incomplete,
+            Self::Incomplete { .. } | Self::NoClaim { .. } => Exit::Incomplete,
             Self::Closed => Exit::ClosedPipe,
             Self::Unread { .. }
             | Self::Input { .. }
@@ -349,7 +364,7 @@ impl Failure {
             | Self::TooLong { .. } => Some("standard input".to_owned()),
             Self::Closed | Self::Output(_) => Some("standard output".to_owned()),
             Self::Address(_) | Self::Listen { .. } => Some("--listen".to_owned()),
-            Self::Usage(_) | Self::UnknownCode(_) | Self::Thread(_) => None,
+            Self::NoClaim { .. } | Self::Usage(_) | Self::UnknownCode(_) | Self::Thread(_) => None,
         }
     }
 

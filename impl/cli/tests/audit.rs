@@ -308,6 +308,52 @@ fn the_incident_every_false_claim_of_another_system_is_found() {
     assert_eq!(told.len() as u64, given.claims());
 }
 
+/// Names and lengths of the files of a log that cannot be read say nothing of its records.
+#[test]
+fn a_log_that_cannot_be_read_holds_no_claim_by_the_name_of_a_file() {
+    let given = Given::with_log("json");
+    let claims = given.claims();
+    fs::remove_file(given.at("log").join("IDENTITY")).unwrap();
+    for at in 4096..8192 {
+        flip(&given.at("log").join("segment-0000000001"), at);
+    }
+    let (told, summary) = given.audit(&[], "log", 3, "TL-909");
+    assert_eq!((&summary["by_name"], &summary["unverifiable"]), (&0.into(), &claims.into()), "{summary}");
+    assert_eq!(summary["verdict"], "incomplete");
+    for it in &told {
+        assert!(it["why"].as_str().unwrap().starts_with("no log can be read in log: TL-018"), "{it}");
+    }
+    let report = given.run(&["incident", "--log", "app.log", "log"]);
+    assert_eq!(report.status.code(), Some(3), "{report:?}");
+    // What is not even there is no question of reading.
+    fs::remove_file(given.at("log").join("segment-0000000002")).unwrap();
+    let (told, summary) = given.audit(&[], "log", 1, "TL-920");
+    assert!(summary["violated"].as_u64().unwrap() > 0 && summary["by_name"] == 0, "{summary}");
+    let gone = told.iter().filter(|it| it["artifact"] == "segment-0000000002");
+    assert!(gone.clone().count() > 0 && gone.clone().all(|it| it["why"] == "there is no such file"));
+}
+
+#[test]
+fn a_removal_excuses_what_was_claimed_before_it_and_nothing_behind_it() {
+    let given = Given::new();
+    fs::create_dir(given.at("wal")).unwrap();
+    given.write("patterns", PATTERNS);
+    let append = "2026-11-26T03:14:07Z INFO wal append_packet path=a.wal offset=0 len=1\n";
+    let removed = "2026-11-26T03:14:08Z INFO wal removed path=a.wal\n";
+    let patterns = ["--patterns", "patterns"];
+    given.write("app.log", [append, removed, append, append].concat());
+    let (told, summary) = given.audit(&patterns, "wal", 1, "TL-920");
+    assert_eq!((&summary["trimmed"], &summary["violated"]), (&1.into(), &2.into()), "{summary}");
+    assert_eq!((&told[0]["line"], &told[1]["line"]), (&3.into(), &4.into()));
+    // The last removal counts, and the logs are in the order in which they are given.
+    given.write("app.log", [append, removed, append, removed].concat());
+    let (_, summary) = given.audit(&patterns, "wal", 0, "");
+    assert_eq!(summary["trimmed"], 2, "{summary}");
+    given.write("later.log", append);
+    let (told, _) = given.audit(&[&patterns[..], &["--log", "later.log"]].concat(), "wal", 1, "TL-920");
+    assert_eq!((&told[0]["log"], told.len()), (&"later.log".into(), 1));
+}
+
 #[test]
 fn lines_that_are_cut_mixed_up_huge_or_not_text_are_told_and_never_guessed() {
     let given = Given::with_log("json");
@@ -344,8 +390,16 @@ fn what_says_nothing_is_no_success() {
     let given = Given::with_log("json");
     for text in ["", "hello\n", "{}\n"] {
         given.write("app.log", text);
-        given.audit(&[], "log", 3, "TL-909");
+        given.audit(&[], "log", 3, "TL-923");
     }
+    given.write("other.log", "hello\nhello\n");
+    let output = given.run(&["audit", "logs", "--log", "app.log", "--log", "other.log", "log"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("no line of app.log, other.log is a claim, of 3 lines"), "{told}");
+    assert!(
+        told.contains("--patterns FILE") && !told.contains("drive") && !told.contains("receipt"),
+        "{told}"
+    );
     let text = b"\x1f\x8b\x08\x00compressed";
     given.write("app.log.gz", text);
     for (args, exit, code) in [

@@ -1,6 +1,8 @@
 //! `truelog doctor`, as an operator runs it.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
@@ -103,6 +105,52 @@ fn options_that_differ_are_named_with_both_values() {
     let ended = given.run(&["doctor"], &["--segment-size", "262144"]);
     let told = String::from_utf8(ended.stderr).unwrap();
     assert!(told.contains("TL-914") && !told.contains("TL-908") && !told.contains("receipt"), "{told}");
+}
+
+/// The segment and the manifest are those that an append makes.
+#[test]
+fn what_an_append_needs_is_what_it_takes() {
+    let given = Given::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truelog"));
+    let mut child = command.arg("append").arg(given.log()).stdin(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"one\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    let len = |name: &str| fs::metadata(given.log().join(name)).unwrap().len();
+    let need = len("segment-0000000001") + len("MANIFEST") + 4096;
+    let space = given.says("space", &[], "ok", 0);
+    assert!(space["evidence"].as_str().unwrap().contains(&format!("an append needs {need},")), "{space}");
+}
+
+/// Files that can be written do not make up for a directory that cannot: nothing can be made or renamed in it.
+#[test]
+fn a_directory_that_cannot_be_written_is_named() {
+    const NOBODY: u32 = 65_534;
+    let given = Given::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truelog"));
+    command.args(["--json", "doctor"]).arg(given.log());
+    // Nothing is denied to root: then it is somebody else who looks.
+    if fs::metadata(given.log()).unwrap().uid() == 0 {
+        let open = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        open(given.place.path(), 0o755).unwrap();
+        for entry in fs::read_dir(given.log()).unwrap() {
+            std::os::unix::fs::chown(entry.unwrap().path(), Some(NOBODY), None).unwrap();
+        }
+        std::os::unix::fs::chown(given.log(), Some(NOBODY), None).unwrap();
+        command.uid(NOBODY);
+    }
+    let mut says = |mode| {
+        fs::set_permissions(given.log(), fs::Permissions::from_mode(mode)).unwrap();
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let found = text.lines().find(|line| line.contains("\"permissions\"")).map(str::to_owned);
+        found.unwrap_or_else(|| panic!("{text}"))
+    };
+    assert!(says(0o755).contains("\"verdict\":\"ok\""), "{}", says(0o755));
+    let locked = says(0o555);
+    assert!(
+        locked.contains("\"verdict\":\"fail\"") && locked.contains("written: the directory itself\""),
+        "{locked}"
+    );
+    says(0o755);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::{Watch, Writer, create, is_well, place, truelog};
 use serde_json::Value;
@@ -102,9 +102,14 @@ fn the_active_segment_removed_under_a_writer_is_red() {
     watch.until(|status| is_well(status) && status["found"]["vouched_lsn"] == 500);
     fs::remove_file(log.join("segment-0000000001")).unwrap();
     let status = watch.until(|status| status["verdict"] == "violated");
-    for name in
-        ["damaged", "acked-is-durable", "claim-has-artifact", "reclaim-after-publish", "health-tells-truth"]
-    {
+    for name in [
+        "damaged",
+        "file-displaced",
+        "acked-is-durable",
+        "claim-has-artifact",
+        "reclaim-after-publish",
+        "health-tells-truth",
+    ] {
         assert_eq!(verdict(&status, name), "violated", "{name}: {status:#}");
     }
     assert_eq!(watch.get("/readyz").0, 503);
@@ -115,6 +120,37 @@ fn the_active_segment_removed_under_a_writer_is_red() {
             .1
             .contains("truelog_tile_verdict{tile=\"acked-is-durable\",kind=\"invariant\"} 3")
     );
+}
+
+#[test]
+fn what_a_writer_said_of_its_end_stays_red_until_the_log_is_opened_again() {
+    let place = place();
+    let (log, metrics) = (place.path().join("log"), place.path().join("metrics"));
+    create(&log);
+    Writer::start(&log, &metrics).end();
+    let told = fs::read_to_string(&metrics).unwrap();
+    let old = |path: &Path, seconds| {
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    };
+    let watch = Watch::start(&log, &["--metrics", metrics.to_str().unwrap()]);
+    watch.until(is_well);
+    for (metric, tile, well) in
+        [("truelog_poisoned", "poisoned", "unseen"), ("truelog_read_only", "claims-file", "holds")]
+    {
+        let said = told.replace(&format!("\n{metric} 0\n"), &format!("\n{metric} 1\n"));
+        assert_ne!(said, told);
+        fs::write(&metrics, said).unwrap();
+        old(&metrics, 60);
+        old(&log.join("MANIFEST"), 120);
+        let status = watch.until(|status| verdict(status, tile) == "violated");
+        assert!(status["claims"]["age_seconds"].as_u64().unwrap() >= 60, "{status:#}");
+        assert_eq!(watch.get("/readyz").0, 503);
+        // A writer that tells no numbers opens it.
+        assert!(truelog().arg("append").arg(&log).output().unwrap().status.success());
+        let status = watch.until(|status| verdict(status, tile) != "violated");
+        assert_eq!((verdict(&status, tile), watch.get("/readyz").0), (well, 200), "{status:#}");
+    }
 }
 
 #[test]

@@ -102,6 +102,76 @@ fn a_log_that_claims_appends_to_a_wal_that_does_not_exist_is_red_and_names_each_
     assert_eq!(status["error"]["code"], "TL-018", "a directory with files, and no log: {status:#}");
 }
 
+/// On a volume that is not mounted a create would begin another log.
+#[test]
+fn nobody_is_sent_to_create_where_records_should_be() {
+    let follows = Follows::new(PATTERNS);
+    let dir = follows.place.path().join("wal");
+    say(&follows.app(), "2026-11-26T03:14:00Z INFO wal append_packet path=wal-7.log\n");
+    let watch = follows.watch(&dir);
+    for code in ["TL-018", "TL-010"] {
+        let status = watch.until(|status| status["error"]["code"] == code);
+        let next = |name| tile(&status, name)["next"].as_str().unwrap().to_owned();
+        let mounted =
+            "If a log with records should be here, see first whether its volume is mounted; do not create.";
+        assert!(next("look").starts_with(mounted), "{status:#}");
+        assert!(next("claim-has-artifact").starts_with("Stop the writer, keep the directory"), "{status:#}");
+        if code == "TL-018" {
+            fs::create_dir(&dir).unwrap();
+        }
+    }
+}
+
+/// Its lines are there, and the files of it, but no log.
+#[test]
+fn claims_of_a_log_that_cannot_be_read_are_not_green() {
+    let place = place();
+    let (log, app) = (place.path().join("log"), place.path().join("app.log"));
+    create(&log);
+    let mut command = truelog();
+    command.args(["--log-format", "json", "append"]).arg(&log).stderr(fs::File::create(&app).unwrap());
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"one\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    fs::remove_file(log.join("IDENTITY")).unwrap();
+    let watch = Watch::start(&log, &["--log", app.to_str().unwrap()]);
+    let status = watch.until(|status| said(status, "claims") > 0);
+    assert_eq!((said(&status, "by_name"), said(&status, "unverifiable")), (0, 1), "{status:#}");
+    assert_eq!(verdict(&status, "claim-has-artifact"), "unseen");
+    assert_eq!(verdict(&status, "claims-in-logs"), "degraded");
+}
+
+/// A writer that halted and went away has left its word in the logs.
+#[test]
+fn lines_that_say_that_a_writer_halted_are_red_until_the_log_is_opened_again() {
+    let place = place();
+    let (log, app) = (place.path().join("log"), place.path().join("app.log"));
+    create(&log);
+    let tomorrow = |event: &str| {
+        format!(
+            "{{\"timestamp\":\"2999-11-26T03:14:00.000001Z\",\"level\":\"ERROR\",\"fields\":{{\"message\":\"{event}\"}},\"target\":\"truelog::event\"}}\n"
+        )
+    };
+    say(&app, &tomorrow("poisoned"));
+    let watch = Watch::start(&log, &["--log", app.to_str().unwrap()]);
+    let status = watch.until(|status| verdict(status, "poisoned") == "violated");
+    assert!(evidence(&status, "poisoned").contains("app.log:1"), "{status:#}");
+    assert_eq!((verdict(&status, "claim-violated"), watch.get("/readyz").0), ("holds", 503), "{status:#}");
+    say(&app, &tomorrow("claim violated"));
+    watch.until(|status| verdict(status, "claim-violated") == "violated");
+    // Where there is no log it is no less true.
+    fs::rename(&log, place.path().join("away")).unwrap();
+    let status = watch.until(|status| status["error"]["code"] == "TL-018");
+    assert_eq!(verdict(&status, "poisoned"), "violated", "{status:#}");
+    fs::rename(place.path().join("away"), &log).unwrap();
+    say(&app, &tomorrow("opened"));
+    watch.until(|status| verdict(status, "poisoned") == "unseen");
+    // The manifest is newer than this line: each open writes it anew.
+    say(&app, &tomorrow("poisoned").replace("2999", "2001"));
+    let status = watch.until(|status| status["logs"]["lines"] == 4);
+    assert_eq!(verdict(&status, "poisoned"), "unseen", "{status:#}");
+}
+
 #[test]
 fn it_begins_where_there_is_no_log_and_goes_on_when_there_is_one() {
     let place = place();

@@ -12,10 +12,10 @@ use crate::archive::shelf::DriveState;
 use crate::audit::AuditStat;
 use crate::catalog::Damage;
 use crate::engine::Engine;
-use crate::error::{Error, ReadOnlyWhy, weakness_text};
+use crate::error::{Error, ReadOnlyWhy, Reason, weakness_text};
 use crate::group_commit::Marks;
 use crate::inspect::Inspection;
-use crate::lsn::{Lsn, LsnRange};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::options::Options;
 
 /// How long the durable watermark may stand still while records wait.
@@ -160,6 +160,15 @@ const fn rule_of(error: &Error) -> Rule {
     }
 }
 
+/// Whether it is a file of the log that is not there. A hole in the numbers names no file.
+const fn is_gone(error: &Error) -> bool {
+    match error {
+        Error::CorruptFile { reason: Reason::Missing, .. } => true,
+        Error::Corrupt { segment, reason: Reason::Missing, .. } => segment.0 != SegmentNo::NONE.0,
+        _ => false,
+    }
+}
+
 fn coded(error: &Error) -> String {
     format!("{}: {error}", error.code())
 }
@@ -184,6 +193,9 @@ impl Facts {
         }
         for damage in &self.damage {
             find(Rule::Damaged, coded(&damage.error));
+            if is_gone(&damage.error) {
+                find(Rule::FileDisplaced, coded(&damage.error));
+            }
         }
         if let Some(error) = &self.moved {
             find(rule_of(error), coded(error));

@@ -5,11 +5,11 @@ use std::fmt;
 /// What a rule asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// It is shown, and told at WARN. Nobody is woken.
+    /// It is shown. Nobody is woken.
     Degrade,
-    /// A human is wanted at once, although appends go on. Told at ERROR.
+    /// A human is wanted at once, although appends go on.
     Page,
-    /// Nothing more is acknowledged, and a human is wanted at once. Told at ERROR.
+    /// Nothing more is acknowledged, and a human is wanted at once.
     Halt,
 }
 
@@ -276,6 +276,49 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Rule::ALL.len());
+    }
+
+    /// The document says which line, if any, tells of a rule; and the module that writes the lines has them at that level.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test that reads the documents")]
+    fn the_document_says_at_which_level_the_lines_of_each_rule_are() {
+        let read = |path: &str| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+            std::fs::read_to_string(path).expect("the text")
+        };
+        let (text, source) = (read("../docs/OPERATING.md"), read("src/event.rs"));
+        let mut told: Vec<(String, String)> = Vec::new();
+        for part in source.split(concat!("tracing", "::")).skip(1) {
+            let (level, rest) = part.split_once("!(").unwrap_or_default();
+            if !["error", "warn"].contains(&level) {
+                continue;
+            }
+            let message = rest.split_once("\")").or_else(|| rest.split_once("\"\n")).expect("a message").0;
+            let message = message.rsplit('"').next().expect("its end");
+            told.push((level.to_uppercase(), message.to_owned()));
+        }
+        assert!(told.len() > 12, "{told:?}");
+        let table = text.split_once("| rules | lines |\n|---|---|\n").expect("the table").1;
+        let table = table.split_once("\n\n").expect("its end").0;
+        let rows: Vec<_> = table.lines().filter_map(|row| row.trim_matches('|').split_once('|')).collect();
+        let mut rules: Vec<_> =
+            rows.iter().flat_map(|row| row.0.split(',')).map(|rule| rule.trim().to_owned()).collect();
+        rules.retain(|rule| rule != "no rule");
+        rules.sort_unstable();
+        let mut all: Vec<_> = Rule::ALL.iter().map(ToString::to_string).collect();
+        all.sort_unstable();
+        assert_eq!(rules, all);
+        let lines = rows.iter().flat_map(|row| row.1.split(',')).map(str::trim);
+        let mut lines: Vec<_> = lines
+            .filter_map(|line| line.split_once(" `"))
+            .filter(|(level, _)| ["ERROR", "WARN"].contains(level))
+            .map(|(level, rest)| (level.to_owned(), rest.split('`').next().unwrap_or_default().to_owned()))
+            .collect();
+        for list in [&mut lines, &mut told] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        assert_eq!(lines, told, "the document's, and the program's");
     }
 
     /// The document's table is this one.

@@ -25,7 +25,10 @@ pattern a line: a kind, a name, an artifact, and a regular expression with named
   count    A/received       -                 packet received
 
 claim:    the artifact was there when the line was written, and still is.
-release:  the artifact was removed on purpose: earlier and later claims on it are trimmed, not violated.
+release:  the artifact was removed on purpose: claims on it before that line are trimmed, not violated. A claim behind the
+          last such line, in the order of the logs as they are given, is held as any other: give a log that tells of the
+          removals of another one last. Of 65536 artifacts it is remembered; a claim that does not hold on one beyond
+          that is unverifiable.
 count:    a line that is counted, and claims nothing.
 The artifact is a path below DIR, with groups in braces: `{path}`, or `wal-{segment:08}.log`, filled up with zeros to 8.
 Groups offset and len, or end, say how long the file must be. A group time is used for counts. A name may begin with a

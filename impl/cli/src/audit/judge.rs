@@ -1,13 +1,17 @@
 //! Holding a window of claims against the artifacts.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use truelog::{Error, Inspection, Name, Place, Verdict, Violation};
 
 use super::files::{FileClaim, Files};
+use super::source::At;
 use crate::failure::Failure;
+
+/// How many removed files are remembered.
+const MOST_RELEASED: usize = 65_536;
 
 /// What a line claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,11 +90,13 @@ pub(crate) enum Held {
 #[derive(Debug)]
 pub(crate) struct Judge {
     dir: PathBuf,
-    /// The log in the directory, if there is one.
-    view: Option<Inspection>,
+    /// The log in the directory; or why none can be read.
+    view: Result<Inspection, String>,
     files: Files,
-    /// Files that were removed on purpose.
-    pub(crate) released: BTreeSet<PathBuf>,
+    /// Files that were removed on purpose, and where that was said last.
+    released: BTreeMap<PathBuf, At>,
+    /// More were removed than are remembered.
+    forgets: bool,
 }
 
 impl Judge {
@@ -110,47 +116,62 @@ impl Judge {
     /// The directory's path means nothing.
     pub(crate) fn blind(dir: &Path) -> Result<Self, Failure> {
         let files = Files::new(dir)?;
-        Ok(Self { dir: dir.to_owned(), view: None, files, released: BTreeSet::new() })
+        let view = Err("nobody has looked".to_owned());
+        Ok(Self { dir: dir.to_owned(), view, files, released: BTreeMap::new(), forgets: false })
     }
 
     /// The log in the directory, as it was looked at last.
-    pub(crate) const fn view(&self) -> Option<&Inspection> {
-        self.view.as_ref()
+    pub(crate) fn view(&self) -> Option<&Inspection> {
+        self.view.as_ref().ok()
     }
 
-    /// A file was removed on purpose.
-    pub(crate) fn release(&mut self, path: &Path) {
-        self.released.extend(self.files.below(path));
+    /// A file was removed on purpose: a line there says so.
+    pub(crate) fn release(&mut self, at: At, path: &Path) {
+        let Some(below) = self.files.below(path) else { return };
+        if let Some(last) = self.released.get_mut(&below) {
+            *last = at.max(*last);
+        } else if self.released.len() < MOST_RELEASED {
+            self.released.insert(below, at);
+        } else {
+            self.forgets = true;
+        }
+    }
+
+    /// Whether a file was removed on purpose behind a line.
+    pub(crate) fn is_released(&self, path: &Path, behind: At) -> bool {
+        let last = self.files.below(path).and_then(|below| self.released.get(&below));
+        last.is_some_and(|last| *last > behind)
     }
 
     /// Holds claims against what is there, each against a look that is newer than the claim if it does not hold.
     ///
     /// # Errors
     /// The log cannot be looked at.
-    pub(crate) fn hold(&mut self, claims: &[&Claimed]) -> Result<Vec<Held>, Failure> {
+    pub(crate) fn hold(&mut self, claims: &[(At, &Claimed)]) -> Result<Vec<Held>, Failure> {
         let mut held: Vec<_> = claims.iter().map(|_| Held::Trimmed).collect();
         let mut places = Vec::new();
         self.files.forget();
-        for (at, claim) in claims.iter().enumerate() {
+        for (at, (line, claim)) in claims.iter().enumerate() {
             match claim {
                 Claimed::Batch(place) => places.push((at, *place)),
-                Claimed::File(claim) => held[at] = self.file(claim),
+                Claimed::File(claim) => held[at] = self.file(*line, claim),
                 Claimed::Unread(why) => held[at] = Held::Unverifiable((*why).to_owned()),
             }
         }
         places.sort_unstable_by_key(|(_, place)| (place.lsns.first, place.offset));
         let newest = places.iter().map(|(_, place)| place.lsns.last).max();
-        let known = self.view.as_ref().is_some_and(|view| newest.is_none_or(|newest| newest < view.next()));
+        let known = self.view.as_ref().is_ok_and(|view| newest.is_none_or(|newest| newest < view.next()));
         if !known && !places.is_empty() {
             self.look_again()?;
         }
         let mut fresh = !known;
         while !places.is_empty() {
-            let Some(view) = &self.view else {
-                for (at, place) in places {
-                    held[at] = self.file(&segment(&place));
+            let view = match &self.view {
+                Ok(view) => view,
+                Err(why) => {
+                    places.iter().for_each(|(at, place)| held[*at] = unread(&mut self.files, place, why));
+                    break;
                 }
-                break;
             };
             places = batches(view, &mut self.files, &places, &mut held);
             // What does not hold may be newer than that look, or may have been moved beside it.
@@ -172,24 +193,36 @@ impl Judge {
         Ok(())
     }
 
-    fn file(&mut self, claim: &FileClaim) -> Held {
-        match self.files.hold(claim) {
-            Held::Violated(..)
-                if self.files.below(&claim.path).is_some_and(|below| self.released.contains(&below)) =>
-            {
-                Held::Trimmed
+    fn file(&mut self, line: At, claim: &FileClaim) -> Held {
+        let held = self.files.hold(claim);
+        let Held::Violated(_, why) = &held else { return held };
+        match self.files.below(&claim.path).and_then(|below| self.released.get(&below)) {
+            Some(last) if *last > line => Held::Trimmed,
+            None if self.forgets => {
+                let limit = format!("more than {MOST_RELEASED} files were removed on purpose");
+                Held::Unverifiable(format!("{why}; {limit}: nobody remembers whether it was one"))
             }
-            held => held,
+            Some(_) | None => held,
         }
     }
 }
 
-/// The log in a directory; `None` if there is none.
-fn look(dir: &Path) -> Result<Option<Inspection>, Failure> {
+/// The log in a directory; or why there is none.
+fn look(dir: &Path) -> Result<Result<Inspection, String>, Failure> {
     match truelog::inspect(dir) {
-        Ok(view) => Ok(Some(view)),
-        Err(Error::Unfinished { .. } | Error::InDoubt { .. } | Error::NotALog { .. }) => Ok(None),
+        Ok(view) => Ok(Ok(view)),
+        Err(error @ (Error::Unfinished { .. } | Error::InDoubt { .. } | Error::NotALog { .. })) => {
+            Ok(Err(format!("no log can be read in {}: {}: {error}", dir.display(), error.code())))
+        }
         Err(error) => Err(Failure::log(dir)(error)),
+    }
+}
+
+/// A batch of a log that cannot be read: that its file has a name and a length says nothing of its bytes.
+fn unread(files: &mut Files, place: &Place, why: &str) -> Held {
+    match files.hold(&segment(place)) {
+        Held::ByName => Held::Unverifiable(why.to_owned()),
+        held => held,
     }
 }
 
@@ -242,4 +275,32 @@ fn because(view: &Inspection, files: &mut Files, place: &Place, why: Violation) 
 fn alone(view: &Inspection, files: &mut Files, place: &Place) -> Option<Held> {
     let named = view.segments().iter().any(|entry| entry.number == place.segment);
     named.then(|| files.hold(&segment(place))).filter(|held| matches!(held, Held::Violated(..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_removals_that_are_remembered_nothing_is_excused_and_nothing_is_false() {
+        let place = tempfile::tempdir().unwrap();
+        let mut judge = Judge::new(place.path()).unwrap();
+        let at = |line| At { log: 0, line };
+        let claims = [Claimed::File(FileClaim { path: "kept".into(), need: None })];
+        let claimed = |judge: &mut Judge, line| judge.hold(&[(at(line), &claims[0])]).unwrap().remove(0);
+        for file in 1..MOST_RELEASED {
+            judge.release(at(5), Path::new(&format!("wal-{file}")));
+        }
+        assert!(matches!(claimed(&mut judge, 1), Held::Violated(Lack::Missing, _)));
+        judge.release(at(5), Path::new("kept"));
+        judge.release(at(6), Path::new("kept"));
+        assert!(!judge.forgets && judge.released.len() == MOST_RELEASED);
+        assert_eq!(claimed(&mut judge, 1), Held::Trimmed);
+        judge.release(at(7), Path::new("one too many"));
+        assert_eq!((claimed(&mut judge, 5), judge.released.len()), (Held::Trimmed, MOST_RELEASED));
+        assert!(matches!(claimed(&mut judge, 7), Held::Violated(..)), "that one is remembered");
+        let claims = [Claimed::File(FileClaim { path: "another".into(), need: None })];
+        let held = judge.hold(&[(at(1), &claims[0])]).unwrap().remove(0);
+        assert!(matches!(&held, Held::Unverifiable(why) if why.contains("more than 65536")), "{held:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! `truelog audit logs`: what the lines of an application's logs claim, held against the artifacts.
 
 mod files;
+pub(crate) mod halts;
 pub(crate) mod history;
 pub(crate) mod judge;
 mod own;
@@ -61,7 +62,7 @@ struct ShownUnclaimed {
 /// Runs it.
 ///
 /// # Errors
-/// [`Failure::FalseClaim`], [`Failure::Incomplete`], and whatever the logs, the directory or standard output report.
+/// [`Failure::FalseClaim`], [`Failure::Incomplete`], [`Failure::NoClaim`], and whatever the logs, the directory or standard output report.
 pub(crate) fn run(args: &Audit, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let AuditWhat::Logs(args) = &args.what;
     let scan = Scan::run(args, &mut |logs, complaint| tell(logs, complaint, json, out))?;
@@ -107,7 +108,6 @@ pub(crate) const fn verdict(outcome: &Result<(), Failure>) -> &'static str {
 
 /// The failure that goes with what was found.
 pub(crate) fn conclude(args: &Logs, tally: &Tally) -> Result<(), Failure> {
-    let first = || args.logs.first().cloned().unwrap_or_default();
     if tally.violated > 0 {
         let what = format!("{} violated", output::count(tally.violated, "claim"));
         return Err(Failure::FalseClaim { dir: args.dir.clone(), what });
@@ -115,11 +115,11 @@ pub(crate) fn conclude(args: &Logs, tally: &Tally) -> Result<(), Failure> {
     if tally.unverifiable > 0 {
         let what =
             format!("{} could not be held against anything", output::count(tally.unverifiable, "claim"));
-        return Err(Failure::Incomplete { path: first(), what });
+        let path = args.logs.first().cloned().unwrap_or_default();
+        return Err(Failure::Incomplete { path, what });
     }
     if tally.claims == 0 {
-        let what = "no claim was found in the logs, so none was held".to_owned();
-        return Err(Failure::Incomplete { path: first(), what });
+        return Err(Failure::NoClaim { logs: args.logs.clone(), lines: tally.lines });
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use truelog::LsnRange;
 
+use super::halts::Halts;
 use super::history::History;
 use super::judge::{Claimed, Held, Judge, Lack};
 use super::own::{self, Own, Says};
@@ -91,6 +92,8 @@ pub(crate) struct Scan {
     pub(crate) times: Times,
     /// What the log's own lines say of its health.
     pub(crate) history: History,
+    /// What they say of a halt, if the log was not opened since.
+    pub(crate) halts: Halts,
     ranges: Ranges,
     window: Vec<Found>,
     /// Whether claims that held by name are kept, to be held again.
@@ -140,6 +143,7 @@ impl Scan {
             tally: Tally::default(),
             times: Times::default(),
             history: History::default(),
+            halts: Halts::default(),
             ranges: Ranges::default(),
             window: Vec::new(),
             keeps_names: false,
@@ -176,8 +180,8 @@ impl Scan {
             let why = "a pattern file with a release needs logs that can be read twice, not standard input";
             return Err(Failure::Usage(why.to_owned()));
         }
-        source::each_line(logs, &mut |_, line, ended| {
-            self.learn(line, ended);
+        source::each_line(logs, &mut |at, line, ended| {
+            self.learn(at, line, ended);
             Ok(())
         })
     }
@@ -188,11 +192,11 @@ impl Scan {
     }
 
     /// What a line says was removed on purpose.
-    pub(crate) fn learn(&mut self, line: &[u8], ended: Ended) {
+    pub(crate) fn learn(&mut self, at: At, line: &[u8], ended: Ended) {
         for (number, hit) in self.patterns.hits(line) {
             let release = self.patterns.all.get(number).is_some_and(|it| it.kind == Kind::Release);
             if let Some(path) = hit.path.filter(|_| release && ended == Ended::Newline) {
-                self.judge.release(&path);
+                self.judge.release(at, &path);
             }
         }
     }
@@ -229,6 +233,7 @@ impl Scan {
             }
             Says::Other(told) => {
                 self.history.add(at, time, &told);
+                self.halts.add(at, line, &told.event);
                 let label = self.event(&told.event, false);
                 self.count(at, time, label);
             }
@@ -313,7 +318,7 @@ impl Scan {
     /// The directory cannot be looked at: then the window is as it was. Whatever `tell` reports.
     pub(crate) fn settle(&mut self, logs: &[PathBuf], most: usize, tell: Tell<'_>) -> Result<(), Failure> {
         let due = most.min(self.window.len());
-        let claims: Vec<_> = self.window.iter().take(due).map(|found| &found.claim).collect();
+        let claims: Vec<_> = self.window.iter().take(due).map(|found| (found.at, &found.claim)).collect();
         let held = self.judge.hold(&claims)?;
         let window: Vec<_> = self.window.drain(..due).collect();
         let mut good: Option<&Found> = None;
@@ -358,7 +363,7 @@ impl Scan {
     /// # Errors
     /// The directory cannot be looked at; whatever `tell` reports.
     pub(crate) fn settle_again(&mut self, logs: &[PathBuf], tell: Tell<'_>) -> Result<(), Failure> {
-        let claims: Vec<_> = self.names.values().map(|(found, _)| &found.claim).collect();
+        let claims: Vec<_> = self.names.values().map(|(found, _)| (found.at, &found.claim)).collect();
         let held = self.judge.hold(&claims)?;
         let names = std::mem::take(&mut self.names);
         let patient = self.has_releases();
@@ -394,11 +399,13 @@ impl Scan {
         }
     }
 
-    /// Of the claims on a file the one that needs most of it.
+    /// Of the claims on a file the one that needs most of it; but not one from before it was removed on purpose.
     fn remember(&mut self, found: &Found) {
         let Claimed::File(claim) = &found.claim else { return };
         let more = match self.names.get(&claim.path) {
-            Some((Found { claim: Claimed::File(known), .. }, _)) => claim.need > known.need,
+            Some((Found { at, claim: Claimed::File(known), .. }, _)) => {
+                claim.need > known.need || self.judge.is_released(&claim.path, *at)
+            }
             _ => self.names.len() < MOST_NAMES,
         };
         if more {

@@ -16,8 +16,8 @@ pub(crate) const LONGEST: usize = 256 * 1024;
 const COMPRESSED: [(&[u8], &str); 4] =
     [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ", "xz"), (b"BZh", "bzip2")];
 
-/// A line of one of the logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A line of one of the logs. The order is that in which they are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct At {
     /// Which log, from 0.
     pub(crate) log: usize,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use truelog::{Inspection, LsnRange, SyncDurations};
@@ -59,6 +60,9 @@ pub(super) struct Claims {
     pub(super) log: String,
     /// Seconds since the file was written.
     pub(super) age_seconds: u64,
+    /// When the file was written.
+    #[serde(skip)]
+    pub(super) written: SystemTime,
     pub(super) values: BTreeMap<String, u64>,
     /// How long syncs took, if it says so.
     #[serde(skip)]
@@ -89,7 +93,7 @@ fn claims(path: &Path) -> Result<Claims, Failure> {
         })?;
     // A file from the future is as old as one can be: its clock says nothing.
     let age_seconds = written.elapsed().map_or(0, |age| age.as_secs());
-    Ok(Claims { log, age_seconds, values, syncs })
+    Ok(Claims { log, age_seconds, written, values, syncs })
 }
 
 fn facts(dir: &Path) -> Result<Facts, Failure> {

@@ -4,7 +4,7 @@
 //! look that is too old. Only what is violated stays so.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use truelog::{HealthRule as Rule, Metric, Severity};
@@ -14,6 +14,7 @@ use super::rules;
 use super::said::Said;
 use super::state::{Look, Seen};
 use super::tile::{Kind, Tile, Verdict};
+use crate::codes;
 use crate::failure::Shown;
 
 /// The invariants, by the names of docs/INVARIANTS.md, in its order.
@@ -87,13 +88,13 @@ pub(super) fn judge(look: &Look, stale: Option<Duration>) -> Judged {
         Ok(facts) => {
             tiles.extend(INVARIANTS.map(|name| invariant(name, facts, look, claims)));
             tiles.push(back(facts, &look.seen));
-            tiles.extend(Rule::ALL.map(|rule| guardrail(rule, facts, claims)));
+            tiles.extend(Rule::ALL.map(|rule| guardrail(rule, facts, look, claims)));
         }
         Err(failure) => tiles.extend(blind(failure, look, claims)),
     }
     tiles.extend(look.said.as_ref().map(Said::tile));
     if let Some(claimed) = &look.claims {
-        tiles.push(claims_file(claimed));
+        tiles.push(claims_file(claimed, look));
     }
     if let Some(age) = stale {
         let why = format!("last looked {} s ago", age.as_secs());
@@ -153,8 +154,13 @@ fn back(facts: &Facts, seen: &Seen) -> Tile {
 }
 
 /// Whether there are numbers to hold against the directory.
-fn claims_file(claims: &Result<Claims, Shown>) -> Tile {
+fn claims_file(claims: &Result<Claims, Shown>, look: &Look) -> Tile {
     let (says, next) = match claims {
+        Ok(claims) if claims.get(Metric::ReadOnly) > 0 && stands(Some(claims.written), look) => {
+            let says = "the writer takes no appends: its log opened for reading only";
+            let by = format!("{} is 1", Metric::ReadOnly.name());
+            (Says::new(Violated, says).by([by]), "Run `truelog stat DIR`: it names the damage.")
+        }
         Ok(claims) if claims.get(Metric::Open) == 0 => {
             (Says::new(Holds, "the writer has closed the log"), "")
         }
@@ -194,10 +200,20 @@ fn blind(failure: &Shown, look: &Look, claims: Option<&Claims>) -> Vec<Tile> {
             "claim-has-artifact" => logged(unseen(), look.said.as_ref()),
             _ => unseen(),
         };
-        says.tile(name, Kind::Invariant, Some(failure.next))
+        let next = if name == "claim-has-artifact" { false_claim() } else { failure.next };
+        says.tile(name, Kind::Invariant, Some(next))
     };
-    let rules = Rule::ALL.into_iter().map(|rule| unseen().tile(rule.name(), Kind::Guardrail, None));
+    let rules = Rule::ALL.into_iter().map(|rule| {
+        let told = halted(rule, look, claims);
+        let says = if told.is_empty() { unseen() } else { applied(rule, told) };
+        says.tile(rule.name(), Kind::Guardrail, Some(rule.next_step()))
+    });
     INVARIANTS.into_iter().map(tile).chain(rules).collect()
+}
+
+/// What is to be done about a false claim, wherever it was found.
+fn false_claim() -> &'static str {
+    codes::own(codes::FALSE_CLAIM).map_or("See `truelog audit logs`.", |explained| explained.next)
 }
 
 /// The evidence for these rules.
@@ -206,15 +222,32 @@ fn applies(facts: &Facts, rules: &[Rule]) -> Vec<String> {
     applies.map(|finding| finding.evidence.clone()).collect()
 }
 
+fn applied(rule: Rule, evidence: Vec<String>) -> Says {
+    Says::new(rules::verdict(rule), rule.when()).by(evidence)
+}
+
+/// Whether the log was not opened since then, as far as can be seen.
+fn stands(then: Option<SystemTime>, look: &Look) -> bool {
+    look.opened.zip(then).is_none_or(|(opened, then)| opened <= then)
+}
+
+/// That the writer halted, by its own word. It stands however old it is, until the log is opened again.
+fn halted(rule: Rule, look: &Look, claims: Option<&Claims>) -> Vec<String> {
+    let poisoned = claims.filter(|claims| rule == Rule::Poisoned && claims.get(Metric::Poisoned) > 0);
+    let poisoned = poisoned.filter(|claims| stands(Some(claims.written), look));
+    let lines = look.said.iter().flat_map(|said| &said.halts);
+    let lines = lines.filter(|(of, _, time)| *of == rule && stands(*time, look));
+    let told = poisoned.map(|_| format!("{} is 1", Metric::Poisoned.name()));
+    told.into_iter().chain(lines.map(|(_, says, _)| says.clone())).collect()
+}
+
 /// A rule of the log's health: by what is found; for what only the writer knows, by what it claims, if it does.
-fn guardrail(rule: Rule, facts: &Facts, claims: Option<&Claims>) -> Tile {
+fn guardrail(rule: Rule, facts: &Facts, look: &Look, claims: Option<&Claims>) -> Tile {
     let mut evidence = applies(facts, &[rule]);
     let told = claims.filter(|claims| claims.age_seconds <= CLAIMS_LAST && rule == Rule::Poisoned);
-    if told.is_some_and(|claims| claims.get(Metric::Poisoned) > 0) {
-        evidence.push(format!("{} is 1", Metric::Poisoned.name()));
-    }
+    evidence.extend(halted(rule, look, claims));
     let says = if !evidence.is_empty() {
-        Says::new(rules::verdict(rule), rule.when()).by(evidence)
+        applied(rule, evidence)
     } else if rules::is_writers_own(rule) && told.is_none() {
         Says::new(Unseen, format!("only the writer knows whether {}", rule.when()))
     } else if rule == Rule::ClaimViolated && !applies(facts, &[Rule::AuditLate]).is_empty() {
@@ -270,6 +303,7 @@ fn invariant(name: &'static str, facts: &Facts, look: &Look, claims: Option<&Cla
         // What happens inside the writer, or only behind a crash.
         _ => Says::new(Unseen, "cannot be seen from beside a writer; `cargo verify` checks it"),
     };
+    let lacks = if name == "claim-has-artifact" { Some(false_claim()) } else { lacks };
     says.tile(name, Kind::Invariant, lacks.or(Some("See `truelog verify DIR`.")))
 }
 
@@ -380,7 +414,7 @@ mod tests {
 
     fn look(facts: Facts, seen: Seen) -> Look {
         let (at, began, took) = (SystemTime::now(), Instant::now(), Duration::from_millis(1));
-        Look { at, began, took, facts: Ok(facts), claims: None, said: None, seen }
+        Look { at, began, took, facts: Ok(facts), claims: None, said: None, opened: None, seen }
     }
 
     fn facts() -> Facts {

@@ -4,11 +4,14 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
+use truelog::HealthRule as Rule;
 
 use super::tile::{Kind, Tile, Verdict};
 use crate::args::{Logs, Watch};
+use crate::audit::halts::Halts;
 use crate::audit::judge::Judge;
 use crate::audit::scan::{Complaint, Scan, Tally};
 use crate::audit::source::{At, LONGEST};
@@ -38,6 +41,9 @@ pub(super) struct Said {
     pub(super) first_unheld: Vec<String>,
     /// Why a log, or the directory, could not be read at the last look.
     pub(super) trouble: Option<Shown>,
+    /// Lines that say that the writer halted, when, and the rule that they come under.
+    #[serde(skip)]
+    pub(super) halts: Vec<(Rule, String, Option<SystemTime>)>,
 }
 
 /// A log that is being read.
@@ -88,6 +94,17 @@ impl Follower {
         self.said.trouble = self.round().err().map(|failure| failure.shown());
         self.said.tally = self.scan.tally.clone();
         self.said.waiting = self.scan.waiting() as u64;
+        let Halts { poisoned, violated } = self.scan.halts;
+        let halts = [(Rule::Poisoned, poisoned), (Rule::ClaimViolated, violated)].into_iter();
+        let halts = halts.filter_map(|(rule, halt)| {
+            let halt = halt?;
+            Some((
+                rule,
+                format!("{}: the writer says that it halted", halt.at.text(&self.logs.logs)),
+                halt.time,
+            ))
+        });
+        self.said.halts = halts.collect();
         self.said.clone()
     }
 
@@ -169,7 +186,7 @@ impl Follower {
             input.at = end;
             *lines += 1;
             let at = At { log, line: *lines };
-            self.scan.learn(&line, ended);
+            self.scan.learn(at, &line, ended);
             self.scan.line(at, &line, ended);
             if self.scan.is_full() {
                 let Self { logs, scan, said, .. } = self;

@@ -1,8 +1,11 @@
 //! Who looks, and what the last look found.
 
+use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+use truelog::Name;
 
 use super::facts::{self, Claims, Facts};
 use super::lasts;
@@ -22,6 +25,8 @@ pub(super) struct Look {
     pub(super) claims: Option<Result<Claims, Shown>>,
     /// What logs of the application claim; `None` when nobody named any.
     pub(super) said: Option<Said>,
+    /// When the manifest was written last: each open does so, and a handle that halted never again.
+    pub(super) opened: Option<SystemTime>,
     /// What looks before this one found.
     pub(super) seen: Seen,
 }
@@ -108,11 +113,13 @@ impl Looker {
             facts.map_err(|failure| failure.shown()),
             claims.map(|claims| claims.map_err(|failure| failure.shown())),
         );
+        let manifest = self.args.dir.join(Name::Manifest.to_string());
+        let opened = fs::metadata(manifest).and_then(|found| found.modified()).ok();
         let seen = self.seen.clone();
         if let Ok(facts) = &facts {
             self.seen.add(facts);
         }
-        Look { at, began, took: began.elapsed(), facts, claims, said, seen }
+        Look { at, began, took: began.elapsed(), facts, claims, said, opened, seen }
     }
 
     /// Looks for good.
