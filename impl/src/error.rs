@@ -470,6 +470,7 @@ impl Failure {
         Self { error, poisons: true }
     }
 }
+
 /// What is said of damaged records.
 fn corrupt(segment: SegmentNo, offset: u64, lsns: LsnRange, reason: Reason) -> String {
     if segment == SegmentNo::NONE {
@@ -478,4 +479,17 @@ fn corrupt(segment: SegmentNo, offset: u64, lsns: LsnRange, reason: Reason) -> S
         );
     }
     format!("records {lsns} are damaged in segment {segment} at offset {offset}: {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_no_segment_holds_are_not_told_as_damage_of_one() {
+        let lsns = LsnRange::new(Lsn(9), Lsn(25));
+        let says = |segment| Error::Corrupt { segment, offset: 0, lsns, reason: Reason::Missing }.to_string();
+        assert!(says(SegmentNo(2)).contains("in segment 2 at offset 0"));
+        assert!(!says(SegmentNo::NONE).contains("segment 0"));
+    }
 }

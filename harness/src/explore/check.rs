@@ -43,6 +43,7 @@ fn exhaust(scopes: &'static [Scope], report: &mut Report, progress: &Progress) {
     work.sort_by_key(|(scope, ..)| (*scope > 0, Reverse(scopes[*scope].crashes)));
     progress.expect(work.len() as u64);
     share(&work, |(scope, at, letters)| {
+        progress.says(scopes[*scope].name);
         if explorers[..*scope].iter().all(|before| before.finding().is_none()) {
             explorers[*scope].visit::<Plain>(*at, letters);
         }

@@ -133,7 +133,10 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let (honest, [accepting, mut aside]) = std::thread::scope(|scope| {
         let damaged =
             scope.spawn(|| DAMAGED.map(|recover| recover(None, &mut Report::new("roles", "")).duties));
-        (explored_honestly::<Plain>(&mut report), damaged.join().unwrap_or_default())
+        (
+            explored_honestly::<Plain>(&mut report),
+            damaged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        )
     });
     let mut executed: BTreeMap<Duty, Vec<&Explorer<'_>>> = BTreeMap::new();
     for explorer in &honest {
