@@ -1,6 +1,6 @@
 //! The log's own lines that say that its writer halted, until one says that the log was opened again.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::source::At;
 use super::times;
@@ -38,21 +38,10 @@ impl Halts {
 
 /// The time that a line begins with, or that its JSON does, such as `2026-11-26T03:14:00.000001Z`.
 fn time(line: &[u8]) -> Option<SystemTime> {
-    let minute = times::minute(line)?;
-    let begins = line.iter().position(u8::is_ascii_digit)?;
-    let number =
-        |from: usize, to: usize| std::str::from_utf8(minute.get(from..to)?).ok()?.parse::<u64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hours, minutes) = (number(11, 13)?, number(14, 16)?);
-    let rest = line.get(begins + minute.len()..)?;
-    let seconds = rest.iter().position(|byte| *byte == b'Z').and_then(|end| rest.get(1..end))?;
-    let seconds: f64 = std::str::from_utf8(seconds).ok()?.parse().ok()?;
-    // Years that begin in March: the day that comes every four years is the last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
-    let whole = (days.checked_sub(719_469)? * 24 + hours) * 60 + minutes;
-    let since = Duration::from_secs(whole * 60) + Duration::try_from_secs_f64(seconds).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(since)
+    times::minute(line)?;
+    let time = line.get(line.iter().position(u8::is_ascii_digit)?..)?;
+    let end = time.iter().position(|byte| *byte == b'Z')?;
+    humantime::parse_rfc3339(std::str::from_utf8(time.get(..=end)?).ok()?).ok()
 }
 
 #[cfg(test)]
