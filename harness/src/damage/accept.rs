@@ -101,7 +101,7 @@ fn accept<S: Archived>(
             Deed::Moment(moment) => {
                 report.count("crash points", 1);
                 let powers =
-                    moment.powers(LIMIT).images.iter().map(|(image, _)| (image.clone(), CrashKind::Power));
+                    moment.powers(LIMIT).images.into_iter().map(|(image, _)| (image, CrashKind::Power));
                 let process = (moment.snapshot.process_crash(), CrashKind::Process);
                 for (image, kind) in powers.chain([process]) {
                     if judged.insert((image.fingerprint(), kind, done)) {

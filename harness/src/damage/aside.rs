@@ -153,7 +153,7 @@ impl Scene {
         for deed in driver.deeds() {
             let Deed::Moment(moment) = deed else { continue };
             report.count("crash points", 1);
-            let powers = moment.powers(LIMIT).images.iter().map(|(image, _)| image.clone());
+            let powers = moment.powers(LIMIT).images.into_iter().map(|(image, _)| image);
             for image in powers.chain([moment.snapshot.process_crash()]) {
                 if judged.insert(image.fingerprint()) {
                     report.count("images", 1);

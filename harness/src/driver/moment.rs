@@ -1,7 +1,7 @@
 //! Moments at which a crash may come, and what each crash leaves.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use truelog_env::Op;
 
@@ -20,7 +20,6 @@ pub struct Moment {
     pub at: At,
     /// The disk then.
     pub snapshot: Snapshot,
-    powers: OnceLock<Powers>,
 }
 
 /// What a loss of power can leave.
@@ -34,17 +33,16 @@ pub struct Powers {
 
 impl Moment {
     /// What a loss of power can leave: everything up to `limit` choices, else a sample.
-    pub fn powers(&self, limit: usize) -> &Powers {
-        self.powers.get_or_init(|| {
-            let mut images = self.snapshot.images(limit, 0);
-            let list = images.by_ref().filter_map(|crash| {
-                let Some(_) = knobs::off() else { return Some((crash.image, crash.choice)) };
-                let kept = knobs::kept(&self.snapshot, &self.snapshot.kept(&crash.choice))?;
-                Some((self.snapshot.image(&kept).ok()?, crash.choice))
-            });
-            let list = list.collect();
-            Powers { images: list, coverage: images.coverage() }
-        })
+    #[must_use]
+    pub fn powers(&self, limit: usize) -> Powers {
+        let mut images = self.snapshot.images(limit, 0);
+        let list = images.by_ref().filter_map(|crash| {
+            let Some(_) = knobs::off() else { return Some((crash.image, crash.choice)) };
+            let kept = knobs::kept(&self.snapshot, &self.snapshot.kept(&crash.choice))?;
+            Some((self.snapshot.image(&kept).ok()?, crash.choice))
+        });
+        let list = list.collect();
+        Powers { images: list, coverage: images.coverage() }
     }
 }
 
@@ -113,7 +111,7 @@ impl<S: Archived> Driver<S> {
 
 /// Writes down that a crash may come now.
 pub(super) fn note(diary: &Diary, disk: &SimFs, at: At) {
-    let moment = Moment { at, snapshot: disk.snapshot(), powers: OnceLock::new() };
+    let moment = Moment { at, snapshot: disk.snapshot() };
     diary.note(Deed::Moment(Arc::new(moment)));
 }
 

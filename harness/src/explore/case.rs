@@ -205,6 +205,7 @@ impl Case {
                 &image,
                 u32::try_from(life + 1).ok(),
                 self.sequence.fault.is_some(),
+                &oracle::Readings::default(),
             );
             lines.push(format!("the disk holds: {}", summary(&recovery.before)));
             lines.push(format!("open: {}", end(&recovery.ended)));

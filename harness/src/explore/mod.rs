@@ -41,6 +41,7 @@ pub use told::Untold;
 
 use crate::driver::Duty;
 use crate::fabric::{Image, SimFs};
+use crate::oracle::Readings;
 use crate::subject::Archived;
 use recovery::Recovery;
 
@@ -66,6 +67,7 @@ pub struct Explorer<'a> {
     honest: Option<&'a Explorer<'a>>,
     counts: Counts,
     recoveries: Mutex<Recoveries>,
+    readings: Readings,
     judged: Mutex<HashSet<(u64, u64, usize)>>,
     findings: Mutex<Vec<(usize, Finding)>>,
     duties: Mutex<BTreeSet<Duty>>,
@@ -80,6 +82,7 @@ impl<'a> Explorer<'a> {
             honest: None,
             counts: Counts::default(),
             recoveries: Mutex::default(),
+            readings: Readings::default(),
             judged: Mutex::default(),
             findings: Mutex::default(),
             duties: Mutex::default(),

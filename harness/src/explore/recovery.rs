@@ -1,6 +1,7 @@
 //! One recovery of one image: run once, judged against whatever is owed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use truelog_spec::contract::{Contract, Obligations, RecoveredState, Violation};
 use truelog_spec::step::Write;
@@ -11,7 +12,7 @@ use super::alphabet::DRIVES;
 use super::walk::follow;
 use crate::driver::{Deed, Driver, Duty, files};
 use crate::fabric::{Image, SimFs};
-use crate::oracle::{Case, Ended, Reading, judge};
+use crate::oracle::{Case, Ended, Reading, Readings, judge};
 use crate::subject::{Archived, Refusal};
 
 /// The writers of the appends that follow recoveries, one for each life: none of a scope's own.
@@ -21,11 +22,11 @@ const NEXT_WRITER: u32 = 1000;
 #[derive(Debug)]
 pub(super) struct Recovery {
     /// What the image held, its manifest rebuilt where that was lost.
-    pub(super) before: Reading,
+    pub(super) before: Arc<Reading>,
     /// How the open ended.
     pub(super) ended: Ended,
     /// What the disk was sure to hold when the open returned.
-    pub(super) after: Reading,
+    pub(super) after: Arc<Reading>,
     /// What is wrong whatever was owed: a drive does not serve although nothing has failed, or something is left that
     /// nothing names.
     pub(super) wrong: Option<Violation>,
@@ -36,10 +37,17 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Opens the image, in a scope that loses its manifest behind a rebuild of it. If the life is to go on as the one of this number, a record is appended, what is sealed is
-    /// archived in the scopes of the archive, and everything is written down. `struck`: a call failed before.
-    pub(super) fn run<S: Archived>(scope: &Scope, image: &Image, life: Option<u32>, struck: bool) -> Self {
-        let mut before = Reading::of(&files(image));
+    /// Opens the image, in a scope that loses its manifest behind a rebuild of it. If the life is to go on as the one of
+    /// this number, a record is appended, what is sealed is archived in the scopes of the archive, and everything is
+    /// written down. `struck`: a call failed before.
+    pub(super) fn run<S: Archived>(
+        scope: &Scope,
+        image: &Image,
+        life: Option<u32>,
+        struck: bool,
+        readings: &Readings,
+    ) -> Self {
+        let mut before = readings.of(&files(image));
         let mut driver = Driver::<S>::new(SimFs::from_image(image), scope.setup);
         driver.ignore(scope.ignored);
         if struck {
@@ -50,10 +58,10 @@ impl Recovery {
         }
         if scope.rebuilds() && before.manifest.is_none() {
             driver.client(&ClientStep::RebuildManifest);
-            before = Reading::of(&driver.visible_files());
+            before = readings.of(&driver.visible_files());
         }
         driver.client(&ClientStep::Open);
-        let after = Reading::of(&driver.durable_files());
+        let after = readings.of(&driver.durable_files());
         let mut deeds = driver.deeds();
         let ended = ended(&deeds, driver.refusal());
         let writes = matches!(&ended, Ended::Opened { state, .. } if !state.read_only);

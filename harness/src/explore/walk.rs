@@ -153,7 +153,7 @@ impl Explorer<'_> {
             return known;
         }
         self.counts.recoveries.add(1);
-        let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life, struck));
+        let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life, struck, &self.readings));
         lock(&self.duties).extend(recovery.duties.keys());
         if self.scope.collapse {
             lock(&self.recoveries).insert(key, Arc::clone(&recovery));

@@ -8,8 +8,10 @@ mod archive;
 mod decode;
 mod judge;
 mod manifest;
+mod readings;
 
 pub use archive::{Copy, Drive};
 pub use decode::{Batch, Files, Reading, Segment};
 pub use judge::{Case, Ended, judge};
 pub use manifest::{Manifest, Named, Run};
+pub use readings::Readings;

@@ -17,10 +17,9 @@ pub mod scene;
 pub mod tape;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use truelog_spec::Invariant;
 
@@ -34,6 +33,7 @@ use crate::command::Plan;
 use crate::order;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::share::share;
 use crate::subject::UnderShuttle;
 use judge::Judge;
 use play::{Tray, play};
@@ -189,32 +189,20 @@ pub fn check(plan: &Plan, progress: &Progress) -> Report {
         }
     }
     progress.expect(jobs.len() as u64);
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    // Shuttle keeps each run to one thread of the system, so runs go side by side.
-    let lane = || {
-        while let Some((at, (scene, strategy, limit))) = next_job(&next, &jobs) {
-            let explored = explore(scene, strategy, seed, *limit);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((at, explored));
-            progress.advance(1);
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(lane);
-        lane();
+    // Those with drives take longest, and are begun first. Shuttle keeps each run to one thread of the system, so runs
+    // go side by side.
+    let mut order: Vec<_> = jobs.iter().enumerate().collect();
+    order.sort_by_key(|(_, (scene, ..))| Reverse(scene.drives));
+    let explored = share(&order, |(at, (scene, strategy, limit))| {
+        let explored = explore(scene, strategy, seed, *limit);
+        progress.advance(1);
+        (*at, explored)
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    for (at, explored) in results {
+    for (at, explored) in explored.into_iter().collect::<BTreeMap<_, _>>() {
         let (scene, strategy, _) = &jobs[at];
         tell(scene, strategy, explored, &mut report);
     }
     report
-}
-
-fn next_job<'a, T>(next: &AtomicUsize, jobs: &'a [T]) -> Option<(usize, &'a T)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    jobs.get(at).map(|job| (at, job))
 }
 
 /// Each strategy must find the race that is there.
