@@ -279,3 +279,45 @@ fn a_drive_that_has_failed_is_not_let_in_again_by_an_add() {
     assert_eq!(suspects(), 1, "its quarantine is due, and no scrub was through");
     log.close().expect("closed");
 }
+
+/// What is damaged here may be whole on the drive that cannot be reached: nobody may call it lost, let alone halt for it.
+#[test]
+fn damage_is_told_only_when_every_copy_was_looked_at() {
+    let sim = sim();
+    archived(&sim);
+    let run = runs(&sim, 2).remove(0);
+    let damage = Damage::Zero { offset: 256, len: 256 };
+    let image = sim.snapshot().process_crash().damage(&drive(2).join(run), &damage).expect("damage");
+    let sim = SimFs::from_image(&image);
+    sim.remove_dir_all(&drive(1)).expect("taken away");
+    let (log, _) = open(&sim);
+    let error = log.get(Lsn(1)).expect_err("no whole copy can be reached");
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    let blind = log.audit().expect_err("not all can be looked at");
+    assert!(matches!(blind, Error::Unavailable { .. }), "{blind}");
+    append(&log, 1);
+    log.close().expect("closed");
+    // With both copies damaged there is no doubt.
+    let image = image.damage(&drive(1).join(runs(&SimFs::from_image(&image), 1).remove(0)), &damage);
+    let (log, _) = open(&SimFs::from_image(&image.expect("damage")));
+    let error = log.get(Lsn(1)).expect_err("damaged");
+    assert!(matches!(error, Error::CorruptBlock { .. }), "{error}");
+    log.audit().expect_err("a violated claim");
+    assert!(log.stat().failure.is_some());
+}
+
+/// Without an index of any copy nothing else in them can be looked at: they are damaged all the same.
+#[test]
+fn copies_whose_index_is_damaged_are_counted_by_a_scrub() {
+    let sim = sim();
+    archived(&sim);
+    let mut image = sim.snapshot().process_crash();
+    for number in [1, 2] {
+        let run = drive(number).join(runs(&sim, number).remove(0));
+        let len = image.len_of(&run).expect("a run");
+        image = image.damage(&run, &Damage::Zero { offset: len - 256, len: 256 }).expect("damage");
+    }
+    let (log, _) = open(&SimFs::from_image(&image));
+    let report = log.scrub(None, false).expect("a report");
+    assert_eq!((report.bad.len(), report.lost.len()), (2, 1), "{report:?}");
+}

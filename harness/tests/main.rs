@@ -19,6 +19,7 @@ mod health;
 mod house;
 mod litmus;
 mod metrics;
+mod metrics_drives;
 mod process;
 mod process_errors;
 mod process_incident;

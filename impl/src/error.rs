@@ -151,8 +151,11 @@ pub enum Error {
         /// Why, of the copy that was asked last.
         reason: Reason,
     },
-    /// No drive that has a copy of these records can be reached. Nothing says that they are lost.
-    #[error("records {lsns} are in run {run}, and none of the drives {drives} that have it serves")]
+    /// No drive that can be reached has a whole copy of these records, and not all that have one can be reached. Nothing
+    /// says that the records are lost.
+    #[error(
+        "records {lsns} are in run {run}: none of the drives {drives} that can be reached has them whole, and not all can"
+    )]
     Unavailable {
         /// The run.
         run: RunNo,

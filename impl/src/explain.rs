@@ -330,8 +330,9 @@ lists what is lost.",
         code: "TL-027",
         next: "Bring one of the named drives back: `truelog drives DIR` says where each was and why it does not serve.",
         long: "\
-The records are in the archive, in a run of which no copy can be reached: each drive that has one is missing, is \
-another one than it should be, or is stale. Nothing says that the records are lost. Mount the drive again at its \
+The records are in the archive, in a run of which no whole copy can be reached: each drive that has one is missing, is \
+another one than it should be, is stale, or has a copy that is damaged, and at least one of them cannot be looked at. \
+Nothing says that the records are lost. Mount the drive again at its \
 path, or add its directory under the new path with `truelog drives DIR add DRIVE_DIR`, which knows it by its identity.",
     },
     Row {

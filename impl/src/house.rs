@@ -99,8 +99,10 @@ impl House {
         if volume.free_bytes >= self.next_size.max(needed).saturating_add(reserve) {
             return Ok(());
         }
-        let source = IoError::new(Op::Statvfs, IoKind::NoSpace);
-        Err(Failure::harmless(Error::io(home.path(Name::Segment(self.next_number)), source)))
+        let (segment, source) = (self.next_number, IoError::new(Op::Statvfs, IoKind::NoSpace));
+        let error = Error::io(home.path(Name::Segment(segment)), source);
+        home.emit(&Event::SpaceRefused { segment, error: error.clone() });
+        Err(Failure::harmless(error))
     }
 
     /// Prepares a segment of at least `needed` bytes.

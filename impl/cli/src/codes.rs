@@ -120,10 +120,13 @@ static OWN: [Explained; 23] = [
     },
     Explained {
         code: INCOMPLETE,
-        what: "Some of what was to be verified or scrubbed could not be looked at.",
-        next: "Read on standard output what was skipped; check that all drives are there (`truelog drives DIR`), and that \
-               the receipts are of this log, one JSON object a line.",
-        more: "A copy in the archive whose drive cannot be reached is neither good nor bad. A file without a single receipt verifies nothing, and so is no success. Lines that are not receipts, and receipts of other logs, are neither verified nor violated. A last line \
+        what: "Some of what was to be verified, scrubbed or held against the disk could not be looked at.",
+        next: "Read on standard output what was skipped, and why. `verify`, `scrub`: check that all drives are there \
+               (`truelog drives DIR`), and that the receipts are of this log, one JSON object a line. `audit logs`: check \
+               that DIR is the directory of the log that wrote the lines, and that it can be read.",
+        more: "A copy in the archive whose drive cannot be reached is neither good nor bad; so is a claim of a line whose \
+               log, or whose file, cannot be read. A file without a single receipt verifies nothing, and so is no \
+               success. Lines that are not receipts, and receipts of other logs, are neither verified nor violated. A last line \
                that was cut, by a killed append for instance, was never a receipt; it is counted as torn, and is no \
                reason for this code.",
     },

@@ -52,6 +52,7 @@ impl Archive {
     ) -> Result<Found, Missed> {
         let piece = Piece { index, offset, len, lsns };
         let drives = self.shelf.lock().readable(run.copies);
+        let all = drives.len() >= run.copies.iter().count();
         let mut last = None;
         for (drive, home, serves) in drives {
             match self.fetch_from(run, &piece, drive, &home, serves) {
@@ -61,7 +62,8 @@ impl Archive {
             }
         }
         let unavailable = || Error::Unavailable { run: run.number, lsns, drives: run.copies };
-        Err(Missed::Failed(last.unwrap_or_else(unavailable)))
+        // Nobody knows what a drive has that cannot be reached: only of all copies can damage be told.
+        Err(Missed::Failed(last.filter(|_| all).unwrap_or_else(unavailable)))
     }
 
     /// One read and, of a drive that serves, up to three more. One that fails all of them becomes suspect, unless what

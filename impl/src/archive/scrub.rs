@@ -162,6 +162,13 @@ impl Scrub {
                 return Ok(0);
             }
             Err(super::Missed::Failed(error)) => {
+                // No copy has a whole index, nor has this one: of nothing else in it can be said where it is.
+                let row = usize::try_from(run.blocks).ok().and_then(|at| run.index_row(at));
+                let found = row.map(|row| (row, engine.archive.check_block(&home, &run, run.blocks, &row)));
+                if let Some((row, Err(fault))) = found {
+                    let bad = BadCopy { drive, run: run.number, offset: row.offset, fault, repaired: false };
+                    self.report.bad.push(bad);
+                }
                 self.lost(error);
                 return Ok(0);
             }

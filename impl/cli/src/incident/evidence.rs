@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use truelog::{Condition, Inspection};
 
@@ -26,6 +27,16 @@ pub(crate) struct Broken {
     pub(crate) last: At,
 }
 
+/// A file of the directory.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    /// Its length, in bytes.
+    pub(crate) len: u64,
+    /// When it was written last, if that is known.
+    pub(crate) changed: Option<SystemTime>,
+}
+
 /// Everything that the report cites.
 pub(crate) struct Evidence {
     pub(crate) logs: Vec<PathBuf>,
@@ -38,8 +49,8 @@ pub(crate) struct Evidence {
     pub(crate) more_broken: u64,
     /// Violated claims, by what the artifact lacks.
     pub(crate) lacks: BTreeMap<Lack, u64>,
-    /// The directory's names with their lengths in bytes, or why they are not known.
-    pub(crate) files: Result<Vec<(String, u64)>, String>,
+    /// The directory's files by name, or why they are not known.
+    pub(crate) files: Result<Vec<File>, String>,
     /// What the machine says.
     pub(super) surroundings: Surroundings,
 }
@@ -160,13 +171,15 @@ pub(super) fn shell(path: &Path) -> String {
     if safe { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-fn list(args: &Logs) -> std::io::Result<Vec<(String, u64)>> {
+fn list(args: &Logs) -> std::io::Result<Vec<File>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&args.dir)? {
         let entry = entry?;
-        let len = entry.metadata().map_or(0, |found| found.len());
-        files.push((entry.file_name().to_string_lossy().into_owned(), len));
+        let found = entry.metadata().ok();
+        let changed = found.as_ref().and_then(|found| found.modified().ok());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.push(File { name, len: found.map_or(0, |found| found.len()), changed });
     }
-    files.sort();
+    files.sort_by(|one, two| one.name.cmp(&two.name));
     Ok(files)
 }

@@ -2,9 +2,11 @@
 
 mod evidence;
 mod hypotheses;
+mod reconcile;
 mod report;
 mod standing;
 mod surroundings;
+mod triage;
 
 use std::io::Write;
 

@@ -2,18 +2,13 @@
 
 use std::fmt::Write;
 
-use truelog::Severity;
-
 use super::evidence::{Evidence, NAMED, shell};
 use super::hypotheses::{self, Likelihood};
-use super::standing;
+use super::{standing, triage};
 use crate::audit;
 use crate::audit::judge::Lack;
 use crate::audit::scan::Found;
 use crate::audit::stage::Stage;
-
-/// How many rows of counts by time are shown.
-const ROWS: usize = 40;
 
 /// A report under way. What cannot be written to memory is not written.
 pub(super) struct Report<'a> {
@@ -39,8 +34,10 @@ impl Report<'_> {
         let _ = writeln!(self.text, "| {} |", cells.join(" | "));
     }
 
-    /// The head of a table.
-    pub(super) fn head(&mut self, cells: &[&str]) {
+    /// The head of a table, behind what its rows are and what they rest on.
+    pub(super) fn table(&mut self, text: &str, cites: &str, cells: &[&str]) {
+        self.say(text, cites);
+        self.line("");
         self.row(cells);
         self.row(&vec!["---"; cells.len()]);
     }
@@ -70,7 +67,7 @@ impl Report<'_> {
         format!("`mkdir COPY && cp -a {} {} COPY`", files.join(" "), self.dir())
     }
 
-    fn found(&self, found: &Found) -> String {
+    pub(super) fn found(&self, found: &Found) -> String {
         let time = found.time.map_or(String::new(), |time| format!("{} ", String::from_utf8_lossy(&time)));
         format!("{time}{} [{}]", found.claim.text(), self.evidence.at(found.at))
     }
@@ -87,7 +84,7 @@ pub(super) fn write(evidence: &Evidence, verdict: &str) -> String {
     ));
     failure_map(&mut report);
     hypotheses(&mut report);
-    triage(&mut report);
+    triage::triage(&mut report);
     findings(&mut report);
     standing::fix(&mut report);
     standing::verification(&mut report);
@@ -105,7 +102,9 @@ fn failure_map(report: &mut Report<'_>) {
     let evidence = report.evidence;
     let tally = &evidence.scan.tally;
     report.section(1, "Failure Map");
-    report.head(&["stage", "expected", "observed", "state"]);
+    let audit = report.audit();
+    let cells = ["stage", "expected", "observed", "state"];
+    report.table("what the lines of each stage say, and what became of their claims", &audit, &cells);
     for stage in Stage::all() {
         let observed: Vec<_> = evidence
             .of_stage(stage)
@@ -129,7 +128,6 @@ fn failure_map(report: &mut Report<'_>) {
         report.row(&[&stage.to_string(), expected, &seen, state]);
     }
     report.line("");
-    let audit = report.audit();
     report.say(audit::sums(tally).trim(), &audit);
     for ((artifact, lack), broken) in &evidence.broken {
         let word = if lack.is_some() { "UNSAFE" } else { "UNKNOWN" };
@@ -146,7 +144,8 @@ fn failure_map(report: &mut Report<'_>) {
         );
     }
     let (good, bad) = (evidence.scan.good.as_ref(), evidence.scan.bad.as_ref());
-    let good = good.map_or("UNKNOWN: no claim before it holds".to_owned(), |good| report.found(good));
+    let good = good
+        .map_or_else(|| format!("UNKNOWN: no claim before it holds [{audit}]"), |good| report.found(good));
     report.line(&format!("- Last known good: {good}"));
     let told = || evidence.scan.history.changes.iter().find(|change| change.is_grave());
     let bad = match (bad, told()) {
@@ -156,7 +155,7 @@ fn failure_map(report: &mut Report<'_>) {
         }
         (None, None) => match evidence.damaged() {
             Some(damaged) => format!("no line says since when: UNKNOWN; the files have {damaged}"),
-            None => "none was found".to_owned(),
+            None => format!("none was found [{audit}]"),
         },
     };
     report.line(&format!("- First known bad: {bad}"));
@@ -202,15 +201,11 @@ fn severity(report: &mut Report<'_>) {
 
 fn hypotheses(report: &mut Report<'_>) {
     report.section(2, "Hypotheses (Ranked)");
-    report.line("Rank is likelihood (0 disproved, 1 unknown, 2 fits, 3 shown) times impact (1 to 3).\n");
-    report.head(&[
-        "rank",
-        "hypothesis",
-        "why it fits",
-        "what would disprove it",
-        "the fastest check",
-        "its result",
-    ]);
+    let says = "rank is likelihood (0 disproved, 1 unknown, 2 fits, 3 shown) times impact (1 to 3), by the claims and what is \
+                named in each row";
+    let cells =
+        ["rank", "hypothesis", "why it fits", "what would disprove it", "the fastest check", "its result"];
+    report.table(says, &report.audit(), &cells);
     for it in hypotheses::ranked(report.evidence) {
         let rank = it.likelihood as u8 * it.impact;
         let fits = match it.likelihood {
@@ -220,167 +215,6 @@ fn hypotheses(report: &mut Report<'_>) {
         };
         let result = it.result.unwrap_or_else(|| "not run: UNKNOWN".to_owned());
         report.row(&[&rank.to_string(), it.what, &fits, it.disproof, it.check, &result]);
-    }
-}
-
-fn triage(report: &mut Report<'_>) {
-    let evidence = report.evidence;
-    report.section(3, "Triage Checks");
-    let audit = report.audit();
-    report.say(audit::left(evidence.scan.unclaimed().as_ref()).trim(), &audit);
-    match &evidence.files {
-        Ok(files) => {
-            let dir = report.dir();
-            report.say(&format!("the directory has {} names", files.len()), &format!("`ls -l {dir}`"));
-            for (name, len) in files.iter().take(NAMED) {
-                report.line(&format!("  - `{name}`, {len} bytes"));
-            }
-            if files.len() > NAMED {
-                report.line(&format!("  - and {} more", files.len() - NAMED));
-            }
-        }
-        Err(why) => report.say(
-            &format!("UNSAFE: the directory cannot be listed: {why}"),
-            &evidence.dir.display().to_string(),
-        ),
-    }
-    of_log(report);
-    health(report);
-    machine(report);
-    let torn = format!(
-        "{} lines are cut, {} claims could not be held",
-        evidence.scan.tally.torn, evidence.scan.tally.unverifiable
-    );
-    report.say(&format!("contract of the lines: {torn}"), &audit);
-    report.say("retries, partial failures and the orchestrator's state: UNKNOWN beyond the lines of stage G in section 1", &audit);
-    let rows: Vec<_> = evidence.scan.times.counts().collect();
-    if rows.is_empty() {
-        report.say("counts by time: UNKNOWN: no line that was counted has a time", &audit);
-        return;
-    }
-    report.line("");
-    report.head(&[evidence.scan.times.grain(), "what", "lines", "violated"]);
-    for (time, label, count) in rows.iter().take(ROWS) {
-        let name = evidence.scan.labels.get(*label).map_or("", |label| &label.name);
-        report.row(&[time, name, &count.lines.to_string(), &count.violated.to_string()]);
-    }
-    report.line("");
-    let rest = rows.len().saturating_sub(ROWS);
-    report.say(
-        &format!("{rest} rows are left out; {} counted lines have no time", evidence.scan.times.untimed),
-        &audit,
-    );
-}
-
-/// What recovery would find, and the drives.
-fn of_log(report: &mut Report<'_>) {
-    let Some(view) = report.evidence.view() else {
-        report.say(
-            "no log of truelog is in the directory: what its files should hold is UNKNOWN",
-            &report.evidence.dir.display().to_string(),
-        );
-        return;
-    };
-    let cite = format!("`truelog stat {}`", report.dir());
-    let last = view.next().prev();
-    report.say(
-        &format!(
-            "log {}: first LSN {}, next LSN {}, vouched up to {}",
-            view.log(),
-            view.first(),
-            view.next(),
-            view.vouched().min(last)
-        ),
-        &cite,
-    );
-    report.say(
-        &format!(
-            "{} segments, {} runs, {} bytes of a torn tail",
-            view.segments().len(),
-            view.runs().len(),
-            view.torn_bytes()
-        ),
-        &cite,
-    );
-    for row in view.rows() {
-        report.say(&format!("recovery row {row:?}"), &cite);
-    }
-    for damage in view.damage().iter().take(NAMED) {
-        report.say(&format!("UNSAFE: {}", damage.error), &cite);
-    }
-    for loss in view.losses().iter().take(NAMED) {
-        report.say(&format!("records {loss} were given up"), &cite);
-    }
-    for drive in view.drives() {
-        let state = crate::drives::Drive::new(&drive, view.runs());
-        let word = if state.serves() { "" } else { "UNSAFE: " };
-        report.say(&format!("{word}{}", state.text()), &format!("`truelog drives {}`", report.dir()));
-    }
-}
-
-/// How the log's health changed: by its own lines, by what its auditor has left, and as it looks now.
-fn health(report: &mut Report<'_>) {
-    let evidence = report.evidence;
-    let (audit, dir) = (report.audit(), report.dir());
-    let history = &evidence.scan.history;
-    if history.changes.is_empty() {
-        report.say("health history: UNKNOWN: no line of the logs speaks of the log's health", &audit);
-    }
-    for change in &history.changes {
-        let time = change.time.map_or(String::new(), |time| format!("{} ", String::from_utf8_lossy(&time)));
-        let word = if change.is_wrong() { "UNSAFE: " } else { "" };
-        let lines = if change.lines == 1 { String::new() } else { format!(", {} lines", change.lines) };
-        let span = if change.first == change.last {
-            evidence.at(change.first)
-        } else {
-            format!("{} to {}", evidence.at(change.first), evidence.at(change.last))
-        };
-        report.say(&format!("health history: {word}{time}{}{lines}", change.text()), &span);
-    }
-    if history.left_out > 0 {
-        report.say(&format!("health history: {} more lines are left out", history.left_out), &audit);
-    }
-    let Some(view) = evidence.view() else { return };
-    let (stat, audited) = (format!("`truelog stat {dir}`"), view.audited());
-    let last = match audited.at {
-        0 => "no audit of everything has ended well, as far as the manifest knows".to_owned(),
-        at => format!(
-            "the last audit of everything ended well {at} s after 1970, up to record {}",
-            audited.upto
-        ),
-    };
-    report.say(&format!("health history: {last}"), &stat);
-    if !audited.violated.is_empty() {
-        let says = format!("health history: UNSAFE: an audit found records {} violated", audited.violated);
-        report.say(&says, &stat);
-    }
-    for finding in view.health().findings {
-        let word = if finding.rule.severity() == Severity::Degrade { "" } else { "UNSAFE: " };
-        report.say(&format!("health now: {word}{finding}"), &format!("`truelog doctor {dir}`"));
-    }
-}
-
-/// What the machine says.
-fn machine(report: &mut Report<'_>) {
-    let surroundings = &report.evidence.surroundings;
-    let space = match &surroundings.space {
-        Ok(space) => space.clone(),
-        Err(why) => format!("UNKNOWN: {why}"),
-    };
-    let dir = report.dir();
-    report.say(&format!("space of the volume now: {space}"), &format!("`df -B1 {dir}`, `df -i {dir}`"));
-    match &surroundings.kernel {
-        Ok(kernel) => {
-            let says = format!(
-                "kernel's log: {} of {} lines speak of a failing device, file system or of memory",
-                kernel.telling, kernel.lines
-            );
-            report.say(&says, "`dmesg`");
-            for line in &kernel.last {
-                report.line(&format!("  - `{}`", line.replace('`', "'")));
-            }
-        }
-        Err(why) => report.say(&format!("kernel's log: UNKNOWN: {why}"), "`dmesg`"),
     }
 }
 
@@ -400,12 +234,15 @@ fn findings(report: &mut Report<'_>) {
     report.say(&sentence, &audit);
     let shown: Vec<_> =
         hypotheses::ranked(evidence).into_iter().filter(|it| it.likelihood >= Likelihood::Fits).collect();
-    report.line("- Root cause: UNKNOWN. The evidence says that, where and since when; it does not say why.");
+    report.say(
+        "Root cause: UNKNOWN. The evidence says that, where and since when; it does not say why",
+        &audit,
+    );
     for it in &shown {
         report.line(&format!("  - goes with the evidence: {} ({})", it.what, it.fits));
     }
     let introduced = match (&evidence.scan.good, &evidence.scan.bad) {
-        (_, None) => "nothing was found that was introduced".to_owned(),
+        (_, None) => format!("nothing was found that was introduced [{audit}]"),
         (None, Some(bad)) => format!("introduced: at or before {}", report.found(bad)),
         (Some(good), Some(bad)) => {
             format!("introduced: behind {}, at or before {}", report.found(good), report.found(bad))
@@ -420,7 +257,8 @@ fn modes(report: &mut Report<'_>) {
     let evidence = report.evidence;
     let audit = report.audit();
     report.section(7, "Failure Mode Enumeration");
-    report.head(&["mode", "found", "what was not looked at"]);
+    let cells = ["mode", "found", "what was not looked at"];
+    report.table("violated claims, by what their artifact lacks", &audit, &cells);
     let count = |lack| evidence.lacking(lack).to_string();
     let unseen = evidence
         .scan

@@ -68,7 +68,8 @@ pub(super) fn invariants(report: &mut Report<'_>) {
     };
     let ours = report.evidence.view().is_some();
     let enforced = |how: &'static str| if ours { how } else { "UNKNOWN: not this program's writer" };
-    report.head(&["invariant", "state", "enforced by", "monitored by"]);
+    let cells = ["invariant", "state", "enforced by", "monitored by"];
+    report.table("what must hold, and what the claims show of it", &audit, &cells);
     report.row(&[
         "claim-has-artifact",
         &artifact,
@@ -127,6 +128,7 @@ pub(super) fn strategy(report: &mut Report<'_>) {
     );
     report.say("inputs against what was persisted: count the lines of stage A with a pattern of the kind `count`, and compare", &audit);
     report.say("fault injection: remove, cut and flip an artifact of a copy of the directory: each must end with exit code 1", &audit);
+    report.say("chaos: kill the writer with SIGKILL at random moments, fill its volume, unmount it: behind each, the lines written before must still hold", &audit);
 }
 
 pub(super) fn architecture(report: &mut Report<'_>) {
@@ -161,9 +163,10 @@ pub(super) fn actions(report: &mut Report<'_>) {
         "halts: a violated claim, a failed sync, a file that is gone or replaced",
         "`truelog explain TL-920`",
     );
+    report.say("degrades: a claim that cannot be held", "`truelog explain TL-909`");
     report.say(
-        "degrades: a claim that cannot be held, a drive that does not serve",
-        "`truelog explain TL-909`",
+        "degrades: a drive that does not serve, an audit that is late, little space",
+        "docs/OPERATING.md in the sources of truelog",
     );
     report.say("pages at once: any exit code of the audit but 0", &audit);
     report.say(
