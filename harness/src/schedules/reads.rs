@@ -168,19 +168,31 @@ pub(super) fn audit<S: Archived>(stage: &Stage, log: &S) {
         let found = stage.reading(|| log.verify(ack));
         let mut known = stage.known();
         known.work().audited += 1;
-        let says = match found {
+        let verdict = match found {
             Ok(Audit::Holds) if ack.lsn >= gone => continue,
             Ok(Audit::Trimmed) if ack.lsn < known.told.may => continue,
-            Ok(other) => format!("the verifier says of LSN {}: {other:?}", ack.lsn),
-            Err(refusal) => {
-                drop(known);
-                let says = format!("the verifier cannot read LSN {}: {}", ack.lsn, refusal.says);
-                stage.breaks(Err(Violation::new(LOST, says)));
-                continue;
-            }
+            verdict => verdict,
         };
         drop(known);
-        stage.breaks(Err(Violation::new(Invariant::VerifySeesOneState, says)));
+        stage.breaks(Err(contradicted(stage, log, ack.lsn, verdict)));
+    }
+}
+
+/// What a verdict breaks that is not true. Where whoever reads the record does not get it either, it is the read that is
+/// wrong; else the verifier has looked at two states.
+fn contradicted<S: Archived>(stage: &Stage, log: &S, lsn: u64, verdict: Result<Audit, Refusal>) -> Violation {
+    let says = match verdict {
+        Ok(verdict) => format!("the verifier says of LSN {lsn}: {verdict:?}"),
+        Err(refusal) => {
+            return Violation::new(LOST, format!("the verifier cannot read LSN {lsn}: {}", refusal.says));
+        }
+    };
+    let sure = stage.known().told.sure();
+    let got = stage.reading(|| log.get(lsn));
+    let read = stage.known().told.one(lsn, &got, sure);
+    match read {
+        Err(read) => Violation::new(read.invariant, format!("{says}; {}", read.detail)),
+        Ok(()) => Violation::new(Invariant::VerifySeesOneState, says),
     }
 }
 

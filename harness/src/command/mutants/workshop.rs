@@ -28,14 +28,17 @@ pub(super) struct Built {
 impl Workshop {
     pub(super) fn new(root: &Path) -> io::Result<Self> {
         let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let copy = base.join("mutants/tree");
+        let (copy, target) = (base.join("mutants/tree"), base.join("mutants/target"));
         fs::create_dir_all(&copy)?;
-        fs::create_dir_all(base.join("mutants/target"))?;
+        if !target.exists() {
+            fs::create_dir_all(target.join("debug"))?;
+            seed(&base.join("debug"), &target.join("debug"))?;
+        }
         Ok(Self {
             root: root.canonicalize()?,
             base: base.join("mutants").canonicalize()?,
             copy: copy.canonicalize()?,
-            target: base.join("mutants/target").canonicalize()?,
+            target: target.canonicalize()?,
         })
     }
 
@@ -84,6 +87,21 @@ impl Workshop {
             .env("CARGO_TARGET_DIR", &self.target)
             .output()
     }
+}
+
+/// Takes over what `cargo test` has built, with its times: the crates of others need not be built again. What of it is
+/// of this tree cargo knows by its path, and builds anew.
+fn seed(built: &Path, target: &Path) -> io::Result<()> {
+    for part in ["deps", "build", ".fingerprint"].map(|part| built.join(part)) {
+        if part.exists() {
+            let copied =
+                Command::new("cp").arg("--archive").arg("--reflink=auto").arg(&part).arg(target).status()?;
+            if !copied.success() {
+                return Err(io::Error::other(format!("{} cannot be copied: {copied}", part.display())));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first error that cargo tells, or else its last line.
