@@ -176,7 +176,7 @@ pub(super) fn run(check: &Check, plan: &Plan) -> Report {
 }
 
 /// The commit that is being checked, with `+` where the work tree differs from it.
-pub(super) fn commit() -> String {
+pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         std::process::Command::new("git")
             .args(arguments)

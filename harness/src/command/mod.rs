@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use checks::commit;
 pub use checks::{CHECKS, Check, Plan};
 
 use crate::report::{Report, Verdict, junit, sarif};
@@ -146,7 +147,7 @@ fn run(plan: &Plan) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    eprintln!("seed {} commit {}", plan.seed(), checks::commit());
+    eprintln!("seed {} commit {}", plan.seed(), commit());
     if let Some(knob) = plan.without {
         knob.turn_off();
     }
@@ -173,7 +174,7 @@ fn write(plan: &Plan, reports: &[Report]) -> Result<(), WriteError> {
         std::fs::write(path, text).map_err(|source| WriteError { path: path.clone(), source })
     };
     if let Some(path) = &plan.sarif {
-        put(path, format!("{:#}\n", sarif(reports, &checks::commit())))?;
+        put(path, format!("{:#}\n", sarif(reports, &commit())))?;
     }
     if let Some(path) = &plan.junit {
         put(path, junit(reports))?;

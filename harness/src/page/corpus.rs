@@ -13,12 +13,17 @@ use truelog_spec::trace::Head;
 
 use super::kept::{KEPT, Kept};
 use super::{Facts, PageError, render};
+use crate::command::commit;
 use crate::replay::practice::completed;
 use crate::replay::{check_one, keeps};
 use crate::traces::shrink::shrink;
 
 /// The corpus's own page, from the root of the repository.
 pub const INDEX: &str = "corpus/README.md";
+
+/// What the line begins with that says at which commit the traces were replayed last. It alone may be older than what
+/// makes the page: no commit can name itself.
+const REPRODUCED: &str = "Last reproduced, every one, at commit ";
 
 const ABOUT: &str = "# The corpus
 
@@ -29,7 +34,9 @@ about prefetched blocks is replayed on their own model, and not on the productio
 
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
+";
 
+const TABLE: &str = "
 | breaks | what goes wrong | found by | its mutant | the specification as it is | the code as it is |
 |---|---|---|---|---|---|
 ";
@@ -159,7 +166,7 @@ fn files(entries: &[Entry]) -> Vec<(PathBuf, String)> {
         [(one.path.clone(), one.trace.clone()), (one.path.with_extension("md"), one.page.clone())]
     };
     let mut files: Vec<_> = entries.iter().flat_map(of).collect();
-    files.push((PathBuf::from(INDEX), index(entries)));
+    files.push((PathBuf::from(INDEX), index(entries, &commit())));
     files
 }
 
@@ -172,7 +179,7 @@ pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
     let mut stale = Vec::new();
     for (path, text) in &made {
         match fs::read_to_string(root.join(path)) {
-            Ok(kept) if kept == *text => {}
+            Ok(kept) if same(&kept, text) => {}
             Ok(_) => stale.push(format!("{} is not what makes it", path.display())),
             Err(error) => stale.push(format!("{}: {error}", path.display())),
         }
@@ -189,10 +196,21 @@ pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
     Ok(stale)
 }
 
-/// The corpus's own page: what is there, by invariant.
+/// Whether a file is what makes it, whenever that was.
+fn same(kept: &str, made: &str) -> bool {
+    let lines = |text: &'_ str| -> Vec<String> {
+        let commit = |line: &str| line.strip_prefix(REPRODUCED).is_some_and(|commit| !commit.is_empty());
+        text.split('\n')
+            .map(|line| if commit(line) { REPRODUCED.to_owned() } else { line.to_owned() })
+            .collect()
+    };
+    lines(kept) == lines(made)
+}
+
+/// The corpus's own page: what is there, by invariant, all of it reproduced at `commit`.
 #[must_use]
-pub fn index(entries: &[Entry]) -> String {
-    let mut text = String::from(ABOUT);
+pub fn index(entries: &[Entry], commit: &str) -> String {
+    let mut text = format!("{ABOUT}\n{REPRODUCED}`{commit}`.\n{TABLE}");
     let mut rows: Vec<_> = entries.iter().map(|entry| (entry, entry.path.strip_prefix("corpus"))).collect();
     rows.sort_by_key(|(entry, _)| &entry.path);
     for (entry, path) in rows {

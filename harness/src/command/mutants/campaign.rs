@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::declared::{Declared, declared};
 use super::workshop::{Built, Workshop};
-use super::{Arguments, out};
+use super::{Arguments, drawn, out};
 use crate::campaign::journal::{Totals, merge};
 use crate::campaign::proposals;
 
@@ -76,25 +76,18 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> ExitCode {
 }
 
 /// Mutants of the engine, `count` of them, as the seed says.
-fn drawn(mut mutants: Vec<Declared>, arguments: &Arguments) -> Vec<Declared> {
+fn hidden(mut mutants: Vec<Declared>, arguments: &Arguments) -> Vec<Declared> {
     mutants.retain(|mutant| {
         let wanted = arguments.only.is_empty() || arguments.only.contains(&mutant.slug);
         // A mutant of the specification or of the disk changes what judges.
         wanted && !matches!(mutant.kill.check.as_str(), "mechanism" | "conformance")
     });
-    let rank = |mutant: &Declared| {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&arguments.seed.to_le_bytes()).update(mutant.slug.as_bytes());
-        *hasher.finalize().as_bytes()
-    };
-    mutants.sort_by_cached_key(rank);
-    mutants.truncate(arguments.count);
-    mutants
+    drawn(mutants, arguments.seed, arguments.count)
 }
 
 fn hunt(root: &Path, arguments: &Arguments) -> io::Result<Vec<Hunt>> {
     let workshop = Workshop::new(root)?;
-    let mutants = drawn(declared(&root.join("corpus/mutants"))?, arguments);
+    let mutants = hidden(declared(&root.join("corpus/mutants"))?, arguments);
     mutants
         .iter()
         .map(|mutant| {

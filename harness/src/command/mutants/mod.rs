@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Only these mutants (comma-separated slugs).
     #[arg(long, value_delimiter = ',', value_name = "SLUG")]
     only: Vec<String>,
+    /// Only so many of them, drawn by the seed.
+    #[arg(long, value_name = "N", conflicts_with_all = ["only", "canaries", "campaign"])]
+    sample: Option<usize>,
     /// Each check against its canary, instead of each mutant against its check.
     #[arg(long, conflicts_with_all = ["knobs", "campaign"])]
     canaries: bool,
@@ -135,7 +138,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What a run comes to, and what is wrong with that. Of a part of the mutants the whole cannot be said.
 fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
-    let whole = arguments.only.is_empty();
+    let whole = arguments.only.is_empty() && arguments.sample.is_none();
     if arguments.knobs {
         let needs = matrix::needs(rows);
         let idle = needs.iter().filter(|(_, living)| whole && living.is_empty());
@@ -161,6 +164,10 @@ type Trial = (Declared, Vec<Kill>);
 
 fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
     let mutants = declared(&root.join("corpus/mutants"))?;
+    let mutants = match arguments.sample {
+        Some(count) => drawn(mutants, arguments.seed, count),
+        None => mutants,
+    };
     let trials: Vec<Trial> = mutants
         .into_iter()
         .filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.slug))
@@ -196,6 +203,18 @@ fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
     let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
     rows.sort_by_key(|(index, _)| *index);
     Ok(rows.into_iter().flat_map(|(_, rows)| rows).collect())
+}
+
+/// So many of the mutants, the same ones for the same seed.
+fn drawn(mut mutants: Vec<Declared>, seed: u64, count: usize) -> Vec<Declared> {
+    let rank = |mutant: &Declared| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&seed.to_le_bytes()).update(mutant.slug.as_bytes());
+        *hasher.finalize().as_bytes()
+    };
+    mutants.sort_by_cached_key(rank);
+    mutants.truncate(count);
+    mutants
 }
 
 /// The check of a mutant, once for each knob that it can do without.
