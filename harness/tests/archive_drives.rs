@@ -321,3 +321,54 @@ fn copies_whose_index_is_damaged_are_counted_by_a_scrub() {
     let report = log.scrub(None, false).expect("a report");
     assert_eq!((report.bad.len(), report.lost.len()), (2, 1), "{report:?}");
 }
+
+/// The drive that a run was read from turns out to be damaged while the next run is made on it: the other two serve, and
+/// nothing is to be done by anybody.
+#[test]
+fn a_drive_that_fails_while_a_run_is_made_is_replaced_by_another() {
+    let sim = sim();
+    let log = create(&sim, 0);
+    append(&log, 20);
+    log.compact().expect("a run");
+    log.add_drive(&drive(3), 0).expect("a drive");
+    let run = drive(1).join(runs(&sim, 1).remove(0));
+    let file = sim.env().fs.open(&run, OpenMode::WRITE).expect("a run");
+    file.write_at(&[0; 256], 256).expect("damage");
+    append(&log, 20);
+    log.compact().expect("the drives that serve are enough");
+    let serving = log.drives().iter().filter(|drive| drive.serves()).count();
+    assert_eq!(serving, 2, "{:?}", log.drives());
+    check(&log, 1);
+}
+
+#[test]
+fn a_scrub_calls_no_passing_trouble_damage() {
+    let sim = sim();
+    let log = create(&sim, 0);
+    append(&log, 20);
+    log.compact().expect("runs");
+    let role = Role::OnDrive(1, DriveFile::Run(log.runs()[0].number.get()));
+    let fault = Fault::Fail { kind: IoKind::Device, done: 0 };
+    for nth in 1..=2 {
+        sim.faults().schedule(Plan { role: role.into(), op: Op::Read, nth, fault });
+    }
+    let report = log.scrub(None, false).expect("a report");
+    assert_eq!(sim.faults().fired().len(), 2);
+    assert_eq!((report.bad.len(), report.lost.len()), (0, 0), "{report:?}");
+}
+
+#[test]
+fn a_drive_that_was_not_looked_at_is_not_readmitted() {
+    let sim = sim();
+    archived(&sim);
+    let run = drive(1).join(&runs(&sim, 1)[0]);
+    let damage = Damage::Zero { offset: 256, len: 256 };
+    let sim = SimFs::from_image(&sim.snapshot().process_crash().damage(&run, &damage).expect("damage"));
+    let (log, _) = open(&sim);
+    check(&log, 1);
+    let [bad, good] = [0, 1].map(|at| log.drives()[at].entry.number);
+    assert!(!log.drives()[0].serves());
+    assert_eq!(log.scrub(Some(good), true).expect("a report").readmitted, []);
+    assert_eq!(log.scrub(Some(bad), true).expect("a report").readmitted, [], "repaired just now");
+    assert_eq!(log.scrub(Some(bad), true).expect("a report").readmitted, [bad]);
+}

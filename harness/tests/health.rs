@@ -417,6 +417,36 @@ fn a_watermark_that_stands_still_while_records_wait_lags() {
     is_good(&log.health());
 }
 
+/// A writer may live for less than an interval of the audit: nobody has looked, and it must not end as if all were well.
+#[test]
+fn a_log_whose_identity_or_manifest_is_gone_does_not_close_well() {
+    for name in ["IDENTITY", "MANIFEST"] {
+        let disk = disk();
+        let log = create(&disk);
+        append(&log, 1);
+        disk.env().fs.unlink(&disk.log_dir().join(name)).expect("removed");
+        let error = log.close().expect_err("it is not a log any more");
+        assert!(matches!(error, Error::Poisoned { .. }), "{name}: {error}");
+    }
+}
+
+/// A run that no drive has is lost, whatever the drives are; one whose drive is away may come back.
+#[test]
+fn a_run_that_is_on_no_drive_is_damage_to_the_writer_and_to_a_reader() {
+    let disk = disk();
+    let log = create(&disk);
+    let drives = with_drives(&disk, &log);
+    append(&log, 12);
+    let run = log.compact().expect("runs").pop().expect("a run");
+    let name = format!("run-{:010}", run.number.get());
+    disk.env().fs.unlink(&drives[0].join(&name)).expect("removed");
+    applies(&log.health(), Rule::CopiesShort);
+    assert!(!log.health().has(Rule::Damaged));
+    disk.env().fs.unlink(&drives[1].join(&name)).expect("removed");
+    applies(&log.health(), Rule::Damaged);
+    applies(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(), Rule::Damaged);
+}
+
 /// Every rule of the table has been seen above.
 #[test]
 fn each_rule_is_triggered_by_a_test_of_this_file() {

@@ -301,6 +301,7 @@ impl Engine {
         if self.read_only.is_none() {
             self.kernel.make_room(|front| !front.is_open())?;
             self.mark()?;
+            self.last_look()?;
         }
         self.home.emit(&Event::Closed);
         Ok(())

@@ -408,6 +408,9 @@ fn trace_archive(event: &Event) {
         Event::Scrubbed { whole, repaired, left } if *left > 0 => {
             tracing::error!(whole, repaired, left, "scrub left damage");
         }
+        Event::Scrubbed { whole, repaired, left } if *repaired > 0 => {
+            tracing::warn!(whole, repaired, left, "scrub repaired damage");
+        }
         Event::Scrubbed { whole, repaired, left } => tracing::debug!(whole, repaired, left, "scrubbed"),
         _ => {}
     }

@@ -1,5 +1,6 @@
 //! The read-only open: no lock, no writes, and it shows what nothing vouches for yet, marked so.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use truelog_env::Env;
@@ -13,7 +14,7 @@ use crate::catalog::{Catalog, Damage, Lead, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::manifest::{ArchiveState, Edition, SegmentEntry, read_manifest};
 use crate::options::Options;
 use crate::os;
@@ -143,6 +144,11 @@ impl Inspection {
     #[must_use]
     pub fn drives(&self) -> Vec<DriveState> {
         self.archive.shelf().lock().states()
+    }
+
+    /// The copies that are not there, on drives that can be reached.
+    pub(crate) fn missing(&self, runs: &[RunEntry]) -> BTreeSet<(RunNo, DriveNo)> {
+        opening::missing(&self.archive.shelf().lock(), runs)
     }
 
     /// The files on drives that are no part of the log. What a writer beside has in the making is among them.

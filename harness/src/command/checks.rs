@@ -97,7 +97,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "loom",
-        says: "The kernels under loom, group commit and the prefetch slot: every interleaving, every weak load.",
+        says: "The kernels under loom, group commit and the prefetch slot: every interleaving within the bounds told, every weak load.",
         run: crate::kernels::check,
     },
     Check {

@@ -60,9 +60,8 @@ fn run(plan: &Plan, name: &'static str, check: impl FnOnce(&Program, &Path) -> R
     };
     // One name for `--only`, the table and the replay command.
     report.check = name;
-    let again = format!("cargo verify --only {name}{}", if plan.deep { " --deep" } else { "" });
-    for finding in &mut report.findings {
-        finding.replay = finding.replay.replace("cargo verify processes", &again);
+    if plan.deep {
+        report.findings.iter_mut().for_each(|finding| finding.replay.push_str(" --deep"));
     }
     report
 }

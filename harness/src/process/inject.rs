@@ -56,7 +56,7 @@ pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) 
     let mut victims = BTreeSet::new();
     for row in ROWS {
         if let Err(trouble) = run_row(program, scope, row, dir, &mut victims, &mut report) {
-            trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
+            trouble.into_report(&mut report, &format!("cargo verify --only inject --seed {}", scope.seed));
         }
         progress.advance(1);
     }

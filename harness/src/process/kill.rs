@@ -64,7 +64,7 @@ pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) 
     let mut report = Report::new("kill -9", words);
     report.note(format!("seed {}", scope.seed));
     if let Err(trouble) = run(program, scope, dir, progress, &mut report) {
-        trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
+        trouble.into_report(&mut report, &format!("cargo verify --only kill --seed {}", scope.seed));
     }
     report
 }
@@ -178,7 +178,7 @@ fn run_until(program: &Program, append: &Append<'_>, moment: &Moment) -> Result<
         None if status.success() => Ok(End::Finished),
         _ => {
             let says = format!("append ended with {status}: {}", append.complaint());
-            Err(Trouble::violated("append-resolves", says))
+            Err(program.ended(append, &says))
         }
     }
 }

@@ -199,6 +199,17 @@ impl Program {
         })
     }
 
+    /// What it breaks that an append ended by itself. Of all that is broken the first row names it: receipts that do not
+    /// hold come before that.
+    pub(super) fn ended(&self, append: &Append<'_>, says: &str) -> Trouble {
+        match self.verify(append.dir, append.receipts) {
+            Err(Trouble::Violated { invariant, says: receipts }) => {
+                Trouble::violated(invariant, format!("{receipts}; and {says}"))
+            }
+            _ => Trouble::violated("append-resolves", says),
+        }
+    }
+
     /// `truelog cat DIR`: holds each record against `lines`. Record k of them must be there exactly once, as record
     /// k div `writers` of stream k mod `writers`, and streams must be in order. Returns how many there are; unless
     /// `whole`, the end of each stream may be missing.

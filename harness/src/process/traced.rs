@@ -76,7 +76,7 @@ pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) 
     for sync in ["data-sync", "write-through"] {
         let place = dir.join(sync);
         if let Err(trouble) = one(program, scope, sync, &place, &mut report) {
-            trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
+            trouble.into_report(&mut report, &format!("cargo verify --only strace --seed {}", scope.seed));
         }
         progress.advance(1);
     }

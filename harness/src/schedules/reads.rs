@@ -178,10 +178,13 @@ pub(super) fn audit<S: Archived>(stage: &Stage, log: &S) {
     }
 }
 
-/// What a verdict breaks that is not true. Where whoever reads the record does not get it either, it is the read that is
-/// wrong; else the verifier has looked at two states.
+/// What a verdict breaks that is not true. A verifier that finds no record has read, as any reader does; where whoever
+/// reads the record does not get it either, it is the read that is wrong. Else it has looked at two states.
 fn contradicted<S: Archived>(stage: &Stage, log: &S, lsn: u64, verdict: Result<Audit, Refusal>) -> Violation {
     let says = match verdict {
+        Ok(Audit::Absent(why)) => {
+            return Violation::new(LOST, format!("the verifier finds no LSN {lsn}: {why}"));
+        }
         Ok(verdict) => format!("the verifier says of LSN {lsn}: {verdict:?}"),
         Err(refusal) => {
             return Violation::new(LOST, format!("the verifier cannot read LSN {lsn}: {}", refusal.says));

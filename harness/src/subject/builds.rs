@@ -273,6 +273,12 @@ macro_rules! subject {
                 Ok(match self.0.verify(&claim).map_err($module::refusal)? {
                     $engine::Verdict::Verified => Audit::Holds,
                     $engine::Verdict::Trimmed => Audit::Trimmed,
+                    other @ $engine::Verdict::Violated {
+                        why:
+                            $engine::Violation::Absent { .. }
+                            | $engine::Violation::Damaged { .. }
+                            | $engine::Violation::Lost { .. },
+                    } => Audit::Absent(format!("{other:?}")),
                     other => Audit::Broken(format!("{other:?}")),
                 })
             }

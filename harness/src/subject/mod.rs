@@ -165,7 +165,9 @@ pub enum Audit {
     Holds,
     /// The record was trimmed.
     Trimmed,
-    /// The receipt does not hold, and why.
+    /// There is no such record to be read, and why.
+    Absent(String),
+    /// There is one, and it is not as the receipt says.
     Broken(String),
 }
 

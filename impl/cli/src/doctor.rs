@@ -17,7 +17,6 @@ use truelog_env::Volume;
 use crate::args::Doctor;
 use crate::create::options_over;
 use crate::failure::Failure;
-use crate::open;
 use crate::output;
 
 /// The bytes of the first segment of an open, at most.
@@ -69,17 +68,40 @@ impl Check {
 /// [`Failure::Unfit`] if a check fails, [`Failure::Incomplete`] if one was skipped; what is no log at all;
 /// standard output fails.
 pub(crate) fn run(args: &Doctor, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let view = open::readable(&args.dir)?;
-    let mut checks = vec![identity(&view), options(args, &view), permissions(&args.dir), names(&args.dir)];
-    checks.extend(volume(&args.dir, view.options()));
-    checks.push(clock(&args.dir, &view));
-    checks.push(left_overs(&args.dir));
-    checks.extend(health(&view));
+    let checks = match truelog::inspect(&args.dir) {
+        Ok(view) => all(args, &view),
+        // Of what is no log at all nothing else is to be said.
+        Err(
+            error @ (Error::NotALog { .. }
+            | Error::Unfinished { .. }
+            | Error::InDoubt { .. }
+            | Error::Version { .. }),
+        ) => return Err(Failure::log(&args.dir)(error)),
+        Err(error) => unread(args, &error),
+    };
     for check in &checks {
         tell(check, json, out)?;
     }
     output::flush(out)?;
     conclude(&args.dir, &checks)
+}
+
+/// Every check of a log that can be looked at.
+fn all(args: &Doctor, view: &Inspection) -> Vec<Check> {
+    let mut checks = vec![identity(view), options(args, view), permissions(&args.dir), names(&args.dir)];
+    checks.extend(volume(&args.dir, view.options()));
+    checks.push(clock(&args.dir, view));
+    checks.push(left_overs(&args.dir));
+    checks.extend(health(view));
+    checks
+}
+
+/// Those that need no look at the log, beside why there was none.
+fn unread(args: &Doctor, error: &Error) -> Vec<Check> {
+    let mut checks = vec![Check::error("log", error), permissions(&args.dir), names(&args.dir)];
+    checks.extend(volume(&args.dir, &Options::default()));
+    checks.push(left_overs(&args.dir));
+    checks
 }
 
 fn tell(check: &Check, json: bool, out: &mut dyn Write) -> Result<(), Failure> {

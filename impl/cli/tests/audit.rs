@@ -418,3 +418,42 @@ fn what_says_nothing_is_no_success() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("TL-922"), "{output:?}");
 }
+
+#[test]
+fn each_claim_of_a_line_that_has_several_is_held() {
+    let given = Given::new();
+    fs::create_dir(given.at("wal")).unwrap();
+    given.write("wal/a.wal", [1; 100]);
+    given.write("patterns", PATTERNS);
+    let claim = |path: &str| format!("wal append_packet path={path} offset=0 len=100");
+    given.write("app.log", format!("{} {}\n", claim("a.wal"), claim("b.wal")));
+    let output = given.run(&["audit", "logs", "--log", "app.log", "--patterns", "patterns", "wal"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("b.wal") && text.contains("2 claims"), "{text}");
+}
+
+/// Just when the directory is badly broken the report is needed.
+#[test]
+fn a_log_that_cannot_be_looked_at_has_a_report_and_no_claim_of_it_holds() {
+    let given = Given::with_log("json");
+    flip(&given.at("log/IDENTITY"), 40);
+    let output = given.run(&["incident", "--log", "app.log", "log"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("## 13. Residual Risks") && text.contains("TL-003"), "{text}");
+    assert_eq!(given.run(&["audit", "logs", "--log", "app.log", "log"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_report_takes_the_place_of_nothing_that_it_is_about() {
+    let given = Given::with_log("json");
+    let before = fs::read(given.at("app.log")).unwrap();
+    for out in ["app.log", "./app.log", "log/segment-0000000001", "log/report.md"] {
+        let output = given.run(&["incident", "--log", "app.log", "log", "--out", out]);
+        assert_eq!(output.status.code(), Some(2), "{out}: {output:?}");
+    }
+    assert_eq!(fs::read(given.at("app.log")).unwrap(), before);
+    assert!(!given.at("log/report.md").exists());
+    given.good(&["incident", "--log", "app.log", "log", "--out", "report.md"]);
+}

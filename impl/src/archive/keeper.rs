@@ -276,10 +276,10 @@ impl Keeper {
     /// Says whether the run was still wanted.
     fn publish(&mut self, engine: &Engine, job: Job, run: &RunEntry) -> Turn {
         let serving = engine.archive.shelf().lock().serving();
-        if let Some(drive) = run.copies.iter().find(|drive| !serving.contains(*drive)) {
-            // It was chosen because it served, and has failed since.
+        if run.copies.iter().any(|drive| !serving.contains(drive)) {
+            // It was chosen because it served, and has failed since. The next step plans with what serves now.
             job.abandon(engine);
-            return Err(Setback::Log(Error::NoSuchDrive { drive }));
+            return Ok(false);
         }
         match engine.publish_run(run, job.planned().floor) {
             Ok(Some(reclaim)) => {

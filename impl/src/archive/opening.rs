@@ -1,10 +1,13 @@
 //! What an open does about the archive: it looks at the drives, brings their copies of the manifest up to date, and
 //! removes what was never published or is replaced.
 
+use std::collections::BTreeSet;
+
 use truelog_env::IoKind;
 
 use super::entry::{DriveFault, Evidence};
 use super::orphans::{self, Kept, Owned, Place};
+use super::run::RunEntry;
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -107,6 +110,23 @@ fn miss(home: &Home, state: &ManifestState, shelf: &mut Shelf, drive: DriveNo, n
             }
         }
     }
+}
+
+/// The copies that the manifest names on drives that can be reached, and that are not there by name. A drive whose names
+/// cannot be read tells nothing.
+pub(crate) fn missing(shelf: &Shelf, runs: &[RunEntry]) -> BTreeSet<(RunNo, DriveNo)> {
+    let mut missing = BTreeSet::new();
+    for drive in shelf.states().iter().map(|state| state.entry.number) {
+        let there = shelf.reachable(drive).and_then(|home| names(&home).ok());
+        let Some(there) = there else { continue };
+        let there: BTreeSet<RunNo> = there
+            .into_iter()
+            .filter_map(|name| if let Name::Run(run) = name { Some(run) } else { None })
+            .collect();
+        let named = runs.iter().filter(|run| run.copies.contains(drive) && !there.contains(&run.number));
+        missing.extend(named.map(|run| (run.number, drive)));
+    }
+    missing
 }
 
 pub(super) fn names(place: &Home) -> Result<Vec<Name>> {

@@ -1,11 +1,12 @@
 //! Scrubbing: every block of every copy is read and checked, and a copy that is damaged is written anew from good ones.
 
-use super::compact::{Made, Setback};
+use super::compact::{Made, Setback, write_evidence};
 use super::copies::Copying;
 use super::drive::DriveOut;
 use super::entry::{DriveFault, DriveStatus};
+use super::fetch::BACK_OFF;
 use super::reclaim::{Reclaim, copy_manifest_to};
-use super::run::RunEntry;
+use super::run::{IndexRow, RunEntry};
 use super::shelf::DriveState;
 use crate::archive::set::DriveSet;
 use crate::catalog::Damage;
@@ -63,6 +64,8 @@ pub(crate) struct Scrub {
     at: Option<At>,
     /// A repair, and where the look at that copy goes on if it comes to nothing.
     repair: Option<(Copying, At)>,
+    /// The one drive that is looked at, if not all are.
+    only: Option<DriveNo>,
     readmit: bool,
     /// The drives of which a block was read and found whole.
     proved: DriveSet,
@@ -93,6 +96,7 @@ impl Scrub {
             left,
             at: None,
             repair: None,
+            only,
             readmit,
             proved: DriveSet::EMPTY,
             left_over: None,
@@ -178,19 +182,19 @@ impl Scrub {
             self.at = Some((run, drive, home, block + 1));
             return Ok(0);
         }
-        match engine.archive.check_block(&home, &run, u32::try_from(block).unwrap_or(u32::MAX), &row) {
-            Ok(_) => {
+        let position = u32::try_from(block).unwrap_or(u32::MAX);
+        let known = self.report.bad.last().is_some_and(|bad| (bad.drive, bad.run) == (drive, run.number));
+        match check_again(engine, &home, &run, position, &row, known) {
+            Ok(()) => {
                 self.proved = self.proved.with(drive);
                 self.report.blocks += 1;
                 self.report.bytes += u64::from(row.len);
                 self.at = Some((run, drive, home, block + 1));
             }
             Err(fault) => {
-                let known = |bad: &BadCopy| (bad.drive, bad.run) == (drive, run.number);
                 let next = (run, drive, home.clone(), block + 1);
-                if self.report.bad.last().is_some_and(known) {
+                if known {
                     // It could not be repaired. What else of it is lost is told, and what is not, is not.
-                    let position = u32::try_from(block).unwrap_or(u32::MAX);
                     let found =
                         engine.archive.fetch(&run, position, row.offset, u64::from(row.len), row.lsns());
                     if let Err(super::Missed::Failed(error)) = found {
@@ -203,7 +207,7 @@ impl Scrub {
                 self.report.bad.push(bad);
                 match Copying::begin(engine, &run, drive, home) {
                     Ok(repair) => self.repair = Some((repair, next)),
-                    Err(setback) => self.set_back(setback)?,
+                    Err(setback) => self.set_back(engine, setback, next)?,
                 }
             }
         }
@@ -226,22 +230,25 @@ impl Scrub {
             Err(setback) => {
                 self.left_over = repair.left_over(engine)?;
                 repair.abandon(engine);
-                if matches!(setback, Setback::Log(_)) {
-                    self.at = Some(next);
-                }
-                self.set_back(setback)?;
+                self.set_back(engine, setback, next)?;
                 Ok(0)
             }
         }
     }
 
-    /// The damaged copy stays as it is.
-    fn set_back(&mut self, setback: Setback) -> Result<()> {
+    /// The damaged copy stays as it is, and the look at it goes on. A drive that did not take the repair has failed.
+    fn set_back(&mut self, engine: &Engine, setback: Setback, next: At) -> Result<()> {
         match setback {
             Setback::Log(error @ (Error::Poisoned { .. } | Error::Closed)) => return Err(error),
             Setback::Log(error) => self.lost(error),
-            Setback::Drive(..) | Setback::Moot => {}
+            Setback::Drive(drive, run, error) => {
+                if let Some(evidence) = write_evidence(engine, run, &error) {
+                    engine.archive.suspect(drive, evidence);
+                }
+            }
+            Setback::Moot => return Ok(()),
         }
+        self.at = Some(next);
         Ok(())
     }
 
@@ -259,14 +266,18 @@ impl Scrub {
             self.readmit(engine)?;
         }
         let report = std::mem::take(&mut self.report);
+        let mut catalog = engine.catalog.lock();
+        report.lost.iter().for_each(|damage| catalog.meet(&damage.error));
+        drop(catalog);
         let repaired = as_u64(report.bad.iter().filter(|bad| bad.repaired).count());
         let left = as_u64(report.bad.len()) - repaired;
         engine.home.emit(&Event::Scrubbed { whole: report.blocks, repaired, left });
         Ok(report)
     }
 
-    /// Lets the drives serve again with which nothing is wrong, not even something that was repaired just now. One that
-    /// has no copy of anything has proved nothing.
+    /// Lets the drives serve again that were looked at and with which nothing is wrong, not even something that was
+    /// repaired just now. One that has no copy of any run is judged by its copy of the manifest, which is written, synced
+    /// and read back past the page cache before it serves.
     fn readmit(&mut self, engine: &Engine) -> Result<()> {
         let wrong: DriveSet = self
             .report
@@ -281,9 +292,9 @@ impl Scrub {
             let number = state.entry.number;
             let home = engine.archive.shelf().lock().home(number);
             let may = state.out.is_none_or(DriveOut::is_mended_by_scrub);
-            // A drive without any copy has nothing that could be wrong; that it takes writes is seen below.
+            let looked_at = self.only.is_none_or(|only| only == number);
             let clean = self.proved.contains(number) || !held.contains(number);
-            if state.serves() || !may || wrong.contains(number) || !clean {
+            if state.serves() || !looked_at || !may || wrong.contains(number) || !clean {
                 continue;
             }
             // Its copy of the manifest may be an old one, or damaged: the next open would call it stale again.
@@ -297,6 +308,26 @@ impl Scrub {
         }
         Ok(())
     }
+}
+
+/// Checks a block of a copy. What is wrong is looked at again, as in every read, unless the copy is `known` to be damaged:
+/// a passing trouble is no damage.
+fn check_again(
+    engine: &Engine,
+    home: &Home,
+    run: &RunEntry,
+    position: u32,
+    row: &IndexRow,
+    known: bool,
+) -> std::result::Result<(), DriveFault> {
+    let look = || engine.archive.check_block(home, run, position, row).map(drop);
+    let waits = if known { &[][..] } else { &BACK_OFF };
+    waits.iter().fold(look(), |found, wait| {
+        found.or_else(|_| {
+            engine.home.env.clock.sleep(*wait);
+            look()
+        })
+    })
 }
 
 /// Whether a run is still there to be read.

@@ -1,11 +1,13 @@
 //! The facts that the rules judge: of a running log, and of an inspection.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use truelog_env::Volume;
 
 use super::{Finding, Health, Rule};
 use crate::archive::entry::DriveStatus;
+use crate::archive::opening;
 use crate::archive::run::RunEntry;
 use crate::archive::set::DriveSet;
 use crate::archive::shelf::DriveState;
@@ -15,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ReadOnlyWhy, Reason, weakness_text};
 use crate::group_commit::Marks;
 use crate::inspect::Inspection;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::options::Options;
 
 /// How long the durable watermark may stand still while records wait.
@@ -59,6 +61,8 @@ struct Facts {
     segment_size: u64,
     drives: Vec<DriveState>,
     runs: Vec<RunEntry>,
+    /// The copies that are not there, on drives that can be reached.
+    missing: BTreeSet<(RunNo, DriveNo)>,
     copies: u16,
     refused: Option<Error>,
     audit: AuditStat,
@@ -81,7 +85,9 @@ impl Engine {
         let runs = kept_runs(catalog.runs(), &catalog.losses);
         let (trimmed, losses) = (catalog.trimmed, catalog.losses.clone());
         drop(catalog);
-        let drives = self.drives();
+        let shelf = self.archive.shelf().lock();
+        let (drives, missing) = (shelf.states(), opening::missing(&shelf, &runs));
+        drop(shelf);
         let audit = self.audit.stat(self.home.env.clock.monotonic(), next > trimmed);
         let facts = Facts {
             failure: self.kernel.failure(),
@@ -94,6 +100,7 @@ impl Engine {
             waiting: if drives.is_empty() { 0 } else { waiting },
             drives,
             runs,
+            missing,
             copies: self.options.copies,
             refused: self.refused.lock().clone(),
             lag: self.lag(next, marks),
@@ -121,6 +128,8 @@ impl Inspection {
             self.next() > self.first(),
             Options::default().audit_all_every,
         );
+        let runs = kept_runs(self.runs(), self.losses());
+        let missing = self.missing(&runs);
         let facts = Facts {
             damage: self.damage().to_vec(),
             violated: uncovered(audit.violated, self.first(), self.losses()),
@@ -128,7 +137,8 @@ impl Inspection {
             volume: Some(home.volume),
             segment_size: self.options().segment_size,
             drives: self.drives(),
-            runs: kept_runs(self.runs(), self.losses()),
+            runs,
+            missing,
             copies: self.options().copies,
             audit,
             ..Facts::default()
@@ -255,13 +265,19 @@ impl Facts {
         // One that failed elsewhere is still asked when no other copy is left.
         let reachable = set(|state| state.out.is_none());
         let of = |run: &RunEntry, drives: DriveSet| {
-            run.copies.iter().filter(|drive| drives.contains(*drive)).count()
+            let there =
+                |drive: &DriveNo| drives.contains(*drive) && !self.missing.contains(&(run.number, *drive));
+            run.copies.iter().filter(there).count()
         };
         let (away, rest): (Vec<&RunEntry>, Vec<&RunEntry>) =
             self.runs.iter().partition(|run| of(run, reachable) == 0);
         for run in away {
             let says = format!("records {} are in run {}, on drives {}", run.lsns, run.number, run.copies);
-            find(Rule::RecordsUnavailable, says);
+            if run.copies.iter().all(|drive| reachable.contains(drive)) {
+                find(Rule::Damaged, format!("{says}: every drive is there, and none has it"));
+            } else {
+                find(Rule::RecordsUnavailable, says);
+            }
         }
         let short = rest.into_iter().filter(|run| of(run, serving) < usize::from(self.copies));
         let short: Vec<_> = short.collect();

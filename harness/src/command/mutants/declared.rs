@@ -117,6 +117,25 @@ mod tests {
         assert!(faults.is_empty(), "{faults:?}");
     }
 
+    /// What docs/TESTING.md says of a mutant is what its header declares.
+    #[test]
+    fn the_table_of_the_docs_is_what_the_headers_declare() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/TESTING.md");
+        let text = std::fs::read_to_string(docs).expect("docs/TESTING.md");
+        let mut held = 0;
+        for line in text.lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let ["", _, mutant, check, invariant, ""] = cells[..] else { continue };
+            let slug = mutant.strip_prefix('`').and_then(|rest| rest.split('`').next());
+            let Some(mutant) = all().into_iter().find(|mutant| Some(mutant.slug.as_str()) == slug) else {
+                continue;
+            };
+            assert_eq!(Kill::new(check, invariant), mutant.kill, "{line}");
+            held += 1;
+        }
+        assert!(held >= 20, "{held} rows of the table name a mutant");
+    }
+
     #[test]
     fn a_header_that_says_too_little_is_refused() {
         let header = |text: &str| super::header(text, PathBuf::from("x.patch"));

@@ -88,7 +88,7 @@ pub fn check(program: &Program, scope: &Scope, dir: &Path, progress: &Progress) 
         run_bytes: scope.segment * 4,
     };
     if let Err(trouble) = stage.run(scope, progress, &mut report) {
-        trouble.into_report(&mut report, &format!("cargo verify processes --seed {}", scope.seed));
+        trouble.into_report(&mut report, &format!("cargo verify --only archive-kill --seed {}", scope.seed));
     }
     report
 }

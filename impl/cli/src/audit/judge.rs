@@ -92,6 +92,8 @@ pub(crate) struct Judge {
     dir: PathBuf,
     /// The log in the directory; or why none can be read.
     view: Result<Inspection, String>,
+    /// What kept the last look from telling whether there is a log.
+    trouble: Option<Error>,
     files: Files,
     /// Files that were removed on purpose, and where that was said last.
     released: BTreeMap<PathBuf, At>,
@@ -103,10 +105,10 @@ impl Judge {
     /// What is in `dir`.
     ///
     /// # Errors
-    /// The directory cannot be read.
+    /// The directory's path means nothing.
     pub(crate) fn new(dir: &Path) -> Result<Self, Failure> {
         let mut judge = Self::blind(dir)?;
-        judge.look_again()?;
+        judge.look_again();
         Ok(judge)
     }
 
@@ -117,7 +119,14 @@ impl Judge {
     pub(crate) fn blind(dir: &Path) -> Result<Self, Failure> {
         let files = Files::new(dir)?;
         let view = Err("nobody has looked".to_owned());
-        Ok(Self { dir: dir.to_owned(), view, files, released: BTreeMap::new(), forgets: false })
+        Ok(Self {
+            dir: dir.to_owned(),
+            view,
+            trouble: None,
+            files,
+            released: BTreeMap::new(),
+            forgets: false,
+        })
     }
 
     /// The log in the directory, as it was looked at last.
@@ -162,7 +171,7 @@ impl Judge {
         let newest = places.iter().map(|(_, place)| place.lsns.last).max();
         let known = self.view.as_ref().is_ok_and(|view| newest.is_none_or(|newest| newest < view.next()));
         if !known && !places.is_empty() {
-            self.look_again()?;
+            self.look_again();
         }
         let mut fresh = !known;
         while !places.is_empty() {
@@ -178,19 +187,26 @@ impl Judge {
             if places.is_empty() || (fresh && !view.is_outdated().map_err(Failure::log(&self.dir))?) {
                 break;
             }
-            self.look_again()?;
+            self.look_again();
             fresh = true;
         }
         Ok(held)
     }
 
-    /// Looks at the log in the directory anew.
-    ///
-    /// # Errors
-    /// It cannot be looked at.
-    pub(crate) fn look_again(&mut self) -> Result<(), Failure> {
-        self.view = look(&self.dir)?;
-        Ok(())
+    /// Looks at the log in the directory anew. That it cannot be looked at keeps nobody from saying so of each claim.
+    pub(crate) fn look_again(&mut self) {
+        let looked = truelog::inspect(&self.dir);
+        let is_no_log = |error: &Error| {
+            matches!(error, Error::Unfinished { .. } | Error::InDoubt { .. } | Error::NotALog { .. })
+        };
+        self.trouble = looked.as_ref().err().filter(|error| !is_no_log(error)).cloned();
+        let dir = self.dir.display();
+        self.view = looked.map_err(|error| format!("no log can be read in {dir}: {}: {error}", error.code()));
+    }
+
+    /// What kept the last look from telling whether there is a log: another look may tell.
+    pub(crate) const fn trouble(&self) -> Option<&Error> {
+        self.trouble.as_ref()
     }
 
     fn file(&mut self, line: At, claim: &FileClaim) -> Held {
@@ -204,17 +220,6 @@ impl Judge {
             }
             Some(_) | None => held,
         }
-    }
-}
-
-/// The log in a directory; or why there is none.
-fn look(dir: &Path) -> Result<Result<Inspection, String>, Failure> {
-    match truelog::inspect(dir) {
-        Ok(view) => Ok(Ok(view)),
-        Err(error @ (Error::Unfinished { .. } | Error::InDoubt { .. } | Error::NotALog { .. })) => {
-            Ok(Err(format!("no log can be read in {}: {}: {error}", dir.display(), error.code())))
-        }
-        Err(error) => Err(Failure::log(dir)(error)),
     }
 }
 

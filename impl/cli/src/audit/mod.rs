@@ -101,7 +101,7 @@ fn tell(logs: &[PathBuf], complaint: &Complaint<'_>, json: bool, out: &mut dyn W
 pub(crate) const fn verdict(outcome: &Result<(), Failure>) -> &'static str {
     match outcome {
         Ok(()) => "holds",
-        Err(Failure::FalseClaim { .. }) => "violated",
+        Err(Failure::FalseClaim { .. } | Failure::Violated { .. }) => "violated",
         Err(_) => "incomplete",
     }
 }

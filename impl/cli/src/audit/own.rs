@@ -12,7 +12,9 @@ const TARGET: &str = "truelog::event";
 /// What the event of a durable batch is called.
 const DURABLE: &str = "durable";
 
-static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TARGET).ok());
+/// What a line has in it that may be an event of ours: the target, or a claim without one.
+static OURS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"truelog::event|"message":\s*"durable""#).ok());
 
 /// What a line says of a log of ours.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +55,9 @@ struct Line<'a> {
     target: Option<Cow<'a, str>>,
     #[serde(borrow)]
     fields: Option<Fields<'a>>,
+    /// The line that a container's runtime has wrapped.
+    #[serde(borrow)]
+    log: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -101,13 +106,43 @@ pub(crate) fn read(line: &[u8]) -> Own<'_> {
 /// What a whole object says; `None` if it is none, or lacks something.
 fn json(text: &[u8]) -> Option<Says<'_>> {
     let line: Line<'_> = serde_json::from_slice(text).ok()?;
-    if line.target.as_deref() != Some(TARGET) {
-        return Some(Says::Nothing);
+    match line.target.as_deref() {
+        Some(TARGET) => {}
+        Some(_) => return Some(Says::Nothing),
+        None => return Some(line.log.map_or_else(|| untargeted(text), |log| unwrapped(&log))),
     }
     let fields = match line.fields {
         Some(fields) => fields,
         None => serde_json::from_slice(text).ok()?,
     };
+    said(fields)
+}
+
+/// What a line says that was written without its target: whatever has all that a claim of ours has is one.
+fn untargeted(text: &[u8]) -> Says<'_> {
+    let line = serde_json::from_slice::<Line<'_>>(text).ok();
+    let fields = line.and_then(|line| line.fields).or_else(|| serde_json::from_slice(text).ok());
+    match fields.filter(|fields| fields.message.as_deref() == Some(DURABLE)).and_then(said) {
+        Some(claim @ Says::Durable(_)) => claim,
+        _ => Says::Nothing,
+    }
+}
+
+/// What the line says that stands in another.
+fn unwrapped(line: &str) -> Says<'static> {
+    match read(line.trim_end().as_bytes()).says {
+        Says::Durable(place) => Says::Durable(place),
+        Says::Other(Told { event, code, why }) => {
+            let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+            Says::Other(Told { event: owned(event), code: code.map(owned), why: why.map(owned) })
+        }
+        Says::Garbled => Says::Garbled,
+        Says::Nothing => Says::Nothing,
+    }
+}
+
+/// What the fields of an event of ours say; `None` if something lacks.
+fn said(fields: Fields<'_>) -> Option<Says<'_>> {
     let message = fields.message?;
     if message != DURABLE {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -133,11 +168,17 @@ fn text(line: &[u8]) -> Own<'_> {
     let Some((_, event)) = plain.rsplit_once(&marker) else {
         return Own { behind_torn: false, says: Says::Garbled };
     };
+    // `message, name: value, …`, as a subscriber writes it that writes for people.
+    let listed =
+        event.split_once(", ").filter(|(message, rest)| !message.contains('=') && rest.contains(": "));
+    let flat =
+        listed.map(|(message, rest)| format!("{message} {}", rest.replace(": ", "=").replace(", ", " ")));
+    let event = flat.as_deref().unwrap_or(event);
     let message = event
         .split_once('=')
         .map_or(event, |(before, _)| before.rsplit_once(' ').map_or("", |(message, _)| message));
     let message = message.trim_end();
-    let says = if message == DURABLE {
+    let says = if message.starts_with(DURABLE) {
         place(event).map_or(Says::Garbled, Says::Durable)
     } else if message.is_empty() {
         Says::Garbled
@@ -202,7 +243,22 @@ mod tests {
     fn a_claim_is_read_from_json_and_from_text() {
         let coloured = TEXT.replace("truelog::event:", "\x1b[2mtruelog::event\x1b[0m\x1b[2m:\x1b[0m");
         let coloured = coloured.replace("first=", "\x1b[3mfirst\x1b[0m\x1b[2m=\x1b[0m");
-        for line in [JSON, FLAT, TEXT, &coloured] {
+        let people = TEXT.replace(
+            "durable first=5 last=9 segment=1 offset=4096 end=8192",
+            "durable, first: 5, last: 9, segment: 1, offset: 4096, end: 8192",
+        );
+        let nameless = JSON.replace(",\"target\":\"truelog::event\"", "");
+        let nameless_flat = FLAT.replace(",\"target\":\"truelog::event\"", "");
+        let wrap = |line: &str| {
+            format!(
+                "{{\"log\":{},\"stream\":\"stderr\"}}",
+                serde_json::to_string(&format!("{line}\n")).unwrap()
+            )
+        };
+        let wrapped = [wrap(JSON), wrap(TEXT)];
+        for line in
+            [JSON, FLAT, TEXT, &coloured, &people, &nameless, &nameless_flat, &wrapped[0], &wrapped[1]]
+        {
             assert_eq!(read(line.as_bytes()), Own { behind_torn: false, says: claim() }, "{line}");
         }
     }
@@ -224,6 +280,7 @@ mod tests {
             &TEXT.replace("end=8192", "en"),
             &TEXT[..TEXT.len() - 20],
             &TEXT.replace("segment=1", "segment=-1"),
+            &TEXT.replace("durable first=5", "durable; first is 5"),
         ] {
             assert_eq!(read(line.as_bytes()).says, Says::Garbled, "{line}");
         }
@@ -237,9 +294,15 @@ mod tests {
         let foreign = JSON
             .replace("truelog::event", "app")
             .replace("\"target\"", "\"saw\":\"truelog::event\",\"target\"");
-        for line in
-            ["", "hello", "{}", "durable first=1", "INFO app: durable first=1 last=1 segment=1", &foreign]
-        {
+        for line in [
+            "",
+            "hello",
+            "{}",
+            r#"{"message":"durable","first":1}"#,
+            "durable first=1",
+            "INFO app: durable first=1 last=1 segment=1",
+            &foreign,
+        ] {
             assert_eq!(read(line.as_bytes()).says, Says::Nothing, "{line}");
         }
         let text = "INFO truelog::event: drive is suspect drive=1 reason=a block was durable=1";

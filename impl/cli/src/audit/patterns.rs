@@ -94,12 +94,12 @@ impl Patterns {
         Ok(Self { all, set })
     }
 
-    /// The patterns that match a line, by number, and what they make of it.
+    /// The patterns that match a line, by number, and what they make of it: once for each place where they do.
     pub(crate) fn hits(&self, line: &[u8]) -> impl Iterator<Item = (usize, Hit)> {
         let matches = self.set.matches(line);
-        self.all.iter().enumerate().filter(move |(number, _)| matches.matched(*number)).filter_map(
+        self.all.iter().enumerate().filter(move |(number, _)| matches.matched(*number)).flat_map(
             move |(number, pattern)| {
-                pattern.regex.captures(line).map(|captures| (number, pattern.hit(&captures)))
+                pattern.regex.captures_iter(line).map(move |captures| (number, pattern.hit(&captures)))
             },
         )
     }

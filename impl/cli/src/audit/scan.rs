@@ -98,6 +98,8 @@ pub(crate) struct Scan {
     window: Vec<Found>,
     /// Whether claims that held by name are kept, to be held again.
     pub(crate) keeps_names: bool,
+    /// Claims on files that are not held again, since too many are.
+    pub(crate) unwatched: u64,
     /// The claims that held by name, one a file; and whether the file was gone at the last look.
     names: BTreeMap<PathBuf, (Found, bool)>,
     /// The last claim that held before the first that did not.
@@ -147,6 +149,7 @@ impl Scan {
             ranges: Ranges::default(),
             window: Vec::new(),
             keeps_names: false,
+            unwatched: 0,
             names: BTreeMap::new(),
             good: None,
             bad: None,
@@ -406,7 +409,11 @@ impl Scan {
             Some((Found { at, claim: Claimed::File(known), .. }, _)) => {
                 claim.need > known.need || self.judge.is_released(&claim.path, *at)
             }
-            _ => self.names.len() < MOST_NAMES,
+            _ if self.names.len() < MOST_NAMES => true,
+            _ => {
+                self.unwatched += 1;
+                false
+            }
         };
         if more {
             self.names.insert(claim.path.clone(), (found.clone(), false));

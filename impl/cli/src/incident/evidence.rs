@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use truelog::{Condition, Inspection};
 
+use super::hypotheses::is_missing;
 use super::surroundings::Surroundings;
 use crate::args::Logs;
 use crate::audit::history::Change;
@@ -141,6 +142,14 @@ impl Evidence {
             first.error,
             shell(&self.dir)
         ))
+    }
+
+    /// The same of what is there, and is not what was written.
+    pub(crate) fn damaged_bytes(&self) -> Option<String> {
+        let mut damage = self.view()?.damage().iter().filter(|it| !is_missing(&it.error));
+        let first = damage.next()?;
+        let more = damage.count();
+        Some(format!("{}, and {more} more [`truelog stat {}`]", first.error, shell(&self.dir)))
     }
 
     /// What is counted of a stage.

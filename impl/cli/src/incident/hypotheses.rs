@@ -1,5 +1,7 @@
 //! What may have happened, ranked by likelihood times impact. The likelihood follows from the evidence alone.
 
+use truelog::{Error, Reason};
+
 use super::evidence::Evidence;
 use crate::audit::judge::Lack;
 
@@ -36,6 +38,16 @@ const DAMAGED: &[&str] = &["TL-002", "TL-003", "TL-036"];
 /// The codes of calls of the file system that failed.
 const FAILED: &[&str] = &["TL-001", "TL-004", "TL-006"];
 
+/// Whether what is damaged is not there at all.
+pub(super) const fn is_missing(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Corrupt { reason: Reason::Missing, .. }
+            | Error::CorruptFile { reason: Reason::Missing, .. }
+            | Error::CorruptBlock { reason: Reason::Missing, .. }
+    )
+}
+
 /// `Shown` or `Fits` if so, else as given.
 const fn if_so(so: bool, then: Likelihood, otherwise: Likelihood) -> Likelihood {
     if so { then } else { otherwise }
@@ -56,7 +68,7 @@ fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
     let holding = evidence.holding();
     let clean = evidence.is_clean();
     let (displaced, harmed) =
-        (evidence.told_of(DISPLACED), evidence.told_of(DAMAGED).or_else(|| evidence.damaged()));
+        (evidence.told_of(DISPLACED), evidence.told_of(DAMAGED).or_else(|| evidence.damaged_bytes()));
     let names = match &evidence.files {
         Ok(files) => format!("{} names in the directory", files.len()),
         Err(why) => format!("the directory cannot be listed: {why}"),
@@ -127,6 +139,7 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
             .map(|label| format!("{} lines \"{name}\" [{}]", label.lines, evidence.span(label)))
     };
     let clean = evidence.is_clean();
+    let gone = evidence.view().is_some_and(|view| view.damage().iter().any(|it| is_missing(&it.error)));
     let failed = evidence.told_of(FAILED).or_else(|| seen("no space"));
     let restarted = seen("opened").or_else(|| seen("recovery row"));
     let back = evidence.scan.back.map(|(at, count)| {
@@ -160,12 +173,12 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
         Hypothesis {
             what: "A clean-up removed the artifact on purpose, and no pattern says so.",
             likelihood: if_so(
-                evidence.view().is_some() || evidence.lacking(Lack::Missing) == 0,
-                Disproved,
+                evidence.lacking(Lack::Missing) > 0 || gone,
                 Unknown,
+                if_so(clean, Disproved, Unknown),
             ),
             impact: 1,
-            fits: "a missing file of another system may have been released".to_owned(),
+            fits: "what is missing may have been removed by somebody's clean-up".to_owned(),
             disproof: "A release of the artifact is logged, or is known never to happen.",
             check: "add a pattern of the kind `release`, and audit again",
             result: Some(format!(

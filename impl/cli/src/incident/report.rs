@@ -242,10 +242,20 @@ fn findings(report: &mut Report<'_>) {
         report.line(&format!("  - goes with the evidence: {} ({})", it.what, it.fits));
     }
     let introduced = match (&evidence.scan.good, &evidence.scan.bad) {
+        (_, None) if evidence.is_grave() => {
+            format!(
+                "UNKNOWN since when: no claim dates what the log's lines or files tell (section 3) [{audit}]"
+            )
+        }
         (_, None) => format!("nothing was found that was introduced [{audit}]"),
-        (None, Some(bad)) => format!("introduced: at or before {}", report.found(bad)),
-        (Some(good), Some(bad)) => {
-            format!("introduced: behind {}, at or before {}", report.found(good), report.found(bad))
+        (good, Some(bad)) => {
+            let held = good.as_ref().map_or_else(String::new, |good| {
+                format!("; the last before it that holds is {}", report.found(good))
+            });
+            format!(
+                "when it ceased to hold is UNKNOWN, between its line and now; the first claim that does not hold now is {}{held} [{audit}]",
+                report.found(bad)
+            )
         }
     };
     report.line(&format!("- Timeline: {introduced}"));

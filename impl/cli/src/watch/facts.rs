@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use truelog::{Inspection, LsnRange, SyncDurations};
+use truelog::{Inspection, LsnRange, Metric, SyncDurations};
 use truelog_env::Volume;
 
 use super::rules::{Finding, findings};
@@ -15,6 +15,17 @@ use crate::drives::Drive;
 use crate::failure::Failure;
 use crate::metrics_file::{self, Told};
 use crate::open;
+
+/// The numbers without which nothing can be said of a writer.
+const NEEDED: [Metric; 7] = [
+    Metric::Open,
+    Metric::ReadOnly,
+    Metric::Poisoned,
+    Metric::Poisonings,
+    Metric::DurableLsn,
+    Metric::CommittedRecords,
+    Metric::AcknowledgedRecords,
+];
 
 /// A damage, as an open would find it.
 #[derive(Debug, Clone, Serialize)]
@@ -71,7 +82,7 @@ pub(super) struct Claims {
 
 impl Claims {
     /// The number of a metric.
-    pub(super) fn get(&self, metric: truelog::Metric) -> u64 {
+    pub(super) fn get(&self, metric: Metric) -> u64 {
         self.values.get(metric.name()).copied().unwrap_or(0)
     }
 }
@@ -92,7 +103,11 @@ fn claims(path: &Path) -> Result<Claims, Failure> {
             what: "the file names no log: it is not a file that `truelog append --metrics` wrote".to_owned(),
         })?;
     // A file from the future is as old as one can be: its clock says nothing.
-    let age_seconds = written.elapsed().map_or(0, |age| age.as_secs());
+    let age_seconds = written.elapsed().map_or(u64::MAX, |age| age.as_secs());
+    if let Some(lacks) = NEEDED.iter().find(|metric| !values.contains_key(metric.name())) {
+        let what = format!("the file does not say {}: it was not written whole", lacks.name());
+        return Err(Failure::Incomplete { path: path.to_owned(), what });
+    }
     Ok(Claims { log, age_seconds, written, values, syncs })
 }
 

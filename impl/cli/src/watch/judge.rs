@@ -265,10 +265,12 @@ fn invariant(name: &'static str, facts: &Facts, look: &Look, claims: Option<&Cla
     let says = match name {
         "acked-is-durable" => acked(facts, &look.seen),
         "claim-has-artifact" => logged(claim(facts, claims), look.said.as_ref()),
-        "no-ack-after-failed-sync" => match claims.filter(|claims| claims.get(Metric::Poisonings) == 0) {
-            Some(_) => Says::new(Holds, "the writer saw no write or sync fail"),
-            None => Says::new(Unseen, "only the writer sees its syncs fail"),
-        },
+        "no-ack-after-failed-sync" => {
+            match claims.map(|claims| (claims.age_seconds, claims.get(Metric::Poisonings))) {
+                Some((..=CLAIMS_LAST, 0)) => Says::new(Holds, "the writer saw no write or sync fail"),
+                _ => Says::new(Unseen, "only the writer sees its syncs fail"),
+            }
+        }
         "recovered-is-prefix" if facts.damage.is_empty() => {
             Says::new(Holds, format!("LSNs {} to {last} follow one another", facts.first_lsn))
         }
@@ -316,9 +318,13 @@ fn acked(facts: &Facts, seen: &Seen) -> Says {
         return Says::new(Violated, "records that were acknowledged are damaged or gone")
             .by(damage.chain(lost));
     }
+    let gone = applies(facts, &[Rule::Damaged]);
+    if !gone.is_empty() {
+        return Says::new(Violated, "records that were acknowledged are damaged or gone").by(gone);
+    }
     Says::new(Holds, format!("records {} to {last} are in their place", facts.first_lsn)).by([
         format!("something durable vouches for those up to {}", facts.vouched_lsn),
-        "the manifest, every name and the last segment were read; the rest is for the auditor and `truelog verify`"
+        "the manifest, every name and the last segment were looked at; the rest is for the auditor and `truelog verify`"
             .to_owned(),
     ])
 }
@@ -361,7 +367,7 @@ fn logged(says: Says, said: Option<&Said>) -> Says {
 }
 
 fn quarantine(facts: &Facts) -> Says {
-    let lost = applies(facts, &[Rule::RecordsUnavailable]);
+    let lost = applies(facts, &[Rule::RecordsUnavailable, Rule::Damaged]);
     let thin = applies(facts, &[Rule::DriveQuarantined, Rule::DriveMissing, Rule::CopiesShort]);
     if facts.drives.is_empty() {
         Says::new(Unseen, "there are no drives")
@@ -371,7 +377,7 @@ fn quarantine(facts: &Facts) -> Says {
         Says::new(Degraded, "each record has a copy that can be reached, some have too few").by(thin)
     } else {
         let drives = facts.drives.iter().map(super::super::drives::Drive::text);
-        Says::new(Holds, "each record of the archive has all its copies").by(drives)
+        Says::new(Holds, "each record of the archive has all its copies, by their names").by(drives)
     }
 }
 

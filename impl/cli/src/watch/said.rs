@@ -35,6 +35,8 @@ pub(super) struct Said {
     pub(super) unread_bytes: u64,
     /// Claims that were read, and are held at the next look: what was removed on purpose is said behind them.
     pub(super) waiting: u64,
+    /// Claims on more files than are held again at each look.
+    pub(super) unwatched: u64,
     /// The first claims that are false.
     pub(super) first_false: Vec<String>,
     /// The first claims that could not be held against anything.
@@ -94,6 +96,7 @@ impl Follower {
         self.said.trouble = self.round().err().map(|failure| failure.shown());
         self.said.tally = self.scan.tally.clone();
         self.said.waiting = self.scan.waiting() as u64;
+        self.said.unwatched = self.scan.unwatched;
         let Halts { poisoned, violated } = self.scan.halts;
         let halts = [(Rule::Poisoned, poisoned), (Rule::ClaimViolated, violated)].into_iter();
         let halts = halts.filter_map(|(rule, halt)| {
@@ -122,8 +125,16 @@ impl Follower {
         }
         self.said.unread_bytes = unread;
         // Newer than the lines.
-        self.scan.judge.look_again()?;
-        let due = if self.scan.has_releases() { before } else { self.scan.waiting() };
+        self.scan.judge.look_again();
+        if let Some(error) = self.scan.judge.trouble() {
+            return Err(Failure::log(&self.logs.dir)(error.clone()));
+        }
+        // A release may stand in what is still to be read.
+        let due = match (self.scan.has_releases(), unread) {
+            (false, _) => self.scan.waiting(),
+            (true, 0) => before,
+            (true, _) => 0,
+        };
         let Self { logs, scan, said, .. } = self;
         scan.settle(&logs.logs, due, &mut |logs, complaint| said.add(logs, complaint))?;
         scan.settle_again(&logs.logs, &mut |logs, complaint| said.add(logs, complaint))?;
@@ -225,7 +236,8 @@ impl Said {
 
     /// Everything that was written was read and held, and could be.
     pub(super) const fn is_whole(&self) -> bool {
-        self.unread_bytes == 0 && self.waiting == 0 && self.tally.unverifiable == 0 && self.trouble.is_none()
+        let left = self.unread_bytes + self.waiting + self.unwatched + self.tally.unverifiable;
+        left == 0 && self.trouble.is_none()
     }
 
     /// What the claims come to, in one sentence.
@@ -248,6 +260,12 @@ impl Said {
             evidence.extend(named(&self.first_unheld, self.tally.unverifiable));
             let next = "See `truelog audit logs`, and the pattern file.";
             (Verdict::Degraded, "some claims could not be held against anything".to_owned(), next)
+        } else if self.unwatched > 0 {
+            let says = format!(
+                "{} claims held once, and are on more files than are looked at again",
+                self.unwatched
+            );
+            (Verdict::Degraded, says, "See `truelog audit logs`, which holds each claim.")
         } else if self.unread_bytes > 0 {
             (Verdict::Unseen, format!("{} bytes of the logs are still to be read", self.unread_bytes), "")
         } else {
