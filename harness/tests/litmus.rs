@@ -23,6 +23,7 @@ struct Stage(SimFs);
 
 impl Stage {
     fn new(profile: Profile) -> Result<Self, IoError> {
+        // Garbage in sectors in flight would multiply each set, and no row is about it; `fabric` has tests of its own for it.
         let stage = Self(SimFs::new(profile.sector(SECTOR).no_garbage()));
         for (name, byte) in [("old", b'O'), ("seg", b'S'), ("man", b'M'), ("other", b'X')] {
             stage.create(name, byte, 8192)?.sync_all()?;

@@ -256,6 +256,28 @@ fn what_is_removed_on_purpose_may_be_said_behind_the_removal() {
     watch.until(|status| status["logs"]["gone"] == 1);
 }
 
+/// More claims than are held at a time, of files that are all gone, each as a line behind it says.
+#[test]
+fn a_removal_that_is_still_to_be_read_excuses_what_was_claimed_before_it() {
+    const FILES: usize = 33_000;
+    let follows = Follows::new(&format!("{PATTERNS}{RELEASE}"));
+    let dir = follows.place.path().join("wal");
+    fs::create_dir(&dir).unwrap();
+    let mut text = String::new();
+    for number in 0..FILES + 20 {
+        if number < FILES {
+            text += &format!("INFO wal append_packet path=wal-{number}.log\n").repeat(2);
+        }
+        if let Some(gone) = number.checked_sub(20) {
+            text += &format!("INFO wal removed path=wal-{gone}.log\n");
+        }
+    }
+    say(&follows.app(), &text);
+    let watch = follows.watch(&dir);
+    let status = watch.until(|status| said(status, "violated") + said(status, "trimmed") == 2 * FILES as u64);
+    assert_eq!(said(&status, "violated"), 0, "{}", evidence(&status, "claim-has-artifact"));
+}
+
 #[test]
 fn a_line_is_read_once_it_is_whole_and_a_log_that_is_rotated_is_followed() {
     let follows = Follows::new(PATTERNS);

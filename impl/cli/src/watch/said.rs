@@ -54,6 +54,9 @@ struct Followed {
     input: Option<Input>,
     /// Lines read, of all files that had this name.
     lines: u64,
+    /// Lines that were looked through for what is removed on purpose; those of a file that goes on being written are ahead
+    /// of `lines`.
+    learned: u64,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,8 @@ struct Input {
     inode: (u64, u64),
     /// Where the next line begins.
     at: u64,
+    /// Where the next line begins that is still to be looked through for what is removed on purpose.
+    learned: u64,
 }
 
 /// Reads logs as they grow.
@@ -129,12 +134,7 @@ impl Follower {
         if let Some(error) = self.scan.judge.trouble() {
             return Err(Failure::log(&self.logs.dir)(error.clone()));
         }
-        // A release may stand in what is still to be read.
-        let due = match (self.scan.has_releases(), unread) {
-            (false, _) => self.scan.waiting(),
-            (true, 0) => before,
-            (true, _) => 0,
-        };
+        let due = if self.scan.has_releases() { before } else { self.scan.waiting() };
         let Self { logs, scan, said, .. } = self;
         scan.settle(&logs.logs, due, &mut |logs, complaint| said.add(logs, complaint))?;
         scan.settle_again(&logs.logs, &mut |logs, complaint| said.add(logs, complaint))?;
@@ -162,11 +162,34 @@ impl Follower {
         let now = now.map_err(failed)?;
         if let Some(followed) = self.followed.get_mut(log).filter(|followed| followed.input.is_none()) {
             followed.input = Some(Input::open(&path).map_err(failed)?);
+            followed.learned = followed.lines;
         }
         self.read(log, left, false)?;
         let read = self.followed.get(log).and_then(|followed| Some(followed.input.as_ref()?.at));
         // The beginning of a line is not unread: the line has not been written.
         Ok(if *left == 0 { now.len().saturating_sub(read.unwrap_or(0)) } else { 0 })
+    }
+
+    /// Looks through all that has been written for what is removed on purpose: a claim that is held must not be newer than
+    /// what is known of that, however much is still to be read.
+    fn learn(&mut self, log: usize, last: bool) -> io::Result<()> {
+        let mut line = Vec::new();
+        let Some(Followed { input: Some(input), learned, .. }) = self.followed.get_mut(log) else {
+            return Ok(());
+        };
+        input.reader.seek(SeekFrom::Start(input.learned))?;
+        while let Some(ended) = lines::read(&mut input.reader, &mut line, LONGEST)? {
+            if ended == Ended::File && !last {
+                break;
+            }
+            input.learned = match ended {
+                Ended::Newline => input.learned + line.len() as u64 + 1,
+                _ => input.reader.stream_position()?,
+            };
+            *learned += 1;
+            self.scan.learn(At { log, line: *learned }, &line, ended);
+        }
+        input.reader.seek(SeekFrom::Start(input.at)).map(drop)
     }
 
     /// Reads lines of an open log while there are any and bytes are left. `last`: nothing more will be written to it.
@@ -175,8 +198,11 @@ impl Follower {
         let path = self.logs.logs.get(log).cloned().unwrap_or_default();
         let failed = |source| Failure::File { path: path.clone(), source };
         let mut line = Vec::new();
+        if self.scan.has_releases() {
+            self.learn(log, last).map_err(failed)?;
+        }
         loop {
-            let Some(Followed { input: Some(input), lines }) = self.followed.get_mut(log) else {
+            let Some(Followed { input: Some(input), lines, .. }) = self.followed.get_mut(log) else {
                 return Ok(0);
             };
             if *left == 0 {
@@ -197,11 +223,12 @@ impl Follower {
             input.at = end;
             *lines += 1;
             let at = At { log, line: *lines };
-            self.scan.learn(at, &line, ended);
             self.scan.line(at, &line, ended);
             if self.scan.is_full() {
                 let Self { logs, scan, said, .. } = self;
-                scan.settle(&logs.logs, usize::MAX, &mut |logs, complaint| said.add(logs, complaint))?;
+                // The newest may be on files of which it is only about to be said that they are removed.
+                let due = if scan.has_releases() { scan.waiting() / 2 } else { usize::MAX };
+                scan.settle(&logs.logs, due, &mut |logs, complaint| said.add(logs, complaint))?;
             }
         }
     }
@@ -215,7 +242,7 @@ impl Input {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let inode = inode(&file.metadata()?);
-        Ok(Self { reader: BufReader::with_capacity(BUFFER, file), inode, at: 0 })
+        Ok(Self { reader: BufReader::with_capacity(BUFFER, file), inode, at: 0, learned: 0 })
     }
 }
 
