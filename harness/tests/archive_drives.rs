@@ -372,3 +372,41 @@ fn a_drive_that_was_not_looked_at_is_not_readmitted() {
     assert_eq!(log.scrub(Some(bad), true).expect("a report").readmitted, [], "repaired just now");
     assert_eq!(log.scrub(Some(bad), true).expect("a report").readmitted, [bad]);
 }
+
+/// A volume that is unmounted under the log leaves an empty directory: what was there is not lost.
+#[test]
+fn a_drive_that_goes_away_under_the_log_is_not_called_damaged() {
+    let sim = sim();
+    archived(&sim);
+    let (log, _) = open(&sim);
+    for number in [1, 2] {
+        sim.remove_dir_all(&drive(number)).expect("taken away");
+        sim.env().fs.create_dir(&drive(number)).expect("the mount point");
+    }
+    let error = log.get(Lsn(1)).expect_err("no drive is there");
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    log.audit().expect_err("not all can be looked at");
+    assert_eq!(log.stat().failure, None, "nobody knows that anything is lost");
+    let health = inspect_in(&sim.env(), sim.log_dir()).expect("a look").health();
+    assert!(!health.has(truelog::HealthRule::Damaged), "{health:?}");
+}
+
+/// One copy cannot be read, the other is damaged: nobody knows that the records are lost.
+#[test]
+fn an_error_of_a_device_is_told_before_damage_of_another_copy() {
+    let sim = sim();
+    archived(&sim);
+    let run = runs(&sim, 2).remove(0);
+    let damage = Damage::Zero { offset: 256, len: 256 };
+    let image = sim.snapshot().process_crash().damage(&drive(2).join(&run), &damage).expect("damage");
+    let sim = SimFs::from_image(&image);
+    let (log, _) = open(&sim);
+    let role = Role::OnDrive(1, DriveFile::Run(log.runs()[0].number.get()));
+    for nth in 1..=64 {
+        let fault = Fault::Fail { kind: IoKind::Device, done: 0 };
+        sim.faults().schedule(Plan { role: role.into(), op: Op::Read, nth, fault });
+    }
+    let error = log.get(Lsn(1)).expect_err("neither can be read");
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(!log.health().has(truelog::HealthRule::Damaged));
+}

@@ -430,9 +430,35 @@ fn a_log_whose_identity_or_manifest_is_gone_does_not_close_well() {
     }
 }
 
+/// An older manifest in the place of the log's own would give what was trimmed back, and lose what was published.
+#[test]
+fn a_manifest_that_was_rolled_back_is_displaced() {
+    let disk = disk();
+    let log = create(&disk);
+    append(&log, 6);
+    let path = disk.log_dir().join("MANIFEST");
+    let old = disk.snapshot().process_crash().read(&path).expect("a manifest");
+    log.trim(Lsn(4)).expect("a trim");
+    audit_round(&disk, &log).expect("nothing is wrong yet");
+    let file = disk.env().fs.open(&path, OpenMode::WRITE).expect("the manifest");
+    file.write_at(&old, 0).expect("written");
+    audit_round(&disk, &log).expect_err("it is an older one");
+    applies(&log.health(), Rule::FileDisplaced);
+}
+
+/// A log with two drives and a run, which the next compaction merges.
+fn create_with_archive() -> (SimFs, Log) {
+    let disk = disk();
+    let log = create(&disk);
+    with_drives(&disk, &log);
+    append(&log, 12);
+    log.compact().expect("runs");
+    (disk, log)
+}
+
 /// A run that no drive has is lost, whatever the drives are; one whose drive is away may come back.
 #[test]
-fn a_run_that_is_on_no_drive_is_damage_to_the_writer_and_to_a_reader() {
+fn a_run_that_is_on_no_drive_is_damage_to_whoever_looks() {
     let disk = disk();
     let log = create(&disk);
     let drives = with_drives(&disk, &log);
@@ -440,11 +466,19 @@ fn a_run_that_is_on_no_drive_is_damage_to_the_writer_and_to_a_reader() {
     let run = log.compact().expect("runs").pop().expect("a run");
     let name = format!("run-{:010}", run.number.get());
     disk.env().fs.unlink(&drives[0].join(&name)).expect("removed");
-    applies(&log.health(), Rule::CopiesShort);
-    assert!(!log.health().has(Rule::Damaged));
-    disk.env().fs.unlink(&drives[1].join(&name)).expect("removed");
+    let beside = || inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health();
+    applies(&beside(), Rule::CopiesShort);
+    assert!(!beside().has(Rule::Damaged));
+    disk.truncate(&drives[1].join(&name), 100).expect("cut");
+    applies(&beside(), Rule::Damaged);
+    log.get(run.lsns.first).expect_err("nobody has it");
     applies(&log.health(), Rule::Damaged);
-    applies(&inspect_in(&disk.env(), disk.log_dir()).expect("an inspection").health(), Rule::Damaged);
+    // What an older look names, and a merge has replaced since, is not missed.
+    let again = create_with_archive();
+    let before = inspect_in(&again.0.env(), again.0.log_dir()).expect("an inspection");
+    append(&again.1, 12);
+    again.1.compact().expect("runs");
+    assert!(!before.health().has(Rule::Damaged));
 }
 
 /// Every rule of the table has been seen above.

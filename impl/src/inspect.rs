@@ -1,12 +1,13 @@
 //! The read-only open: no lock, no writes, and it shows what nothing vouches for yet, marked so.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use truelog_env::Env;
 
+use crate::archive::opening::Missing;
 use crate::archive::orphans::{self, Orphan, Owned};
 use crate::archive::run::RunEntry;
+use crate::archive::set::DriveSet;
 use crate::archive::shelf::DriveState;
 use crate::archive::{Archive, opening};
 use crate::audit::Audited;
@@ -14,7 +15,7 @@ use crate::catalog::{Catalog, Damage, Lead, Span};
 use crate::error::{Error, Result};
 use crate::home::{Home, stat_dir};
 use crate::identity::read_identity;
-use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::manifest::{ArchiveState, Edition, SegmentEntry, read_manifest};
 use crate::options::Options;
 use crate::os;
@@ -146,9 +147,15 @@ impl Inspection {
         self.archive.shelf().lock().states()
     }
 
-    /// The copies that are not there, on drives that can be reached.
-    pub(crate) fn missing(&self, runs: &[RunEntry]) -> BTreeSet<(RunNo, DriveNo)> {
-        opening::missing(&self.archive.shelf().lock(), runs)
+    /// What is not on the drives. What a writer has replaced since this look was not there to be found.
+    pub(crate) fn missing(&self, runs: &[RunEntry]) -> Missing {
+        let missing = opening::missing(&self.archive.shelf().lock(), runs);
+        let is_clean = missing.copies.is_empty() && missing.away == DriveSet::EMPTY;
+        if is_clean || self.is_outdated().is_ok_and(|outdated| !outdated) {
+            missing
+        } else {
+            Missing::default()
+        }
     }
 
     /// The files on drives that are no part of the log. What a writer beside has in the making is among them.

@@ -321,7 +321,13 @@ fn clock(dir: &Path, view: &Inspection) -> Check {
 
 /// What is in the directory and is no part of the log.
 fn left_overs(dir: &Path) -> Check {
-    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let names = match fs::read_dir(dir) {
+        Ok(names) => names.flatten().map(|entry| entry.file_name()),
+        Err(error) => {
+            let next = "Run it as whoever may read the directory.";
+            return Check::not("left-overs", Verdict::Skipped, error.to_string(), next);
+        }
+    };
     let (mut foreign, mut left) = (Vec::new(), Vec::new());
     for name in names {
         match Name::parse(&name) {

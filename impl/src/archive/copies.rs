@@ -140,7 +140,11 @@ impl Copying {
         let read = |run| engine.archive.fetch(run, position, row.offset, u64::from(row.len), row.lsns());
         match (read(&self.run), &self.own) {
             (Err(Missed::Failed(error)), Some(own)) => match read(own) {
-                Err(Missed::Failed(_)) if !self.run.copies.is_empty() => Err(Missed::Failed(error)),
+                Err(Missed::Failed(own)) if !self.run.copies.is_empty() => {
+                    // Of what cannot be read nobody knows whether it is damaged.
+                    let unread = matches!(own, Error::Io { .. } | Error::Unavailable { .. });
+                    Err(Missed::Failed(if unread { own } else { error }))
+                }
                 found => found,
             },
             (found, _) => found,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use truelog_env::{IoKind, OpenMode};
 
 use super::block::{ArchiveBlock, read_bytes};
+use super::drive::read_identity;
 use super::entry::{DriveFault, Evidence};
 use super::run::RunEntry;
 use super::{Archive, Missed};
@@ -33,6 +34,10 @@ pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
 }
 
+const fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::CorruptBlock { reason: Reason::Missing, .. })
+}
+
 /// What one try of one copy came to.
 struct Trouble {
     fault: DriveFault,
@@ -52,18 +57,22 @@ impl Archive {
     ) -> Result<Found, Missed> {
         let piece = Piece { index, offset, len, lsns };
         let drives = self.shelf.lock().readable(run.copies);
-        let all = drives.len() >= run.copies.iter().count();
-        let mut last = None;
+        // Nobody knows what a drive has that cannot be looked at: only of all copies can damage be told.
+        let mut all = drives.len() >= run.copies.iter().count();
+        let (mut last, mut unread) = (None, None);
         for (drive, home, serves) in drives {
             match self.fetch_from(run, &piece, drive, &home, serves) {
                 Ok(found) => return Ok(found),
                 Err(Missed::Race) => return Err(Missed::Race),
-                Err(Missed::Failed(error)) => last = Some(error),
+                Err(Missed::Failed(error @ Error::Io { .. })) => unread = Some(error),
+                Err(Missed::Failed(error)) => {
+                    all &= !is_missing(&error) || read_identity(&self.home, &home.dir).is_ok();
+                    last = Some(error);
+                }
             }
         }
         let unavailable = || Error::Unavailable { run: run.number, lsns, drives: run.copies };
-        // Nobody knows what a drive has that cannot be reached: only of all copies can damage be told.
-        Err(Missed::Failed(last.filter(|_| all).unwrap_or_else(unavailable)))
+        Err(Missed::Failed(unread.or_else(|| last.filter(|_| all)).unwrap_or_else(unavailable)))
     }
 
     /// One read and, of a drive that serves, up to three more. One that fails all of them becomes suspect, unless what

@@ -8,6 +8,7 @@ use truelog_env::IoKind;
 use super::entry::{DriveFault, Evidence};
 use super::orphans::{self, Kept, Owned, Place};
 use super::run::RunEntry;
+use super::set::DriveSet;
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -112,19 +113,31 @@ fn miss(home: &Home, state: &ManifestState, shelf: &mut Shelf, drive: DriveNo, n
     }
 }
 
-/// The copies that the manifest names on drives that can be reached, and that are not there by name. A drive whose names
-/// cannot be read tells nothing.
-pub(crate) fn missing(shelf: &Shelf, runs: &[RunEntry]) -> BTreeSet<(RunNo, DriveNo)> {
-    let mut missing = BTreeSet::new();
+/// What is not on the drives, by a look at their names.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    /// Copies that the manifest names, and that are not there or are shorter than it says, on drives that are.
+    pub(crate) copies: BTreeSet<(RunNo, DriveNo)>,
+    /// Drives that were there, and are not any more: their names cannot be read, or their identity is gone.
+    pub(crate) away: DriveSet,
+}
+
+/// Looks for the copies of these runs on the drives.
+pub(crate) fn missing(shelf: &Shelf, runs: &[RunEntry]) -> Missing {
+    let mut missing = Missing::default();
     for drive in shelf.states().iter().map(|state| state.entry.number) {
-        let there = shelf.reachable(drive).and_then(|home| names(&home).ok());
-        let Some(there) = there else { continue };
-        let there: BTreeSet<RunNo> = there
-            .into_iter()
-            .filter_map(|name| if let Name::Run(run) = name { Some(run) } else { None })
-            .collect();
-        let named = runs.iter().filter(|run| run.copies.contains(drive) && !there.contains(&run.number));
-        missing.extend(named.map(|run| (run.number, drive)));
+        let Some(home) = shelf.reachable(drive) else { continue };
+        if !names(&home).is_ok_and(|names| names.contains(&Name::Drive)) {
+            missing.away = missing.away.with(drive);
+            continue;
+        }
+        let whole = |run: &RunEntry| {
+            let found = home.env.fs.metadata(&home.path(Name::Run(run.number)));
+            // What cannot be looked at may be there.
+            found.map_or_else(|error| error.kind != IoKind::NotFound, |found| found.len >= run.len)
+        };
+        let named = runs.iter().filter(|run| run.copies.contains(drive) && !whole(run));
+        missing.copies.extend(named.map(|run| (run.number, drive)));
     }
     missing
 }

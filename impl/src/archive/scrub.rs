@@ -136,7 +136,7 @@ impl Scrub {
         let mended = shelf.states().iter().any(|state| state.entry.number == drive && mended(state));
         let home = if mended { shelf.home(drive) } else { shelf.reachable(drive) };
         drop(shelf);
-        match home.filter(|_| is_named(engine, &run)) {
+        match home.filter(|_| now(engine, &run).is_some()) {
             Some(home) => {
                 self.report.copies += 1;
                 self.at = Some((run, drive, home, 0));
@@ -155,10 +155,11 @@ impl Scrub {
     ) -> Result<u64> {
         // A trim may have dropped it since the last step. Between here and the end of this one nothing is removed: that
         // is a step, too.
-        if !is_named(engine, &run) {
+        // Where its copies are now: another may have been made since the scrub began.
+        let Some(run) = now(engine, &run) else {
             self.report.skipped.push((drive, run.number));
             return Ok(0);
-        }
+        };
         let index = match engine.archive.index(&run) {
             Ok(index) => index,
             Err(super::Missed::Race) => {
@@ -330,7 +331,7 @@ fn check_again(
     })
 }
 
-/// Whether a run is still there to be read.
-fn is_named(engine: &Engine, run: &RunEntry) -> bool {
-    engine.catalog.lock().runs().iter().any(|now| now.number == run.number)
+/// What the catalog says of a run now, if it is still there to be read.
+fn now(engine: &Engine, run: &RunEntry) -> Option<RunEntry> {
+    engine.catalog.lock().runs().iter().find(|now| now.number == run.number).copied()
 }

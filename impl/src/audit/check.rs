@@ -12,7 +12,7 @@ use crate::error::{Error, Reason};
 use crate::home::stat_dir;
 use crate::identity::read_identity;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
-use crate::manifest::read_manifest;
+use crate::manifest::{ManifestState, read_manifest};
 use crate::names::Name;
 use crate::read_back::read_back;
 use crate::receipt::{Claim, Verdict, Violation};
@@ -52,7 +52,12 @@ pub(super) fn place(engine: &Engine, inodes: &mut Inodes) -> Result<Vec<SegmentN
     // What is read behind this is newer.
     let manifest = engine.keep(|house| Ok(house.manifest().state().clone())).map_err(Trouble::Blind)?;
     let found = read_manifest(home).map_err(Trouble::Blind)?.state;
-    if found.is_none_or(|found| found.next_segment < manifest.next_segment) {
+    let older = |found: &ManifestState| {
+        found.next_segment < manifest.next_segment
+            || found.archive.generation < manifest.archive.generation
+            || found.trimmed < manifest.trimmed
+    };
+    if found.as_ref().is_none_or(older) {
         return Err(Trouble::Displaced(Error::Displaced { path: home.path(Name::Manifest) }));
     }
     let spans: Vec<_> = engine.catalog.lock().spans().iter().map(|span| (span.ground, span.end)).collect();

@@ -1,13 +1,12 @@
 //! The facts that the rules judge: of a running log, and of an inspection.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use truelog_env::Volume;
 
 use super::{Finding, Health, Rule};
 use crate::archive::entry::DriveStatus;
-use crate::archive::opening;
+use crate::archive::opening::Missing;
 use crate::archive::run::RunEntry;
 use crate::archive::set::DriveSet;
 use crate::archive::shelf::DriveState;
@@ -17,7 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ReadOnlyWhy, Reason, weakness_text};
 use crate::group_commit::Marks;
 use crate::inspect::Inspection;
-use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::options::Options;
 
 /// How long the durable watermark may stand still while records wait.
@@ -61,8 +60,8 @@ struct Facts {
     segment_size: u64,
     drives: Vec<DriveState>,
     runs: Vec<RunEntry>,
-    /// The copies that are not there, on drives that can be reached.
-    missing: BTreeSet<(RunNo, DriveNo)>,
+    /// What whoever looks from beside finds not to be on the drives. The writer learns that from its reads and scrubs.
+    missing: Missing,
     copies: u16,
     refused: Option<Error>,
     audit: AuditStat,
@@ -85,9 +84,7 @@ impl Engine {
         let runs = kept_runs(catalog.runs(), &catalog.losses);
         let (trimmed, losses) = (catalog.trimmed, catalog.losses.clone());
         drop(catalog);
-        let shelf = self.archive.shelf().lock();
-        let (drives, missing) = (shelf.states(), opening::missing(&shelf, &runs));
-        drop(shelf);
+        let drives = self.drives();
         let audit = self.audit.stat(self.home.env.clock.monotonic(), next > trimmed);
         let facts = Facts {
             failure: self.kernel.failure(),
@@ -100,7 +97,7 @@ impl Engine {
             waiting: if drives.is_empty() { 0 } else { waiting },
             drives,
             runs,
-            missing,
+            missing: Missing::default(),
             copies: self.options.copies,
             refused: self.refused.lock().clone(),
             lag: self.lag(next, marks),
@@ -264,10 +261,11 @@ impl Facts {
         let serving = set(DriveState::serves);
         // One that failed elsewhere is still asked when no other copy is left.
         let reachable = set(|state| state.out.is_none());
+        let reachable: DriveSet =
+            reachable.iter().filter(|drive| !self.missing.away.contains(*drive)).collect();
         let of = |run: &RunEntry, drives: DriveSet| {
-            let there =
-                |drive: &DriveNo| drives.contains(*drive) && !self.missing.contains(&(run.number, *drive));
-            run.copies.iter().filter(there).count()
+            let gone = |drive| self.missing.copies.contains(&(run.number, drive));
+            run.copies.iter().filter(|drive| drives.contains(*drive) && !gone(*drive)).count()
         };
         let (away, rest): (Vec<&RunEntry>, Vec<&RunEntry>) =
             self.runs.iter().partition(|run| of(run, reachable) == 0);

@@ -14,7 +14,7 @@ const DURABLE: &str = "durable";
 
 /// What a line has in it that may be an event of ours: the target, or a claim without one.
 static OURS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"truelog::event|"message":\s*"durable""#).ok());
+    LazyLock::new(|| Regex::new(r#"truelog::event|\\?"message\\?":\s*\\?"durable"#).ok());
 
 /// What a line says of a log of ours.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +97,9 @@ pub(crate) fn read(line: &[u8]) -> Own<'_> {
     }
     const START: &[u8] = b"{\"timestamp\"";
     let last = trimmed.windows(START.len()).rposition(|window| window == START).filter(|at| *at > 0);
-    match last.and_then(|at| json(trimmed.get(at..)?)) {
+    // Two whole claims on a line are two: only what was never finished may be passed over.
+    let two = last.and_then(|at| json(trimmed.get(..at)?.trim_ascii_end()));
+    match last.filter(|_| two.is_none()).and_then(|at| json(trimmed.get(at..)?)) {
         Some(says) => Own { behind_torn: true, says },
         None => Own { behind_torn: false, says: Says::Garbled },
     }
@@ -165,9 +167,15 @@ fn text(line: &[u8]) -> Own<'_> {
     let plain = without_colours(line);
     let plain = String::from_utf8_lossy(&plain);
     let behind_torn = plain.matches(&marker).nth(1).is_some();
-    let Some((_, event)) = plain.rsplit_once(&marker) else {
+    let Some((before, event)) = plain.rsplit_once(&marker) else {
         return Own { behind_torn: false, says: Says::Garbled };
     };
+    if before
+        .rsplit_once(&marker)
+        .is_some_and(|(_, event)| event.starts_with(DURABLE) && place(event).is_some())
+    {
+        return Own { behind_torn: false, says: Says::Garbled };
+    }
     // `message, name: value, …`, as a subscriber writes it that writes for people.
     let listed =
         event.split_once(", ").filter(|(message, rest)| !message.contains('=') && rest.contains(": "));
@@ -268,6 +276,13 @@ mod tests {
         for (half, whole) in [(&JSON[..60], JSON), (&TEXT[..70], TEXT), (&JSON[..150], JSON)] {
             let joined = format!("{half}{whole}");
             assert_eq!(read(joined.as_bytes()), Own { behind_torn: true, says: claim() }, "{joined}");
+        }
+    }
+
+    #[test]
+    fn two_whole_claims_on_a_line_are_not_one_behind_a_torn_one() {
+        for line in [format!("{JSON}{JSON}"), format!("{JSON} {JSON}"), format!("{TEXT} {TEXT}")] {
+            assert_eq!(read(line.as_bytes()).says, Says::Garbled, "{line}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use truelog::{Condition, Inspection};
+use truelog::{Condition, Error, Inspection};
 
 use super::hypotheses::is_missing;
 use super::surroundings::Surroundings;
@@ -116,7 +116,13 @@ impl Evidence {
                 || !view.audited().violated.is_empty()
                 || view.health().verdict == Condition::Halted
         };
-        told || self.view().is_some_and(halted)
+        told || self.view().is_some_and(halted) || self.unread().is_some()
+    }
+
+    /// Damage that keeps anybody from looking at the log.
+    pub(crate) fn unread(&self) -> Option<&Error> {
+        let corrupt = |error: &&Error| matches!(error, Error::CorruptFile { .. } | Error::Corrupt { .. });
+        self.scan.judge.trouble().filter(corrupt)
     }
 
     /// Whether every claim that there is was held, there is one, and nothing else speaks of a failure.
@@ -134,6 +140,13 @@ impl Evidence {
 
     /// What the log's files have of damage: the first of it, and how much.
     pub(crate) fn damaged(&self) -> Option<String> {
+        if let Some(error) = self.unread() {
+            return Some(format!(
+                "damage: {}: {error} [`truelog doctor {}`]",
+                error.code(),
+                shell(&self.dir)
+            ));
+        }
         let damage = self.view()?.damage();
         let first = damage.first()?;
         Some(format!(
@@ -146,6 +159,9 @@ impl Evidence {
 
     /// The same of what is there, and is not what was written.
     pub(crate) fn damaged_bytes(&self) -> Option<String> {
+        if self.unread().is_some() {
+            return self.damaged();
+        }
         let mut damage = self.view()?.damage().iter().filter(|it| !is_missing(&it.error));
         let first = damage.next()?;
         let more = damage.count();

@@ -9,11 +9,13 @@ mod surroundings;
 mod triage;
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::Serialize;
+use truelog::Inspection;
 
-use crate::args::{Incident, Logs};
+use crate::args::Incident;
 use crate::audit;
 use crate::audit::scan::Tally;
 use crate::failure::Failure;
@@ -30,19 +32,25 @@ struct Shown<'a> {
     report: &'a str,
 }
 
-/// A report must not take the place of what it is about.
-fn is_no_evidence(out: &Path, logs: &Logs) -> Result<(), Failure> {
+/// A report must not take the place of what it is about: a file that was given, whatever it is called, or one in the
+/// directory or on a drive of the log.
+fn is_no_evidence(out: &Path, evidence: &Evidence) -> Result<(), Failure> {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let there = real(out);
+    let node = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let beside = out.parent().map(|dir| if dir == Path::new("") { Path::new(".") } else { dir });
-    let (dir, place) = (real(&logs.dir), there.clone().or_else(|| beside.and_then(real)));
-    let given = logs.logs.iter().chain(&logs.patterns);
-    let is_given = there.is_some() && given.map(|path| real(path)).any(|path| path == there);
-    let is_below = dir.zip(place).is_some_and(|(dir, place)| place.starts_with(dir));
-    if is_given || is_below {
+    let place = real(out).or_else(|| beside.and_then(real));
+    let drives = evidence.view().map(Inspection::drives).unwrap_or_default();
+    let homes = drives.iter().map(|drive| drive.entry.path.as_path()).chain([evidence.dir.as_path()]);
+    let mut homes = homes.filter_map(real);
+    let given = evidence.logs.iter().chain(&evidence.patterns);
+    let is_given = node(out).is_some_and(|out| given.filter_map(|path| node(path)).any(|path| path == out));
+    let is_below = place.is_some_and(|place| homes.any(|home| place.starts_with(home)));
+    // A link that leads nowhere yet may lead there.
+    let is_link = std::fs::symlink_metadata(out).is_ok_and(|found| found.is_symlink()) && real(out).is_none();
+    if is_given || is_below || is_link {
         let out = out.display();
         return Err(Failure::Usage(format!(
-            "--out {out} is part of the evidence: write the report elsewhere"
+            "--out {out} is, or may be, part of the evidence: write the report elsewhere"
         )));
     }
     Ok(())
@@ -53,10 +61,10 @@ fn is_no_evidence(out: &Path, logs: &Logs) -> Result<(), Failure> {
 /// # Errors
 /// As `audit logs`, behind the report; [`Failure::Violated`] too where the claims hold and the log does not.
 pub(crate) fn run(args: &Incident, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    if let Some(path) = &args.out {
-        is_no_evidence(path, &args.logs)?;
-    }
     let evidence = Evidence::gather(&args.logs)?;
+    if let Some(path) = &args.out {
+        is_no_evidence(path, &evidence)?;
+    }
     let outcome = match audit::conclude(&args.logs, &evidence.scan.tally) {
         // The claims may hold while the log itself does not.
         Ok(()) if evidence.is_grave() => Err(Failure::Violated {

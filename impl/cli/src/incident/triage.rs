@@ -48,6 +48,11 @@ pub(super) fn triage(report: &mut Report<'_>) {
 
 /// What recovery would find, and the drives.
 fn of_log(report: &mut Report<'_>) {
+    if let Some(error) = report.evidence.scan.judge.trouble() {
+        let says = format!("UNSAFE: the log cannot be looked at: {}: {error}", error.code());
+        report.say(&says, &format!("`truelog doctor {}`", report.dir()));
+        return;
+    }
     let Some(view) = report.evidence.view() else {
         report.say(
             "no log of truelog is in the directory: what its files should hold is UNKNOWN",

@@ -228,7 +228,9 @@ fn applied(rule: Rule, evidence: Vec<String>) -> Says {
 
 /// Whether the log was not opened since then, as far as can be seen.
 fn stands(then: Option<SystemTime>, look: &Look) -> bool {
-    look.opened.zip(then).is_none_or(|(opened, then)| opened <= then)
+    // A time that is still to come says nothing.
+    let opened = look.opened.filter(|opened| *opened <= look.at);
+    opened.zip(then).is_none_or(|(opened, then)| opened <= then)
 }
 
 /// That the writer halted, by its own word. It stands however old it is, until the log is opened again.

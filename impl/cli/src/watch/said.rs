@@ -121,6 +121,10 @@ impl Follower {
         let mut left = BYTES;
         let mut unread = 0;
         let mut first = Ok(());
+        if self.scan.has_releases() {
+            // One log may tell of the removals of another.
+            (0..self.followed.len()).for_each(|log| drop(self.open(log)));
+        }
         for log in 0..self.followed.len() {
             // One that cannot be read keeps no other from being read.
             match self.follow(log, &mut left) {
@@ -160,14 +164,21 @@ impl Follower {
             }
         }
         let now = now.map_err(failed)?;
-        if let Some(followed) = self.followed.get_mut(log).filter(|followed| followed.input.is_none()) {
-            followed.input = Some(Input::open(&path).map_err(failed)?);
-            followed.learned = followed.lines;
-        }
+        self.open(log).map_err(failed)?;
         self.read(log, left, false)?;
         let read = self.followed.get(log).and_then(|followed| Some(followed.input.as_ref()?.at));
         // The beginning of a line is not unread: the line has not been written.
         Ok(if *left == 0 { now.len().saturating_sub(read.unwrap_or(0)) } else { 0 })
+    }
+
+    /// Opens a log that is not open, and looks through it for what is removed on purpose.
+    fn open(&mut self, log: usize) -> io::Result<()> {
+        let Some(path) = self.logs.logs.get(log) else { return Ok(()) };
+        if let Some(followed) = self.followed.get_mut(log).filter(|followed| followed.input.is_none()) {
+            followed.input = Some(Input::open(path)?);
+            followed.learned = followed.lines;
+        }
+        if self.scan.has_releases() { self.learn(log, false) } else { Ok(()) }
     }
 
     /// Looks through all that has been written for what is removed on purpose: a claim that is held must not be newer than
