@@ -148,7 +148,7 @@ impl Stage<'_> {
             runs += 1;
             let bytes = share / 4 + random.below(share / 2);
             let delay = Duration::from_micros(random.below(20_000));
-            if self.live(&append, assault, Some((bytes, delay)))? {
+            if self.live(&append, assault, Some((bytes, share, delay)))? {
                 killed += 1;
                 progress.advance(1);
             }
@@ -162,12 +162,13 @@ impl Stage<'_> {
         Ok(repaired)
     }
 
-    /// One life of the program, while the drive is overwritten. Says whether it was killed.
+    /// One life of the program, while the drive is overwritten, which ends behind so many bytes of receipts: at least, and
+    /// at most. Says whether it was killed.
     fn live(
         &self,
         append: &Append<'_>,
         assault: &Assault,
-        until: Option<(u64, Duration)>,
+        until: Option<(u64, u64, Duration)>,
     ) -> Result<bool, Trouble> {
         let failed = Trouble::io(self.program.path());
         let before = printed(append);
@@ -180,8 +181,12 @@ impl Stage<'_> {
         let mut stuck = false;
         while child.try_wait().map_err(&failed)?.is_none() {
             let now = printed(append);
-            // Without a run on the drive there would be nothing to overwrite in this life.
-            if until.is_some_and(|(bytes, _)| now >= before + bytes) && has_published(&self.drives[1]) {
+            // Without a run on the drive there would be nothing to overwrite in this life; but one that was put out for what
+            // was overwritten gets none any more, and the input must outlast the kills.
+            let due = |(least, most, _): (u64, u64, Duration)| {
+                now >= before + most || now >= before + least && has_published(&self.drives[1])
+            };
+            if until.is_some_and(due) {
                 break;
             }
             if now > latest.0 {
@@ -193,7 +198,7 @@ impl Stage<'_> {
             }
             thread::sleep(Duration::from_micros(300));
         }
-        if let Some((_, delay)) = until {
+        if let Some((.., delay)) = until {
             thread::sleep(delay);
             // One that has ended cannot be killed, which is no error.
             child.kill().map_err(&failed)?;
