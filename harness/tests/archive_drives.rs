@@ -127,6 +127,15 @@ pub(crate) fn carry(sim: &SimFs, from: &Path, to: &Path) {
     sim.remove_dir_all(from).expect("it is gone from there");
 }
 
+/// A block of the first run of each of these drives is zeroed.
+fn damaged(sim: &SimFs, numbers: &[u64]) -> SimFs {
+    let damage = Damage::Zero { offset: 256, len: 256 };
+    let image = numbers.iter().fold(sim.snapshot().process_crash(), |image, number| {
+        image.damage(&drive(*number).join(&runs(sim, *number)[0]), &damage).expect("damage")
+    });
+    SimFs::from_image(&image)
+}
+
 pub(crate) fn outs(drives: &[DriveState]) -> Vec<DriveOut> {
     drives.iter().filter_map(|drive| drive.out).collect()
 }
@@ -268,9 +277,7 @@ fn when_no_copy_of_the_manifest_is_any_good_the_runs_still_are() {
 fn a_drive_that_has_failed_is_not_let_in_again_by_an_add() {
     let sim = sim();
     archived(&sim);
-    let run = drive(1).join(&runs(&sim, 1)[0]);
-    let damage = Damage::Zero { offset: 256, len: 256 };
-    let sim = SimFs::from_image(&sim.snapshot().process_crash().damage(&run, &damage).expect("damage"));
+    let sim = damaged(&sim, &[1]);
     let (log, _) = open(&sim);
     check(&log, 1);
     let suspects = || log.drives().iter().filter(|drive| drive.suspect.is_some()).count();
@@ -285,10 +292,7 @@ fn a_drive_that_has_failed_is_not_let_in_again_by_an_add() {
 fn damage_is_told_only_when_every_copy_was_looked_at() {
     let sim = sim();
     archived(&sim);
-    let run = runs(&sim, 2).remove(0);
-    let damage = Damage::Zero { offset: 256, len: 256 };
-    let image = sim.snapshot().process_crash().damage(&drive(2).join(run), &damage).expect("damage");
-    let sim = SimFs::from_image(&image);
+    let (both, sim) = (damaged(&sim, &[1, 2]), damaged(&sim, &[2]));
     sim.remove_dir_all(&drive(1)).expect("taken away");
     let (log, _) = open(&sim);
     let error = log.get(Lsn(1)).expect_err("no whole copy can be reached");
@@ -298,8 +302,7 @@ fn damage_is_told_only_when_every_copy_was_looked_at() {
     append(&log, 1);
     log.close().expect("closed");
     // With both copies damaged there is no doubt.
-    let image = image.damage(&drive(1).join(runs(&SimFs::from_image(&image), 1).remove(0)), &damage);
-    let (log, _) = open(&SimFs::from_image(&image.expect("damage")));
+    let (log, _) = open(&both);
     let error = log.get(Lsn(1)).expect_err("damaged");
     assert!(matches!(error, Error::CorruptBlock { .. }), "{error}");
     log.audit().expect_err("a violated claim");
@@ -361,9 +364,7 @@ fn a_scrub_calls_no_passing_trouble_damage() {
 fn a_drive_that_was_not_looked_at_is_not_readmitted() {
     let sim = sim();
     archived(&sim);
-    let run = drive(1).join(&runs(&sim, 1)[0]);
-    let damage = Damage::Zero { offset: 256, len: 256 };
-    let sim = SimFs::from_image(&sim.snapshot().process_crash().damage(&run, &damage).expect("damage"));
+    let sim = damaged(&sim, &[1]);
     let (log, _) = open(&sim);
     check(&log, 1);
     let [bad, good] = [0, 1].map(|at| log.drives()[at].entry.number);
@@ -396,10 +397,7 @@ fn a_drive_that_goes_away_under_the_log_is_not_called_damaged() {
 fn an_error_of_a_device_is_told_before_damage_of_another_copy() {
     let sim = sim();
     archived(&sim);
-    let run = runs(&sim, 2).remove(0);
-    let damage = Damage::Zero { offset: 256, len: 256 };
-    let image = sim.snapshot().process_crash().damage(&drive(2).join(&run), &damage).expect("damage");
-    let sim = SimFs::from_image(&image);
+    let sim = damaged(&sim, &[2]);
     let (log, _) = open(&sim);
     let role = Role::OnDrive(1, DriveFile::Run(log.runs()[0].number.get()));
     for nth in 1..=64 {

@@ -54,7 +54,7 @@ fn segment(disk: &SimFs, number: u64) -> PathBuf {
 }
 
 /// Another program writes a byte into a file, and syncs it.
-fn flip(disk: &SimFs, path: &Path, offset: u64) {
+pub(crate) fn flip(disk: &SimFs, path: &Path, offset: u64) {
     let file = disk.env().fs.open(path, OpenMode::WRITE).expect("a file");
     let mut byte = [0; 1];
     file.read_at(&mut byte, offset).expect("a byte");

@@ -17,6 +17,7 @@ mod fuzz;
 mod halts;
 mod health;
 mod house;
+mod judged;
 mod litmus;
 mod metrics;
 mod metrics_drives;

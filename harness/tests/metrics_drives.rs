@@ -2,7 +2,6 @@
 //! artifact at the moment it is told, and every number is what the disk says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,23 +10,16 @@ use proptest::prelude::*;
 use truelog::{
     Event, Log, Lsn, LsnRange, Metric, Metrics, Name, Observer, Options, RunNo, SegmentNo, StreamId,
 };
-use truelog_env::{IoKind, Op, OpenMode};
-use truelog_harness::driver::files;
+use truelog_env::{IoKind, Op};
 use truelog_harness::fabric::{Fault, Plan, RolePattern, SimFs};
 use truelog_harness::oracle::Reading;
 
 use super::archive_drives::{append, drive, options, payload, sim};
+use super::health::flip;
+use super::judged::{Judged, durable, each_was_judged, judge_more, visible};
 
 /// The drives, of which each run is copied to two.
 const DRIVES: u64 = 3;
-
-fn visible(disk: &SimFs) -> Reading {
-    Reading::of(&files(&disk.snapshot().process_crash()))
-}
-
-fn durable(disk: &SimFs) -> Reading {
-    Reading::of(&files(&disk.snapshot().image(&[]).expect("what is sure to be there")))
-}
 
 /// The copies that the manifest names on drives that are there: run, drive, and whether the copy is whole.
 fn copies(reading: &Reading) -> BTreeMap<(u64, u64), bool> {
@@ -351,16 +343,7 @@ impl Life {
     }
 }
 
-/// Another program writes a byte into a file, and syncs it.
-fn flip(disk: &SimFs, path: &Path, offset: u64) {
-    let file = disk.env().fs.open(path, OpenMode::WRITE).expect("a file");
-    let mut byte = [0; 1];
-    file.read_at(&mut byte, offset).expect("a byte");
-    file.write_at(&[byte[0] ^ 1], offset).expect("written");
-    file.sync_all().expect("synced");
-}
-
-fn live(deeds: &[Deed], judged: &Mutex<BTreeMap<&'static str, u64>>) {
+fn live(deeds: &[Deed], judged: &Judged) {
     let mut life = Life::create();
     append(&life.log, 12);
     let _ = life.log.compact();
@@ -371,19 +354,12 @@ fn live(deeds: &[Deed], judged: &Mutex<BTreeMap<&'static str, u64>>) {
             break;
         }
         if let Some(disk) = life.act(deed) {
-            note(judged, &life);
+            judge_more(judged, &life.holds.judged);
             life = Life::open(disk);
         }
         life.check();
     }
-    note(judged, &life);
-}
-
-fn note(judged: &Mutex<BTreeMap<&'static str, u64>>, life: &Life) {
-    let mut all = judged.lock().unwrap();
-    for (claim, count) in life.holds.judged.lock().unwrap().iter() {
-        *all.entry(claim).or_default() += count;
-    }
+    judge_more(judged, &life.holds.judged);
 }
 
 #[test]
@@ -393,13 +369,10 @@ fn every_word_of_drives_scrubs_and_audits_is_what_the_disk_says() {
         ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() },
         |(deeds in proptest::collection::vec(deed(), 1..16))| live(&deeds, &judged)
     );
-    let judged = judged.into_inner().unwrap();
-    println!("{judged:?}");
-    for claim in
-        ["audit failed", "damage", "delayed", "out", "quarantined", "scrubbed", "space refused", "suspect"]
-    {
-        assert!(judged.get(claim).is_some_and(|count| *count > 0), "no event was `{claim}`: {judged:?}");
-    }
+    each_was_judged(
+        judged,
+        &["audit failed", "damage", "delayed", "out", "quarantined", "scrubbed", "space refused", "suspect"],
+    );
 }
 
 #[test]
