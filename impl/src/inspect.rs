@@ -49,6 +49,8 @@ pub struct Inspection {
     vouched: Lsn,
     torn_bytes: u64,
     quarantined: Vec<SegmentNo>,
+    /// No segment above this one was ever made, as far as the manifest and the directory say.
+    highest: SegmentNo,
     audited: Audited,
     moved: Option<Error>,
 }
@@ -105,6 +107,7 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
         vouched: found.vouched,
         torn_bytes: found.torn_bytes,
         quarantined: found.quarantined,
+        highest: found.highest,
         audited: found.state.audited.unwrap_or(Audited::NEVER),
         moved: identity.check_found(dir, inode, volume.id).err(),
     })
@@ -268,6 +271,10 @@ impl Inspection {
 
     pub(crate) fn archive(&self) -> &Archive {
         &self.archive
+    }
+
+    pub(crate) const fn highest(&self) -> SegmentNo {
+        self.highest
     }
 
     pub(crate) const fn home(&self) -> &Home {

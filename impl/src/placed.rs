@@ -12,6 +12,7 @@ use crate::names::Name;
 use crate::read_buf::ReadBuf;
 use crate::reader::Iter;
 use crate::receipt::{Verdict, Violation};
+use crate::recovery::Row;
 use crate::verify::{refused, violated};
 use crate::walk::Ground;
 
@@ -41,14 +42,18 @@ impl Inspection {
 impl PlaceCheck<'_> {
     /// Holds one place against what is there. It holds if the log serves all of its records and, as long as the
     /// segment is part of the log and no run of the archive has them, if just that batch stands at just that place.
-    /// Of a batch that was trimmed in part only the rest is asked for.
+    /// Where the segment is part of the log no more, it must have been once: its number is below that of the segment that
+    /// has the records now, and a run has only what was in a segment. Of a batch that was trimmed in part only the rest is
+    /// asked for.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Unavailable`]: then nothing is known.
+    /// [`Error::Io`], [`Error::Unavailable`], and, of a place that only the manifest could tell of, what it says itself
+    /// where it cannot be read: then nothing is known.
     pub fn verify(&mut self, place: &Place) -> Result<Verdict> {
         let trimmed = self.view.first();
+        let could_be = self.could_be(place);
         if place.lsns.last < trimmed {
-            return Ok(Verdict::Trimmed);
+            return Ok(if could_be { Verdict::Trimmed } else { violated(Violation::OtherPlace) });
         }
         let ground = self.ground(place.segment);
         let here = match ground {
@@ -60,19 +65,38 @@ impl PlaceCheck<'_> {
             Ok(lead) => lead,
             Err(error) => return refused(error),
         };
-        let moved = match lead {
-            Lead::Segment(lead)
-                if here && lead.ground.segment == place.segment && lead.lsns.contains(kept.last) =>
-            {
-                return Ok(self.held(kept.last));
-            }
-            Lead::Segment(_) => ground.is_none(),
-            Lead::Run(_) => true,
-        };
+        let moved = could_be
+            && match lead {
+                Lead::Segment(lead)
+                    if here && lead.ground.segment == place.segment && lead.lsns.contains(kept.last) =>
+                {
+                    return Ok(self.held(kept.last));
+                }
+                // A recovery has written them again, in a segment of its own.
+                Lead::Segment(lead) => ground.is_none() && place.segment < lead.ground.segment,
+                Lead::Run(_) => ground.is_none(),
+            };
         let told = self.records(kept)?;
-        let served = matches!(told, Verdict::Verified | Verdict::Unvouched);
-        let lies = served && !here && !moved;
-        Ok(if lies { violated(Violation::OtherPlace) } else { told })
+        if here || !matches!(told, Verdict::Verified | Verdict::Unvouched) {
+            return Ok(told);
+        }
+        if could_be && let Some(error) = self.unnamed() {
+            return Err(error);
+        }
+        Ok(if moved { told } else { violated(Violation::OtherPlace) })
+    }
+
+    /// Whether any batch may ever have stood at such a place.
+    fn could_be(&self, place: &Place) -> bool {
+        let in_segment = place.segment > SegmentNo::NONE && place.segment <= self.view.highest();
+        in_segment && place.lsns.first > Lsn::NONE && !place.lsns.is_empty() && place.offset < place.end
+    }
+
+    /// Why nobody knows which segments there are: the manifest cannot be read.
+    fn unnamed(&self) -> Option<Error> {
+        let unread = self.view.rows().contains(&Row::ManifestUnreadable);
+        let damage = self.view.damage().iter().map(|damage| &damage.error);
+        damage.filter(|error| matches!(error, Error::CorruptFile { .. })).find(|_| unread).cloned()
     }
 
     /// What the manifest says of a segment, if it names it.

@@ -8,7 +8,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::archived::{archived, check, files, fill, options, place};
-use truelog::{DriveNo, Error, Log, LossOptions, Lsn, LsnRange, accept_loss, verify_dir};
+use truelog::{
+    Damage, DriveNo, Durability, Error, HealthRule, Log, LossOptions, Lsn, LsnRange, Reason, Record,
+    StreamId, accept_loss, verify_dir,
+};
 
 fn gone(drives: &[u64]) -> LossOptions {
     LossOptions { gone: drives.iter().copied().map(DriveNo).collect(), ..LossOptions::default() }
@@ -84,6 +87,55 @@ fn damage_is_no_loss_while_a_drive_that_is_away_may_have_a_good_copy() {
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
     assert!(!recovered.read_only);
     check(&log, given_up[0].lsns.last.next().get());
+}
+
+/// Both drives are there, and neither has the run: nothing more is acknowledged until it is back, or given up by name.
+#[test]
+fn a_run_that_no_drive_has_is_damage_to_an_open() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    log.close().expect("closed");
+    let name = format!("run-{:010}", run.number.get());
+    let [here, there] = [0, 1].map(|drive| place.drives[drive].join(&name));
+    let aside = place.drives[2].with_extension("aside");
+    fs::rename(&here, &aside).expect("put aside");
+    assert!(!Log::open(&place.log, &options()).expect("it opens").1.read_only, "there is another copy");
+    let whole = fs::read(&there).expect("a run");
+    fs::write(&there, &whole[..whole.len() - 1]).expect("cut");
+    let damaged = || {
+        let seen = truelog::inspect(&place.log).expect("a look").health().findings;
+        seen.iter().filter(|finding| finding.rule == HealthRule::Damaged).count()
+    };
+    assert_eq!(damaged(), 1, "a copy that is cut tells");
+    fs::remove_file(&there).expect("gone");
+    {
+        let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+        let error =
+            Error::CorruptBlock { run: run.number, offset: 0, lsns: run.lsns, reason: Reason::Missing };
+        assert_eq!(recovered.damage, vec![Damage { lsns: run.lsns, error }]);
+        let rules: Vec<_> = log.health().findings.iter().map(|finding| finding.rule).collect();
+        assert!(recovered.read_only && rules.contains(&HealthRule::Damaged), "{rules:?}");
+        let record = Record { stream: StreamId(0), payload: b"no" };
+        assert!(matches!(log.append_with(record, Durability::PowerLoss), Err(Error::ReadOnly { .. })));
+        assert!(log.get(run.lsns.last).is_err());
+        check(&log, run.lsns.last.next().get());
+        log.close().expect("closed");
+        assert_eq!(damaged(), 1);
+    }
+    fs::rename(&aside, &here).expect("put back");
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert!(!recovered.read_only);
+    check(&log, 1);
+    log.close().expect("closed");
+    fs::remove_file(&here).expect("gone");
+    let _ = fs::remove_file(&there);
+    let lost: Vec<_> =
+        accept_loss(&place.log, &gone(&[])).expect("a loss").into_iter().map(|it| it.lsns).collect();
+    assert_eq!(lost, vec![run.lsns]);
+    let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
+    assert!(!recovered.read_only && recovered.damage.is_empty());
+    check(&log, run.lsns.last.next().get());
 }
 
 #[test]

@@ -134,15 +134,18 @@ struct Open<S> {
 
 impl<S: Archived> Open<S> {
     fn of(disk: &SimFs) -> Result<Self, Violation> {
+        let (open, halts) = Self::opened(disk)?;
+        if halts { Err(broken("damage on a drive is taken for damage of the log")) } else { Ok(open) }
+    }
+
+    /// And whether it opened for reading only.
+    fn opened(disk: &SimFs) -> Result<(Self, bool), Violation> {
         let place = Place { env: disk.env(), dir: PathBuf::from(LOG_DIR), setup: Setup::TINY };
         let (log, opened) =
             S::open(&place, Arc::new(|_| {})).map_err(|why| lost("it does not open", &why))?;
-        if opened.read_only || !opened.damage.is_empty() {
-            return Err(broken("damage on a drive is taken for damage of the log"));
-        }
         let mut open = Self { log, out: Vec::new() };
         open.look();
-        Ok(open)
+        Ok((open, opened.read_only || !opened.damage.is_empty()))
     }
 
     fn look(&mut self) {
@@ -234,8 +237,17 @@ fn one_copy<S: Archived>(left: &Left, image: &Image, drive: u64) -> Result<&'sta
 fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Violation> {
     let disk = SimFs::from_image(image);
     let reading = Reading::of(&files(image));
-    let mut open = Open::<S>::of(&disk)?;
+    let (mut open, halts) = Open::<S>::opened(&disk)?;
     let word = each_named(&open.log, left, &reading)?;
+    if halts {
+        return halted(&open, word);
+    }
+    if gone_everywhere(left, image) {
+        return Err(Violation::new(
+            Invariant::DamageIsLoud,
+            "no drive has the run, and it goes on".to_owned(),
+        ));
+    }
     // In one go, twice: what cannot be read is named and passed by.
     for _ in 0..2 {
         for record in open.log.read(1).into_iter().filter_map(Result::ok) {
@@ -254,6 +266,25 @@ fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Viol
     each_named(&open.log, left, &reading)?;
     open.append()?;
     Ok(word)
+}
+
+/// Whether a run that was there is on no drive any more.
+fn gone_everywhere(left: &Left, image: &Image) -> bool {
+    let dirs = || DRIVES.iter().map(|drive| drive_dir(Path::new(LOG_DIR), *drive));
+    let runs = dirs().flat_map(|dir| left.image.names(&dir).unwrap_or_default());
+    let mut runs = runs.filter(|name| name.starts_with("run-"));
+    runs.any(|name| dirs().all(|dir| image.len_of(&dir.join(&name)).is_none()))
+}
+
+/// The log is open for reading only: records are named, and nothing more is acknowledged.
+fn halted<S: Archived>(open: &Open<S>, word: &str) -> Result<&'static str, Violation> {
+    if word != "named" {
+        return Err(broken("it halts, and every record can be read"));
+    }
+    match open.append() {
+        Ok(()) => Err(Violation::new(Invariant::DamageIsLoud, "it appends behind damage".to_owned())),
+        Err(_) => Ok("named, and it halts"),
+    }
 }
 
 /// No copy is whole, and each block is whole in one of them.

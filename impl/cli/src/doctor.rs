@@ -1,15 +1,16 @@
 //! `truelog doctor`: what a log stands on, check by check.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::{AccessFlags, eaccess};
+use nix::unistd::{AccessFlags, eaccess, geteuid};
 use serde::Serialize;
 use truelog::os::{self, Mount};
 use truelog::{
-    ClockCheck, Condition, Error, HealthRule, Inspection, Name, Options, Severity, caution_text,
+    ClockCheck, Condition, Error, HealthRule, Inspection, Name, Options, Row, Severity, caution_text,
     weakness_text,
 };
 use truelog_env::Volume;
@@ -96,11 +97,15 @@ fn all(args: &Doctor, view: &Inspection) -> Vec<Check> {
     checks
 }
 
-/// Those that need no look at the log, beside why there was none.
+/// Those that need no look at the log, beside why there was none. The others are named: nobody made them.
 fn unread(args: &Doctor, error: &Error) -> Vec<Check> {
-    let mut checks = vec![Check::error("log", error), permissions(&args.dir), names(&args.dir)];
+    let skipped = |check| {
+        Check::not(check, Verdict::Skipped, "the log could not be looked at", "Mend what `log` says first.")
+    };
+    let mut checks = vec![Check::error("log", error), skipped("identity"), skipped("options")];
+    checks.extend([permissions(&args.dir), names(&args.dir)]);
     checks.extend(volume(&args.dir, &Options::default()));
-    checks.push(left_overs(&args.dir));
+    checks.extend([skipped("clock"), left_overs(&args.dir), skipped("health")]);
     checks
 }
 
@@ -145,6 +150,10 @@ fn identity(view: &Inspection) -> Check {
 
 /// Whether an open with these options would be refused.
 fn options(args: &Doctor, view: &Inspection) -> Check {
+    if view.rows().contains(&Row::ManifestUnreadable) {
+        let says = "the manifest cannot be read: nothing says with which options the log was created";
+        return Check::not("options", Verdict::Skipped, says, "See what `health` says of the manifest.");
+    }
     let stored = view.options();
     match options_over(&args.stored, stored.clone()).check_against(stored) {
         Ok(()) => Check::ok(
@@ -182,20 +191,28 @@ fn permissions(dir: &Path) -> Check {
     if let Err(error) = eaccess(dir, usable) {
         refused.push(("the directory itself".to_owned(), io::Error::from(error).kind()));
     }
-    for entry in entries.flatten() {
+    let mut owners = BTreeSet::new();
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+        owners.extend(entry.metadata().map(|found| found.uid()));
         // Opened and let go: nothing is written.
-        let opened = fs::OpenOptions::new().read(true).write(true).open(entry.path());
-        if let (true, Err(error)) = (entry.file_type().is_ok_and(|kind| kind.is_file()), opened) {
+        if let Err(error) = fs::OpenOptions::new().read(true).write(true).open(entry.path()) {
             refused.push((entry.file_name().to_string_lossy().into_owned(), error.kind()));
         }
     }
-    permitted(refused)
+    owners.extend(fs::metadata(dir).map(|found| found.uid()));
+    permitted(refused, geteuid().as_raw(), &owners)
 }
 
-/// What it comes to that these could not be read and written.
-fn permitted(mut refused: Vec<(String, ErrorKind)>) -> Check {
+/// What it comes to that `user` could not read and write these, of what belongs to `owners`.
+fn permitted(mut refused: Vec<(String, ErrorKind)>, user: u32, owners: &BTreeSet<u32>) -> Check {
     if refused.is_empty() {
-        return Check::ok("permissions", "the directory and every file can be read and written");
+        let evidence = format!("user {user} can read and write the directory and every file");
+        if user != 0 || owners.iter().all(|owner| *owner == user) {
+            return Check::ok("permissions", evidence);
+        }
+        let owners: Vec<_> = owners.iter().map(ToString::to_string).collect();
+        let evidence = format!("{evidence}, as root can anywhere; they belong to user {}", owners.join(", "));
+        return Check::not("permissions", Verdict::Warn, evidence, "Run it as the log's user.");
     }
     refused.sort_unstable();
     let named = |refused: Vec<(String, ErrorKind)>| {
@@ -332,6 +349,9 @@ fn left_overs(dir: &Path) -> Check {
     for name in names {
         match Name::parse(&name) {
             None => foreign.push(name.to_string_lossy().into_owned()),
+            Some(known @ (Name::Drive | Name::Run(_) | Name::RunTmp(_) | Name::QuarantinedRun(_))) => {
+                foreign.push(format!("{known} (a drive's)"));
+            }
             Some(known) if known.is_tmp() || matches!(known, Name::Quarantined(_)) => {
                 left.push(known.to_string())
             }
@@ -347,7 +367,7 @@ fn left_overs(dir: &Path) -> Check {
         if names.is_empty() { None } else { Some(format!("{what}{}", names.join(", "))) }
     };
     let evidence: Vec<String> =
-        [named("no log writes ", &foreign), named("unfinished or put aside: ", &left)]
+        [named("no log writes here ", &foreign), named("unfinished or put aside: ", &left)]
             .into_iter()
             .flatten()
             .collect();
@@ -403,9 +423,13 @@ mod tests {
     #[test]
     fn a_file_system_that_is_read_only_is_no_matter_of_permissions() {
         let of = |kinds: &[ErrorKind]| {
-            permitted(kinds.iter().map(|kind| ("MANIFEST".to_owned(), *kind)).collect())
+            let refused = kinds.iter().map(|kind| ("MANIFEST".to_owned(), *kind)).collect();
+            permitted(refused, 7, &BTreeSet::from([7, 8]))
         };
         assert_eq!(of(&[]).verdict, Verdict::Ok);
+        let root = |owners: &[u32]| permitted(Vec::new(), 0, &owners.iter().copied().collect());
+        assert_eq!((root(&[0]).verdict, root(&[0, 7]).verdict), (Verdict::Ok, Verdict::Warn));
+        assert!(root(&[7]).evidence.ends_with("they belong to user 7"));
         let fixed = of(&[ErrorKind::ReadOnlyFilesystem]);
         assert_eq!(fixed.evidence, "the file system is read-only, whatever the permissions: MANIFEST");
         assert!(fixed.verdict == Verdict::Fail && fixed.next.unwrap().contains("remount the volume"));

@@ -105,12 +105,12 @@ pub(crate) fn check(
     let mut line = Vec::new();
     let mut number = 0;
     loop {
-        let ended = lines::read(input, &mut line, LONGEST)
+        let read = lines::read(input, &mut line, LONGEST)
             .map_err(|source| Failure::File { path: path.to_owned(), source })?;
-        let more = ended.is_some();
+        let more = read.is_some();
         if more {
             number += 1;
-            if ended == Some(Ended::TooLong) {
+            if read.is_some_and(|read| read.ended == Ended::TooLong) {
                 // No receipt is that long, nor the beginning of one.
                 line.push(b'}');
             }

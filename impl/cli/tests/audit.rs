@@ -184,6 +184,10 @@ fn a_claim_on_what_was_never_there_is_violated_and_named_by_its_line() {
         ("\"offset\":4096".to_owned(), "\"offset\":8192".to_owned(), "no batch of just them"),
         ("\"offset\":4096".to_owned(), format!("\"offset\":{}", u64::MAX), "no batch of just them"),
         ("\"segment\":1,".to_owned(), "\"segment\":2,".to_owned(), "no batch of just them"),
+        ("\"segment\":1,".to_owned(), "\"segment\":999,".to_owned(), "no batch of just them"),
+        ("\"segment\":1,".to_owned(), "\"segment\":0,".to_owned(), "no batch of just them"),
+        (format!("\"end\":{end}"), "\"end\":0".to_owned(), "no batch of just them"),
+        ("\"first\":1,".to_owned(), "\"first\":0,".to_owned(), "no batch of just them"),
         ("\"first\":1,".to_owned(), "\"first\":2,".to_owned(), "no batch of just them"),
         ("\"first\":1,".to_owned(), "\"first\":900000,\"x\":1,".to_owned(), "there is no such record"),
         ("\"last\":".to_owned(), "\"last\":90".to_owned(), "there is no such record"),
@@ -456,4 +460,71 @@ fn a_report_takes_the_place_of_nothing_that_it_is_about() {
     assert_eq!(fs::read(given.at("app.log")).unwrap(), before);
     assert!(!given.at("log/report.md").exists());
     given.good(&["incident", "--log", "app.log", "log", "--out", "report.md"]);
+    given.good(&["incident", "--log", "app.log", "log", "--out", "report.md"]);
+    // What has another name outside, and what nobody knows to be a drive's while the log cannot be read.
+    fs::hard_link(given.at("log/segment-0000000001"), given.at("other.md")).unwrap();
+    fs::write(given.at("run-0000000001"), "a run").unwrap();
+    flip(&given.at("log/IDENTITY"), 40);
+    for out in ["other.md", "run-0000000001"] {
+        let bytes = fs::read(given.at(out)).unwrap();
+        let output = given.run(&["incident", "--log", "app.log", "log", "--out", out]);
+        assert_eq!(
+            (output.status.code(), fs::read(given.at(out)).unwrap() == bytes),
+            (Some(2), true),
+            "{out}"
+        );
+    }
+}
+
+/// Zeros before a line are those of a file that was cut under its writer; and what is too long may hide a claim.
+#[test]
+fn a_claim_behind_much_of_anything_is_found_or_said_not_to_be_read() {
+    let given = Given::with_log("json");
+    let text = fs::read_to_string(given.at("app.log")).unwrap();
+    let good = text.lines().find(|line| line.contains("\"durable\"")).unwrap();
+    let bad = good.replace("\"segment\":1,", "\"segment\":999,");
+    given.write("app.log", format!("{}{bad}\n{good}\n", "\0".repeat(300_000)));
+    let (told, summary) = given.audit(&[], "log", 1, "TL-920");
+    assert_eq!((told.len(), &summary["verified"]), (1, &1.into()), "{summary}");
+    given.write("app.log", format!("{} {bad}\n{good}\n", "x".repeat(300_000)));
+    let (told, summary) = given.audit(&[], "log", 3, "TL-909");
+    assert_eq!((told.len(), &summary["unverifiable"]), (1, &1.into()), "{summary}");
+    assert!(told[0]["why"].as_str().unwrap().contains("too long"), "{}", told[0]);
+    // Of others' lines that are no claims there may be as many as there are.
+    given.write("app.log", format!("{{\n  \"a\": {{\n}}\n{good}\n"));
+    let (told, _) = given.audit(&[], "log", 0, "");
+    assert!(told.is_empty(), "{told:?}");
+}
+
+/// Without the manifest nobody knows which segments there were: records that are there prove no place.
+#[test]
+fn without_a_manifest_no_place_but_the_right_one_is_verified() {
+    let given = Given::with_log("json");
+    fs::write(given.at("log/MANIFEST"), "").unwrap();
+    let text = fs::read_to_string(given.at("app.log")).unwrap();
+    let good = text.lines().find(|line| line.contains("\"durable\"")).unwrap();
+    given.write("app.log", format!("{}\n", good.replace("\"segment\":1,", "\"segment\":2,")));
+    let (told, summary) = given.audit(&[], "log", 3, "TL-909");
+    assert_eq!((told.len(), &summary["verified"]), (1, &0.into()), "{summary}");
+}
+
+/// However often the log has told of something else.
+#[test]
+fn a_failure_is_in_the_report_behind_any_number_of_other_lines() {
+    let given = Given::with_log("json");
+    let line = |event: &str, code: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-11-26T03:14:00.1Z\",\"level\":\"WARN\",\"fields\":{{\"message\":\"{event}\",\"code\":\"{code}\"}},\"target\":\"truelog::event\"}}\n"
+        )
+    };
+    let mut text: String = (0..200)
+        .map(|_| line("drive does not serve", "TL-032") + &line("archive delayed", "TL-029"))
+        .collect();
+    text += &line("poisoned", "TL-001");
+    text += &fs::read_to_string(given.at("app.log")).unwrap();
+    given.write("app.log", text);
+    let output = given.run(&["incident", "--log", "app.log", "log"]);
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert!(report.contains("\"poisoned\" TL-001") && !report.contains("tells of no failure"), "{report}");
 }

@@ -187,7 +187,7 @@ fn what_is_left_over_or_foreign_is_named() {
     let foreign = given.says("left-overs", &[], "warn", 0);
     assert_eq!(
         foreign["evidence"],
-        "no log writes notes.txt; unfinished or put aside: segment-0000000009.tmp"
+        "no log writes here notes.txt; unfinished or put aside: segment-0000000009.tmp"
     );
 }
 
@@ -203,6 +203,10 @@ fn a_log_that_was_never_audited_is_told_and_is_no_failure() {
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"one\ntwo\n").unwrap();
     assert!(child.wait().unwrap().success());
+    // There was no time for one yet.
+    given.says("health", &[], "ok", 0);
+    let identity = fs::File::options().append(true).open(given.log().join("IDENTITY")).unwrap();
+    identity.set_modified(SystemTime::now() - Duration::from_secs(3 * 86_400)).unwrap();
     let late = given.says("health", &[], "warn", 0);
     assert!(late["evidence"].as_str().unwrap().starts_with("audit-late"), "{late}");
 }
@@ -218,6 +222,22 @@ fn what_is_no_log_is_said_and_nothing_else() {
     assert_eq!(output.status.code(), Some(4), "{output:?}");
 }
 
+/// Without the manifest nobody knows the options: none are made up, and none are called wrong.
+#[test]
+fn of_a_log_without_a_manifest_no_options_are_told() {
+    let given = Given::new();
+    fs::remove_file(given.log().join("MANIFEST")).unwrap();
+    given.says("options", &["--segment-size", "131072"], "skipped", 1);
+}
+
+#[test]
+fn files_of_a_drive_do_not_belong_beside_the_log() {
+    let given = Given::new();
+    fs::write(given.log().join("run-0000000001"), "").unwrap();
+    let evidence = given.says("left-overs", &[], "warn", 0)["evidence"].as_str().unwrap().to_owned();
+    assert!(evidence.contains("run-0000000001"), "{evidence}");
+}
+
 /// What keeps a log from being looked at keeps nothing else from being checked.
 #[test]
 fn a_log_that_cannot_be_looked_at_is_still_checked() {
@@ -230,4 +250,7 @@ fn a_log_that_cannot_be_looked_at_is_still_checked() {
     assert!(evidence.contains("TL-003"), "{evidence}");
     given.says("permissions", &[], "ok", 1);
     given.says("volume", &[], "ok", 1);
+    for check in ["identity", "options", "clock", "health"] {
+        given.says(check, &[], "skipped", 1);
+    }
 }

@@ -53,7 +53,7 @@ fn a_log_that_is_well_is_green_and_nothing_is_touched() {
     assert!(watch.get("/readyz?verbose").1.contains("[+]acked-is-durable holds"));
     assert_eq!(watch.get("/livez"), (200, "ok\n".to_owned()));
     assert_eq!(watch.get("/nothing").0, 404);
-    assert_eq!(watch.ask("POST / HTTP/1.1\r\nHost: x\r\n\r\n").0, 400);
+    assert_eq!(watch.ask("POST / HTTP/1.1\r\nHost: x\r\n\r\n").0, 405);
     assert_eq!(watch.ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"), (200, String::new()));
     let (_, page) = watch.get("/");
     assert!(

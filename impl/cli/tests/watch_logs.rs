@@ -33,7 +33,7 @@ fn say(log: &Path, lines: &str) {
 }
 
 fn said(status: &Value, what: &str) -> u64 {
-    status["logs"][what].as_u64().unwrap()
+    status["logs"][what].as_u64().unwrap_or(0)
 }
 
 /// Options for a watch that follows this log.
@@ -168,7 +168,8 @@ fn lines_that_say_that_a_writer_halted_are_red_until_the_log_is_opened_again() {
     watch.until(|status| verdict(status, "poisoned") == "unseen");
     // The manifest is newer than this line: each open writes it anew.
     say(&app, &tomorrow("poisoned").replace("2999", "2001"));
-    let status = watch.until(|status| status["logs"]["lines"] == 4);
+    say(&app, &tomorrow("poisoned").replace("2999", "2001").replace("01Z", "01+02:00"));
+    let status = watch.until(|status| status["logs"]["lines"] == 5);
     assert_eq!(verdict(&status, "poisoned"), "unseen", "{status:#}");
 }
 
@@ -304,6 +305,42 @@ fn a_line_is_read_once_it_is_whole_and_a_log_that_is_rotated_is_followed() {
     say(&app, "INFO wal append_packet path=n\n");
     let status = watch.until(|status| said(status, "violated") == 3);
     assert_eq!((said(&status, "lines"), verdict(&status, "claims-in-logs")), (4, "holds"), "{status:#}");
+}
+
+/// A log that is cut and written on is as long as before when it is looked at again.
+#[test]
+fn a_log_that_is_emptied_and_filled_between_two_looks_is_read_from_its_beginning() {
+    let follows = Follows::new(PATTERNS);
+    let (dir, app) = (follows.place.path().join("wal"), follows.app());
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("there"), "").unwrap();
+    let good = |line: u32| format!("{line:>5} INFO wal append_packet path=there\n");
+    say(&app, &(0..50).map(good).collect::<String>());
+    let watch = follows.watch(&dir);
+    watch.until(|status| said(status, "by_name") == 50);
+    fs::write(
+        &app,
+        format!(
+            "{}{}",
+            "   50 INFO wal append_packet path=gone!\n".repeat(2),
+            (51..200).map(good).collect::<String>()
+        ),
+    )
+    .unwrap();
+    let status = watch.until(|status| said(status, "by_name") == 199);
+    assert_eq!(said(&status, "violated"), 2, "{status:#}");
+}
+
+/// Whoever opens a pipe waits for whoever writes to it, and so does a file system that hangs.
+#[test]
+fn a_log_that_is_a_pipe_keeps_nobody_from_an_answer() {
+    let follows = Follows::new(PATTERNS);
+    let app = follows.app();
+    assert!(std::process::Command::new("mkfifo").arg(&app).status().unwrap().success());
+    let watch = follows.watch(follows.place.path());
+    assert_eq!(watch.get("/livez").0, 200);
+    let status = watch.until(|status| verdict(status, "claims-in-logs") == "degraded");
+    assert!(status.to_string().contains("no regular file"), "{status:#}");
 }
 
 /// The log's own lines, while its writer runs.

@@ -1,7 +1,7 @@
 //! What an open does about the archive: it looks at the drives, brings their copies of the manifest up to date, and
 //! removes what was never published or is replaced.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use truelog_env::IoKind;
 
@@ -10,7 +10,7 @@ use super::orphans::{self, Kept, Owned, Place};
 use super::run::RunEntry;
 use super::set::DriveSet;
 use super::shelf::Shelf;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::event::Event;
 use crate::home::Home;
 use crate::house::House;
@@ -117,7 +117,7 @@ fn miss(home: &Home, state: &ManifestState, shelf: &mut Shelf, drive: DriveNo, n
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     /// Copies that the manifest names, and that are not there or are shorter than it says, on drives that are.
-    pub(crate) copies: BTreeSet<(RunNo, DriveNo)>,
+    pub(crate) copies: BTreeMap<(RunNo, DriveNo), Reason>,
     /// Drives that were there, and are not any more: their names cannot be read, or their identity is gone.
     pub(crate) away: DriveSet,
 }
@@ -131,15 +131,25 @@ pub(crate) fn missing(shelf: &Shelf, runs: &[RunEntry]) -> Missing {
             missing.away = missing.away.with(drive);
             continue;
         }
-        let whole = |run: &RunEntry| {
-            let found = home.env.fs.metadata(&home.path(Name::Run(run.number)));
+        let wrong = |run: &RunEntry| match home.env.fs.metadata(&home.path(Name::Run(run.number))) {
+            Ok(found) => (found.len < run.len).then_some(Reason::Short),
             // What cannot be looked at may be there.
-            found.map_or_else(|error| error.kind != IoKind::NotFound, |found| found.len >= run.len)
+            Err(error) => (error.kind == IoKind::NotFound).then_some(Reason::Missing),
         };
-        let named = runs.iter().filter(|run| run.copies.contains(drive) && !whole(run));
-        missing.copies.extend(named.map(|run| (run.number, drive)));
+        let named = runs.iter().filter(|run| run.copies.contains(drive));
+        missing.copies.extend(named.filter_map(|run| Some(((run.number, drive), wrong(run)?))));
     }
     missing
+}
+
+impl Missing {
+    /// Whether each drive of a run is there, and none has a file of it.
+    pub(crate) fn is_lost(&self, run: &RunEntry, reachable: DriveSet) -> bool {
+        run.copies.iter().all(|drive| {
+            let there = reachable.contains(drive) && !self.away.contains(drive);
+            there && self.copies.get(&(run.number, drive)) == Some(&Reason::Missing)
+        })
+    }
 }
 
 pub(super) fn names(place: &Home) -> Result<Vec<Name>> {

@@ -91,7 +91,7 @@ impl Auditor {
     pub(crate) fn new(home: &Home, audited: &Audited, options: &Options) -> Self {
         let opened = home.env.clock.monotonic();
         let every = options.audit_every;
-        let stat = audited.stat(home.env.clock.wall(), false, options.audit_all_every);
+        let stat = audited.stat(home.env.clock.wall(), None, false, options.audit_all_every);
         let walked = stat.walked.map(|age| (age, opened));
         // What was never looked at is not put off.
         let wait = stat.walked.map_or(every, |age| options.audit_all_every.saturating_sub(age).max(every));

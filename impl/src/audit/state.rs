@@ -26,10 +26,17 @@ impl Audited {
         wall.checked_sub(Duration::from_secs(self.at)).filter(|_| self.at > 0)
     }
 
-    /// What a reader beside a writer knows, who has not seen any audit itself.
-    pub(crate) fn stat(&self, wall: Duration, needed: bool, interval: Duration) -> AuditStat {
+    /// What a reader beside a writer knows, who has not seen any audit itself, of a log that there has been since `born`.
+    pub(crate) fn stat(
+        &self,
+        wall: Duration,
+        born: Option<Duration>,
+        needed: bool,
+        interval: Duration,
+    ) -> AuditStat {
         let Self { at, upto, violated } = *self;
-        AuditStat { walked: self.age(wall), at, upto, violated, needed, interval, ..AuditStat::default() }
+        let (walked, open) = (self.age(wall), born.and_then(|born| wall.checked_sub(born)));
+        AuditStat { walked, open, at, upto, violated, needed, interval, ..AuditStat::default() }
     }
 }
 
@@ -38,7 +45,7 @@ impl Audited {
 pub struct AuditStat {
     /// How long ago an audit of everything succeeded. `None`: as far as is known, never.
     pub walked: Option<Duration>,
-    /// For how long this handle has been open; `None` for a reader.
+    /// For how long this handle has been open; for a reader, for how long there has been a log. `None`: nobody knows.
     pub open: Option<Duration>,
     /// How often everything is to be looked at. Twice as long without it is too long.
     pub interval: Duration,
@@ -108,14 +115,16 @@ mod tests {
     #[test]
     fn too_long_is_twice_the_interval_and_a_time_to_come_counts_for_nothing() {
         let audited = Audited { at: 1000, upto: Lsn(7), ..Audited::NEVER };
-        let at = |secs| audited.stat(Duration::from_secs(secs), true, HOUR);
+        let at = |secs| audited.stat(Duration::from_secs(secs), None, true, HOUR);
         assert_eq!(
             (at(1000).is_late(), at(1000 + 7200).is_late(), at(1000 + 7201).is_late()),
             (false, false, true)
         );
         assert!(at(999).is_late(), "the clock went back");
-        assert!(Audited::NEVER.stat(HOUR, true, HOUR).is_late());
-        assert!(!Audited::NEVER.stat(HOUR, false, HOUR).is_late(), "there is nothing to look at");
+        assert!(Audited::NEVER.stat(HOUR, None, true, HOUR).is_late());
+        let young = |born| Audited::NEVER.stat(HOUR * 3, Some(born), true, HOUR).is_late();
+        assert_eq!((young(HOUR), young(HOUR / 2), young(HOUR * 4)), (false, true, true), "a log may be new");
+        assert!(!Audited::NEVER.stat(HOUR, None, false, HOUR).is_late(), "there is nothing to look at");
     }
 
     #[test]

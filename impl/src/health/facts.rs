@@ -17,6 +17,7 @@ use crate::error::{Error, ReadOnlyWhy, Reason, weakness_text};
 use crate::group_commit::Marks;
 use crate::inspect::Inspection;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::names::Name;
 use crate::options::Options;
 
 /// How long the durable watermark may stand still while records wait.
@@ -120,8 +121,10 @@ impl Inspection {
     /// is wrong with them is known from the writer's last audit, or to `verify`.
     pub fn health(&self) -> Health {
         let home = self.home();
+        let born = home.env.fs.modified(&home.path(Name::Identity)).ok().flatten();
         let audit = self.audited().stat(
             home.env.clock.wall(),
+            born,
             self.next() > self.first(),
             Options::default().audit_all_every,
         );
@@ -264,17 +267,17 @@ impl Facts {
         let reachable: DriveSet =
             reachable.iter().filter(|drive| !self.missing.away.contains(*drive)).collect();
         let of = |run: &RunEntry, drives: DriveSet| {
-            let gone = |drive| self.missing.copies.contains(&(run.number, drive));
+            let gone = |drive| self.missing.copies.contains_key(&(run.number, drive));
             run.copies.iter().filter(|drive| drives.contains(*drive) && !gone(*drive)).count()
         };
         let (away, rest): (Vec<&RunEntry>, Vec<&RunEntry>) =
             self.runs.iter().partition(|run| of(run, reachable) == 0);
         for run in away {
             let says = format!("records {} are in run {}, on drives {}", run.lsns, run.number, run.copies);
-            if run.copies.iter().all(|drive| reachable.contains(drive)) {
-                find(Rule::Damaged, format!("{says}: every drive is there, and none has it"));
-            } else {
+            if !run.copies.iter().all(|drive| reachable.contains(drive)) {
                 find(Rule::RecordsUnavailable, says);
+            } else if !self.damage.iter().any(|damage| run.lsns.contains(damage.lsns.first)) {
+                find(Rule::Damaged, format!("{says}: every drive is there, and none has it whole"));
             }
         }
         let short = rest.into_iter().filter(|run| of(run, serving) < usize::from(self.copies));

@@ -5,6 +5,7 @@ mod adopt;
 mod chain;
 mod judge;
 mod loss;
+mod lost_runs;
 mod probe;
 mod rebuild;
 mod recheck;

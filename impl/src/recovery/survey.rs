@@ -14,6 +14,7 @@ use crate::options::Options;
 use crate::read_buf::ReadBuf;
 use crate::recovery::chain::{self, Chain};
 use crate::recovery::judge::{Hole, Judgement, Seen, judge};
+use crate::recovery::lost_runs;
 use crate::recovery::probe::{self, Probe};
 use crate::recovery::recheck::recheck;
 use crate::recovery::table::{self, ManifestFacts, NameFacts, Row};
@@ -66,6 +67,7 @@ impl Survey {
 /// [`Error::Io`] and [`Error::Version`]: what cannot be read is not judged. Damage is not an error here.
 pub(crate) fn survey(home: &Home) -> Result<Survey> {
     let mut survey = survey_of(home, read_manifest(home)?)?;
+    lost_runs::find(home, &mut survey);
     recheck(home, &mut survey)?;
     Ok(survey)
 }

@@ -1,6 +1,6 @@
 //! The log's own lines that say that its writer halted, until one says that the log was opened again.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::source::At;
 use super::times;
@@ -36,12 +36,27 @@ impl Halts {
     }
 }
 
-/// The time that a line begins with, or that its JSON does, such as `2026-11-26T03:14:00.000001Z`.
+/// The time that a line begins with, or that its JSON names, such as `2026-11-26T03:14:00.000001Z`, or `+01:00` for the
+/// `Z`.
 fn time(line: &[u8]) -> Option<SystemTime> {
     times::minute(line)?;
-    let time = line.get(line.iter().position(u8::is_ascii_digit)?..)?;
-    let end = time.iter().position(|byte| *byte == b'Z')?;
-    humantime::parse_rfc3339(std::str::from_utf8(time.get(..=end)?).ok()?).ok()
+    let stamp = times::stamp(line);
+    // The zone begins behind the seconds, at 19 bytes at least.
+    let end = 19 + stamp.get(19..)?.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    let (time, zone) = stamp.split_at(end);
+    let time = humantime::parse_rfc3339(&format!("{}Z", std::str::from_utf8(time).ok()?)).ok()?;
+    let (sign, zone) = zone.split_first()?;
+    if *sign == b'Z' {
+        return Some(time);
+    }
+    let zone = std::str::from_utf8(zone.get(..5)?).ok()?;
+    let (hours, minutes) = zone.split_once(':')?;
+    let ahead = Duration::from_secs(hours.parse::<u64>().ok()? * 3600 + minutes.parse::<u64>().ok()? * 60);
+    match sign {
+        b'+' => time.checked_sub(ahead),
+        b'-' => time.checked_add(ahead),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_in_utc_only() {
+    fn a_time_is_read_if_its_zone_is_told() {
         let at = |line: &str| {
             time(line.as_bytes()).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros())
         };
@@ -59,9 +74,16 @@ mod tests {
             at("{\"timestamp\":\"2026-11-26T03:14:07.000001Z\",\"x\":1}"),
             Some(1_795_662_847_000_001)
         );
-        for line in
-            ["", "2026-11-26T03:14:07+01:00 Z", "2026-11-26T03:14:07", "poisoned", "0000-01-01T00:00:00Z"]
-        {
+        assert_eq!(at("1970-01-01T01:00:00+01:00 x"), Some(0));
+        assert_eq!(at("{\"log\":\"x\",\"time\":\"1970-01-01T01:00:00.5-01:30\"}"), Some(9_000_500_000));
+        for line in [
+            "",
+            "2026-11-26T03:14:07 Z",
+            "2026-11-26T03:14:07",
+            "2026-11-26T03:14:07+0x:00",
+            "poisoned",
+            "0000-01-01T00:00:00Z",
+        ] {
             assert_eq!(at(line), None, "{line}");
         }
     }

@@ -4,7 +4,7 @@ use super::own::Told;
 use super::source::At;
 use super::times::Minute;
 
-/// How many changes are kept.
+/// How many changes are kept; and as many more, if each is the first of its kind.
 const MOST: usize = 64;
 /// The events that say that something is wrong.
 const WRONG: [&str; 14] = [
@@ -85,9 +85,11 @@ impl History {
         if !WRONG.contains(&event) && !WELL.contains(&event) {
             return;
         }
-        let full = self.changes.len() == MOST;
-        let same = |last: &&mut Change| last.event == event && last.code.as_deref() == told.code.as_deref();
-        match self.changes.last_mut().filter(same) {
+        let same = |known: &Change| known.event == event && known.code.as_deref() == told.code.as_deref();
+        // Whatever else there is: no kind of failure goes untold.
+        let full =
+            self.changes.len() >= 2 * MOST || self.changes.len() >= MOST && self.changes.iter().any(same);
+        match self.changes.last_mut().filter(|last| same(last)) {
             Some(last) if self.left_out == 0 => {
                 last.last = at;
                 last.lines += 1;
@@ -132,5 +134,13 @@ mod tests {
             history.add(at(line), None, &told_of(if line % 2 == 0 { "audited" } else { "audit failed" }));
         }
         assert_eq!((history.changes.len(), history.left_out), (MOST, 140));
+        history.add(at(300), None, &told_of("claim violated"));
+        history.add(at(301), None, &told_of("audited"));
+        let last = history.changes.last().map(|change| (change.event.as_str(), change.first.line));
+        assert_eq!(
+            (last, history.left_out),
+            (Some(("claim violated", 300)), 141),
+            "none of its kind was kept"
+        );
     }
 }

@@ -9,12 +9,16 @@ use truelog::{Lsn, LsnRange, Place, SegmentNo};
 
 /// Whose events are claims: the one module that says "durable".
 const TARGET: &str = "truelog::event";
+/// What the codes of errors begin with.
+const CODE: &str = "TL-";
 /// What the event of a durable batch is called.
 const DURABLE: &str = "durable";
 
-/// What a line has in it that may be an event of ours: the target, or a claim without one.
-static OURS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"truelog::event|\\?"message\\?":\s*\\?"durable"#).ok());
+/// What a line has in it that may be an event of ours: the target, or a claim or a code without one.
+static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let json = r#"\\?"(?:message|msg)\\?":\s*\\?"durable|\\?"code\\?":\s*\\?"TL-"#;
+    Regex::new(&format!(r"truelog::event|\bdurable,? first[=:]|\bcode=.?TL-|{json}")).ok()
+});
 
 /// What a line says of a log of ours.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,14 +59,16 @@ struct Line<'a> {
     target: Option<Cow<'a, str>>,
     #[serde(borrow)]
     fields: Option<Fields<'a>>,
-    /// The line that a container's runtime has wrapped.
-    #[serde(borrow)]
-    log: Option<Cow<'a, str>>,
 }
+
+/// How a line begins that tracing's subscriber has written as JSON.
+const START: &[u8] = b"{\"timestamp\"";
+/// Where a container's runtime, the journal and forwarders have the line that they wrap.
+const WRAPPED: [&str; 4] = ["log", "MESSAGE", "message", "msg"];
 
 #[derive(Deserialize)]
 struct Fields<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "msg")]
     message: Option<Cow<'a, str>>,
     first: Option<u64>,
     last: Option<u64>,
@@ -86,16 +92,18 @@ pub(crate) fn read(line: &[u8]) -> Own<'_> {
     let ours = OURS.as_ref().is_some_and(|ours| ours.is_match(line));
     let trimmed = line.trim_ascii();
     if !trimmed.starts_with(b"{") {
-        return if ours { text(line) } else { Own { behind_torn: false, says: Says::Nothing } };
+        let says = if ours { behind_prefix(trimmed) } else { Some(Says::Nothing) };
+        return says.map_or_else(|| text(line), |says| Own { behind_torn: false, says });
     }
     if !ours {
-        let says = if trimmed.ends_with(b"}") { Says::Nothing } else { Says::Garbled };
+        // What begins as a line of ours does may have been cut before it named itself.
+        let cut = trimmed.starts_with(START) && !trimmed.ends_with(b"}");
+        let says = if cut { Says::Garbled } else { Says::Nothing };
         return Own { behind_torn: false, says };
     }
     if let Some(says) = json(trimmed) {
         return Own { behind_torn: false, says };
     }
-    const START: &[u8] = b"{\"timestamp\"";
     let last = trimmed.windows(START.len()).rposition(|window| window == START).filter(|at| *at > 0);
     // Two whole claims on a line are two: only what was never finished may be passed over.
     let two = last.and_then(|at| json(trimmed.get(..at)?.trim_ascii_end()));
@@ -111,7 +119,7 @@ fn json(text: &[u8]) -> Option<Says<'_>> {
     match line.target.as_deref() {
         Some(TARGET) => {}
         Some(_) => return Some(Says::Nothing),
-        None => return Some(line.log.map_or_else(|| untargeted(text), |log| unwrapped(&log))),
+        None => return Some(untargeted(text)),
     }
     let fields = match line.fields {
         Some(fields) => fields,
@@ -120,14 +128,28 @@ fn json(text: &[u8]) -> Option<Says<'_>> {
     said(fields)
 }
 
-/// What a line says that was written without its target: whatever has all that a claim of ours has is one.
+/// What an object says behind the prefix that a syslog or a container's runtime has put before it.
+fn behind_prefix(line: &[u8]) -> Option<Says<'_>> {
+    let (prefix, object) = line.split_at(line.windows(2).position(|two| two == b"{\"")?);
+    let torn = prefix.windows(TARGET.len()).any(|window| window == TARGET.as_bytes());
+    json(object).filter(|says| !torn && *says != Says::Nothing)
+}
+
+/// What an object says that was written without its target: whatever has all that a claim of ours has is one, and so is
+/// the line that it wraps.
 fn untargeted(text: &[u8]) -> Says<'_> {
     let line = serde_json::from_slice::<Line<'_>>(text).ok();
     let fields = line.and_then(|line| line.fields).or_else(|| serde_json::from_slice(text).ok());
-    match fields.filter(|fields| fields.message.as_deref() == Some(DURABLE)).and_then(said) {
-        Some(claim @ Says::Durable(_)) => claim,
-        _ => Says::Nothing,
+    let ours = |fields: &Fields<'_>| {
+        fields.message.as_deref() == Some(DURABLE)
+            || fields.code.as_deref().is_some_and(|code| code.starts_with(CODE))
+    };
+    if let Some(says) = fields.filter(ours).and_then(said) {
+        return says;
     }
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(text).unwrap_or_default();
+    let lines = WRAPPED.iter().filter_map(|name| object.get(*name)?.as_str());
+    lines.map(unwrapped).find(|says| *says != Says::Nothing).unwrap_or(Says::Nothing)
 }
 
 /// What the line says that stands in another.
@@ -168,7 +190,7 @@ fn text(line: &[u8]) -> Own<'_> {
     let plain = String::from_utf8_lossy(&plain);
     let behind_torn = plain.matches(&marker).nth(1).is_some();
     let Some((before, event)) = plain.rsplit_once(&marker) else {
-        return Own { behind_torn: false, says: Says::Garbled };
+        return Own { behind_torn: false, says: unmarked(&plain) };
     };
     if before
         .rsplit_once(&marker)
@@ -176,6 +198,27 @@ fn text(line: &[u8]) -> Own<'_> {
     {
         return Own { behind_torn: false, says: Says::Garbled };
     }
+    Own { behind_torn, says: said_in(event) }
+}
+
+/// What a line of text says that was written without its target: as [`untargeted`]. The event is behind the level.
+fn unmarked(plain: &str) -> Says<'static> {
+    if plain.contains(TARGET) {
+        return Says::Garbled;
+    }
+    let behind = |level: &str| plain.split_once(level).map(|(_, event)| event.trim_start());
+    let event = ["ERROR ", "WARN ", "INFO "].into_iter().find_map(behind).unwrap_or(plain);
+    match said_in(event) {
+        claim @ Says::Durable(_) => claim,
+        Says::Other(told) if told.code.as_deref().is_some_and(|code| code.starts_with(CODE)) => {
+            Says::Other(told)
+        }
+        _ => Says::Nothing,
+    }
+}
+
+/// What the text of an event says: `durable first=1 …`.
+fn said_in(event: &str) -> Says<'static> {
     // `message, name: value, …`, as a subscriber writes it that writes for people.
     let listed =
         event.split_once(", ").filter(|(message, rest)| !message.contains('=') && rest.contains(": "));
@@ -186,14 +229,13 @@ fn text(line: &[u8]) -> Own<'_> {
         .split_once('=')
         .map_or(event, |(before, _)| before.rsplit_once(' ').map_or("", |(message, _)| message));
     let message = message.trim_end();
-    let says = if message.starts_with(DURABLE) {
+    if message.starts_with(DURABLE) {
         place(event).map_or(Says::Garbled, Says::Durable)
     } else if message.is_empty() {
         Says::Garbled
     } else {
         Says::Other(told(message, event))
-    };
-    Own { behind_torn, says }
+    }
 }
 
 /// What an event in a line of text tells: `poisoned code="TL-001" cause=…`. A reason is the last that is written.
@@ -263,10 +305,21 @@ mod tests {
                 serde_json::to_string(&format!("{line}\n")).unwrap()
             )
         };
-        let wrapped = [wrap(JSON), wrap(TEXT)];
-        for line in
-            [JSON, FLAT, TEXT, &coloured, &people, &nameless, &nameless_flat, &wrapped[0], &wrapped[1]]
-        {
+        let journal = |line: &str| wrap(line).replace("\"log\"", "\"PRIORITY\":\"6\",\"MESSAGE\"");
+        let wrapped = [
+            wrap(JSON),
+            wrap(TEXT),
+            journal(JSON),
+            journal(TEXT),
+            wrap(TEXT).replace("\"log\"", "\"msg\""),
+            wrap(&nameless_flat),
+            nameless_flat.replace("\"message\"", "\"msg\""),
+            TEXT.replace("truelog::event: ", ""),
+            format!("2026-11-26T03:14:00.1Z stderr F {JSON}"),
+            format!("Nov 26 03:14:00 host app[7]: {TEXT}"),
+        ];
+        let plain = [JSON, FLAT, TEXT, &coloured, &people, &nameless, &nameless_flat];
+        for line in plain.into_iter().chain(wrapped.iter().map(String::as_str)) {
             assert_eq!(read(line.as_bytes()), Own { behind_torn: false, says: claim() }, "{line}");
         }
     }
@@ -328,7 +381,8 @@ mod tests {
     fn an_event_keeps_its_code_and_its_reason() {
         let json = r#"{"timestamp":"2026-11-26T03:14:00.000001Z","level":"ERROR","fields":{"message":"poisoned","code":"TL-001","cause":"fdatasync of \"seg\" failed"},"target":"truelog::event"}"#;
         let text = "2026-11-26T03:14:00.000001Z ERROR truelog::event: poisoned code=\"TL-001\" cause=fdatasync of \"seg\" failed";
-        for line in [json, text] {
+        let unnamed = json.replace(",\"target\":\"truelog::event\"", "").replace("message", "msg");
+        for line in [json, text, &unnamed, &text.replace("truelog::event: ", "")] {
             let Says::Other(told) = read(line.as_bytes()).says else { panic!("{line}") };
             assert_eq!((&*told.event, told.code.as_deref()), ("poisoned", Some("TL-001")), "{line}");
             assert_eq!(told.why.as_deref(), Some("fdatasync of \"seg\" failed"), "{line}");

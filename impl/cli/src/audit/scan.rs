@@ -111,6 +111,8 @@ pub(crate) struct Scan {
     /// The first line whose time is before that of the line before it, and how many there are.
     pub(crate) back: Option<(At, u64)>,
     latest: Option<(usize, Minute)>,
+    /// Lines without a time that can be read.
+    pub(crate) untimed: u64,
 }
 
 /// Where complaints go.
@@ -156,6 +158,7 @@ impl Scan {
             good_again: None,
             back: None,
             latest: None,
+            untimed: 0,
         })
     }
 
@@ -215,7 +218,11 @@ impl Scan {
         let time = times::minute(line);
         self.look_back(at, time);
         // The end of a line that is not there may have been part of a number or of a name.
-        let whole = ended == Ended::Newline || line.trim_ascii_end().ends_with(b"}");
+        let whole = match ended {
+            Ended::Newline => true,
+            Ended::File => line.trim_ascii_end().ends_with(b"}"),
+            Ended::TooLong => false,
+        };
         let Own { behind_torn, says } = own::read(line);
         self.tally.torn += u64::from(behind_torn);
         match says {
@@ -230,7 +237,7 @@ impl Scan {
                 self.found(
                     at,
                     time,
-                    Claimed::Unread("the line is cut or mixed up: it may have been a claim"),
+                    Claimed::Unread("the line is cut, too long or mixed up: it may have been a claim"),
                     label,
                 );
             }
@@ -302,7 +309,10 @@ impl Scan {
     }
 
     fn look_back(&mut self, at: At, time: Option<Minute>) {
-        let Some(time) = time else { return };
+        let Some(time) = time else {
+            self.untimed += 1;
+            return;
+        };
         if self.latest.is_some_and(|(log, latest)| log == at.log && time < latest) {
             let (first, count) = self.back.unwrap_or((at, 0));
             self.back = Some((first, count + 1));

@@ -45,9 +45,9 @@ pub(crate) fn each_line(logs: &[PathBuf], each: Each<'_>) -> Result<(), Failure>
         let failed = |source| Failure::File { path: path.clone(), source };
         let mut input = open(path)?;
         let mut number = 0;
-        while let Some(ended) = lines::read(&mut *input, &mut line, LONGEST).map_err(failed)? {
+        while let Some(read) = lines::read(&mut *input, &mut line, LONGEST).map_err(failed)? {
             number += 1;
-            each(At { log, line: number }, &line, ended)?;
+            each(At { log, line: number }, &line, read.ended)?;
         }
     }
     Ok(())

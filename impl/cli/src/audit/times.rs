@@ -1,6 +1,9 @@
 //! Counts by time and by what is counted, in bounded memory: what gets too long is counted more coarsely.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
 
 /// `2026-11-26T03:14`.
 pub(crate) type Minute = [u8; 16];
@@ -10,11 +13,24 @@ const MOST: usize = 512;
 /// How many bytes of a minute name the minute, the hour, the day, the month.
 const GRAINS: [(usize, &str); 4] = [(16, "minute"), (13, "hour"), (10, "day"), (7, "month")];
 
-/// The minute that a line begins with, or that its JSON does.
-pub(crate) fn minute(line: &[u8]) -> Option<Minute> {
+/// Where the time stands in JSON of others, or that others have wrapped.
+static STAMPED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\\?"(?:@?timestamp|time|ts)\\?":\s*\\?"(\d{4}-)"#).ok());
+
+/// What begins with the time of a line: the line itself, or a field of its JSON.
+pub(crate) fn stamp(line: &[u8]) -> &[u8] {
     const JSON: &[u8] = b"{\"timestamp\":\"";
-    let line = line.strip_prefix(JSON).or_else(|| line.strip_prefix(b"[")).unwrap_or(line);
-    let mut minute: Minute = *line.first_chunk()?;
+    if let Some(rest) = line.strip_prefix(JSON).or_else(|| line.strip_prefix(b"[")) {
+        return rest;
+    }
+    let stamped = || STAMPED.as_ref()?.captures(line)?.get(1);
+    let begin = line.starts_with(b"{").then(stamped).flatten().map_or(0, |year| year.start());
+    line.get(begin..).unwrap_or_default()
+}
+
+/// The minute that a line begins with, or that its JSON names.
+pub(crate) fn minute(line: &[u8]) -> Option<Minute> {
+    let mut minute: Minute = *stamp(line).first_chunk()?;
     let shape = b"dddd-dd-ddTdd:dd";
     let fits = minute.iter().zip(shape).all(|(byte, shape)| match shape {
         b'd' => byte.is_ascii_digit(),
@@ -87,12 +103,16 @@ mod tests {
 
     #[test]
     fn a_line_begins_with_its_minute() {
-        for line in
-            ["2026-11-26T03:14:00Z x", "[2026-11-26 03:14] x", "{\"timestamp\":\"2026-11-26T03:14:00.1Z\""]
-        {
+        for line in [
+            "2026-11-26T03:14:00Z x",
+            "[2026-11-26 03:14] x",
+            "{\"timestamp\":\"2026-11-26T03:14:00.1Z\"",
+            "{\"log\":\"x\",\"time\":\"2026-11-26T03:14:00.1Z\"}",
+            r#"{"log":"{\"timestamp\":\"2026-11-26T03:14:00.1Z\"}"}"#,
+        ] {
             assert_eq!(minute(line.as_bytes()), Some(*b"2026-11-26T03:14"), "{line}");
         }
-        for line in ["", "x 2026-11-26T03:14", "2026-11-26", "2026-1-26T03:14:00"] {
+        for line in ["", "x 2026-11-26T03:14", "2026-11-26", "2026-1-26T03:14:00", "{\"time\":\"7\"}"] {
             assert_eq!(minute(line.as_bytes()), None, "{line}");
         }
     }

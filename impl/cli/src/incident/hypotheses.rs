@@ -65,7 +65,6 @@ fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
     use Likelihood::{Disproved, Fits, Shown, Unknown};
     let (missing, short) = (evidence.lacking(Lack::Missing), evidence.lacking(Lack::Short));
     let (damaged, other) = (evidence.lacking(Lack::Damaged), evidence.lacking(Lack::Other));
-    let holding = evidence.holding();
     let clean = evidence.is_clean();
     let (displaced, harmed) =
         (evidence.told_of(DISPLACED), evidence.told_of(DAMAGED).or_else(|| evidence.damaged_bytes()));
@@ -78,22 +77,15 @@ fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
     [
         Hypothesis {
             what: "The line was written before, or without, the write that it speaks of.",
-            likelihood: if_so(missing + short > 0, Fits, otherwise),
+            // That a claim holds by now does not show what came first.
+            likelihood: if_so(missing + short > 0, Fits, Unknown),
             impact: 3,
             fits: format!("{} claims on artifacts that are missing or too short", missing + short),
             disproof: "The artifact of each claim is found, byte for byte, under another name.",
             check: "`strace -f -e trace=openat,pwrite64,fdatasync,rename` of the writer: no write and sync before the line",
             result: None,
         },
-        Hypothesis {
-            what: "The writer writes elsewhere: another directory or volume than the one looked at.",
-            likelihood: if_so(holding > 0, Disproved, if_so(missing > 0, Fits, otherwise)),
-            impact: 2,
-            fits: "every claim that was held against the directory fails".to_owned(),
-            disproof: "One claim that holds in this directory.",
-            check: "`truelog audit logs` on this directory: does any claim hold?",
-            result: Some(format!("{holding} claims hold; {names}")),
-        },
+        elsewhere(evidence, &names),
         Hypothesis {
             what: "The artifact was removed, renamed or replaced behind the claim.",
             likelihood: if_so(displaced.is_some(), Shown, if_so(missing + other > 0, Fits, otherwise)),
@@ -130,9 +122,29 @@ fn of_place(evidence: &Evidence) -> [Hypothesis; 5] {
     ]
 }
 
+fn elsewhere(evidence: &Evidence, names: &str) -> Hypothesis {
+    use Likelihood::{Disproved, Fits, Unknown};
+    let (missing, holding) = (evidence.lacking(Lack::Missing), evidence.holding());
+    let moved = missing > 0 && evidence.scan.good_again.is_none();
+    let here = holding > 0 && missing == 0 || evidence.is_clean();
+    Hypothesis {
+        what: "The writer writes elsewhere: another directory or volume than the one looked at.",
+        likelihood: if_so(moved, Fits, if_so(here, Disproved, Unknown)),
+        impact: 2,
+        fits: if moved && holding > 0 {
+            "no claim holds behind the first that does not: it may have moved then".to_owned()
+        } else {
+            format!("{missing} claims are on artifacts that are not in this directory")
+        },
+        disproof: "No claim on an artifact that is missing here, and one that holds.",
+        check: "`truelog audit logs` on this directory: does any claim hold, and behind the first that does not?",
+        result: Some(format!("{holding} claims hold, {missing} are on what is missing; {names}")),
+    }
+}
+
 /// Those that the lines speak about.
 fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
-    use Likelihood::{Disproved, Fits, Shown, Unknown};
+    use Likelihood::{Disproved, Fits, Unknown};
     let seen = |name: &str| {
         evidence
             .event(name)
@@ -142,33 +154,35 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
     let gone = evidence.view().is_some_and(|view| view.damage().iter().any(|it| is_missing(&it.error)));
     let failed = evidence.told_of(FAILED).or_else(|| seen("no space"));
     let restarted = seen("opened").or_else(|| seen("recovery row"));
-    let back = evidence.scan.back.map(|(at, count)| {
-        format!("{count} lines are older than the line before them, the first is {}", evidence.at(at))
-    });
     let none = |what: &str| Some(format!("no line {what}"));
+    // Of a file of another system only the name and the length were held.
+    let whole = clean && evidence.scan.tally.by_name == 0;
+    let held = || if whole { "every claim holds, byte for byte; " } else { "" };
     [
         Hypothesis {
             what: "A write or a sync failed, and what was called durable went with it.",
-            likelihood: if_so(failed.is_some(), Fits, if_so(clean, Disproved, Unknown)),
+            likelihood: if_so(failed.is_some(), Fits, if_so(whole, Disproved, Unknown)),
             impact: 3,
             fits: failed.clone().unwrap_or_else(|| "nothing in the logs speaks for it".to_owned()),
             disproof: "No call fails before the first false claim (kernel log, strace).",
             check: "look for failures in the logs, and for I/O errors in the kernel's log (`dmesg`)",
             result: Some(format!(
-                "{}; {}",
+                "{}{}; {}",
+                held(),
                 failed.unwrap_or_else(|| "no line of the log's own tells of a failed call".to_owned()),
                 evidence.surroundings.of_failures()
             )),
         },
         Hypothesis {
             what: "A crash took what was written and never synced, or a name that was never synced.",
-            likelihood: if_so(clean, Disproved, if_so(restarted.is_some(), Fits, Unknown)),
+            likelihood: if_so(whole, Disproved, if_so(restarted.is_some(), Fits, Unknown)),
             impact: 3,
             fits: restarted.clone().unwrap_or_else(|| "nothing in the logs speaks for it".to_owned()),
             disproof: "The machine and the writer ran without a break since the first false claim.",
             check: "`last -x reboot`, and the lines \"opened\" behind the first false claim",
             result: restarted
-                .or_else(|| none("\"opened\" or \"recovery row\"; they are logged at DEBUG only")),
+                .or_else(|| none("\"opened\" or \"recovery row\"; they are logged at DEBUG only"))
+                .map(|found| format!("{}{found}", held())),
         },
         Hypothesis {
             what: "A clean-up removed the artifact on purpose, and no pattern says so.",
@@ -186,14 +200,24 @@ fn of_cause(evidence: &Evidence) -> [Hypothesis; 4] {
                 evidence.scan.tally.trimmed
             )),
         },
-        Hypothesis {
-            what: "Time went back: the lines' order is not what happened.",
-            likelihood: if_so(back.is_some(), Shown, Disproved),
-            impact: 1,
-            fits: back.clone().unwrap_or_else(|| "no line is older than the line before it".to_owned()),
-            disproof: "No line of a log is older than the line before it.",
-            check: "compare the times of neighbouring lines, by the minute",
-            result: back.or_else(|| none("is older than the line before it")),
-        },
+        back_in_time(evidence),
     ]
+}
+
+fn back_in_time(evidence: &Evidence) -> Hypothesis {
+    use Likelihood::{Disproved, Shown, Unknown};
+    let untimed = evidence.scan.untimed;
+    let back = evidence.scan.back.map(|(at, count)| {
+        format!("{count} lines are older than the line before them, the first is {}", evidence.at(at))
+    });
+    let none = || format!("no line is older than the line before it; {untimed} lines have no time");
+    Hypothesis {
+        what: "Time went back: the lines' order is not what happened.",
+        likelihood: if_so(back.is_some(), Shown, if_so(untimed == 0, Disproved, Unknown)),
+        impact: 1,
+        fits: back.clone().unwrap_or_else(none),
+        disproof: "Every line has its time, and none is older than the line before it.",
+        check: "compare the times of neighbouring lines, by the minute",
+        result: Some(back.unwrap_or_else(none)),
+    }
 }

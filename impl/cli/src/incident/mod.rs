@@ -8,7 +8,8 @@ mod standing;
 mod surroundings;
 mod triage;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -56,6 +57,26 @@ fn is_no_evidence(out: &Path, evidence: &Evidence) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes the report. Nothing is written over but an earlier report: what else is there may be evidence by another name.
+fn save(path: &Path, report: &str) -> Result<(), Failure> {
+    let failed = |source| Failure::Written { path: path.to_owned(), source };
+    match File::create_new(path) {
+        Ok(mut file) => file.write_all(report.as_bytes()).map_err(failed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let mut begin = vec![0; report::HEADING.len()];
+            let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+            if read.is_err() || begin != report::HEADING.as_bytes() {
+                let out = path.display();
+                return Err(Failure::Usage(format!(
+                    "--out {out} is there, and is no incident report: write the report elsewhere"
+                )));
+            }
+            std::fs::write(path, report).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -77,9 +98,7 @@ pub(crate) fn run(args: &Incident, json: bool, out: &mut dyn Write) -> Result<()
     let verdict = audit::verdict(&outcome);
     let report = report::write(&evidence, verdict);
     match &args.out {
-        Some(path) => {
-            std::fs::write(path, &report).map_err(|source| Failure::Written { path: path.clone(), source })?
-        }
+        Some(path) => save(path, &report)?,
         None if json => {}
         None => output::line(out, report.trim_end())?,
     }

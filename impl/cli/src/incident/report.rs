@@ -10,6 +10,9 @@ use crate::audit::judge::Lack;
 use crate::audit::scan::Found;
 use crate::audit::stage::Stage;
 
+/// How every report begins.
+pub(super) const HEADING: &str = "# Incident report: ";
+
 /// A report under way. What cannot be written to memory is not written.
 pub(super) struct Report<'a> {
     pub(super) evidence: &'a Evidence,
@@ -76,7 +79,7 @@ impl Report<'_> {
 /// Writes it.
 pub(super) fn write(evidence: &Evidence, verdict: &str) -> String {
     let mut report = Report { evidence, text: String::new() };
-    report.line(&format!("# Incident report: {}", evidence.dir.display()));
+    report.line(&format!("{HEADING}{}", evidence.dir.display()));
     report.line("");
     report.line(&format!(
         "Verdict: **{verdict}**. Every statement names in brackets what it rests on: a line of a log, a file, or a \

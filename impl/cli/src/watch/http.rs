@@ -13,6 +13,8 @@ use crate::exposition::CONTENT_TYPE;
 
 /// From the first byte to the last, whatever the other side does.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Of that, to the end of the request: one that is sent by halves keeps others waiting no longer.
+const ASKING: Duration = Duration::from_secs(1);
 /// The longest request that is read.
 const LONGEST: usize = 8 << 10;
 /// The most header lines.
@@ -44,17 +46,17 @@ pub(super) fn serve(listener: &TcpListener, state: &State) {
 }
 
 fn converse(mut stream: TcpStream, state: &State) -> io::Result<()> {
-    let until = Instant::now() + DEADLINE;
-    let (answer, head) = match ask(&mut stream, until)? {
-        Some(Asked { target, head }) => (answer(&target, state), head),
-        None => {
-            (Answer::text("400 Bad Request", "not a request that is understood: GET and HEAD are\n"), false)
-        }
+    let now = Instant::now();
+    let until = now + DEADLINE;
+    let (answer, head) = match ask(&mut stream, now + ASKING)? {
+        Asked::For { target, head } => (answer(&target, state), head),
+        Asked::Otherwise => (Answer::text("405 Method Not Allowed", "GET and HEAD are answered\n"), false),
+        Asked::Nothing => (Answer::text("400 Bad Request", "not a request that is understood\n"), false),
     };
     let Answer { status, kind, body } = answer;
     let mut text = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\
-         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: {}\r\n\r\n",
+         Allow: GET, HEAD\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: {}\r\n\r\n",
         body.len(),
         page::POLICY,
     );
@@ -75,13 +77,20 @@ fn left(until: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-struct Asked {
-    target: String,
-    head: bool,
+/// What a request is for.
+enum Asked {
+    For {
+        target: String,
+        head: bool,
+    },
+    /// Another method than those that are answered.
+    Otherwise,
+    /// It is no request, or too long.
+    Nothing,
 }
 
-/// Reads a request's head. `None`: it is none that is answered.
-fn ask(stream: &mut TcpStream, until: Instant) -> io::Result<Option<Asked>> {
+/// Reads a request's head.
+fn ask(stream: &mut TcpStream, until: Instant) -> io::Result<Asked> {
     let mut bytes = Vec::new();
     let mut piece = [0; 1024];
     loop {
@@ -92,14 +101,18 @@ fn ask(stream: &mut TcpStream, until: Instant) -> io::Result<Option<Asked>> {
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(&bytes) {
             Ok(httparse::Status::Complete(_)) => {
-                let target = request.path.map(str::to_owned);
-                let method = request.method.filter(|method| matches!(*method, "GET" | "HEAD"));
-                return Ok(method
-                    .zip(target)
-                    .map(|(method, target)| Asked { target, head: method == "HEAD" }));
+                let target = request.path.unwrap_or_default();
+                // A proxy names the host, too.
+                let below =
+                    target.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+                let target = below.unwrap_or(target).to_owned();
+                return Ok(match request.method {
+                    Some(method @ ("GET" | "HEAD")) => Asked::For { target, head: method == "HEAD" },
+                    _ => Asked::Otherwise,
+                });
             }
             Ok(httparse::Status::Partial) if read > 0 && bytes.len() < LONGEST => {}
-            _ => return Ok(None),
+            _ => return Ok(Asked::Nothing),
         }
     }
 }

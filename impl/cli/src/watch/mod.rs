@@ -15,7 +15,7 @@ mod tile;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ use state::{Looker, State};
 /// How many requests are answered at a time. Each has a deadline, so that none holds its place for long.
 const ANSWERING: usize = 4;
 
+/// How long the first look is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is told once it listens.
 #[derive(Serialize)]
 struct Watching {
@@ -50,26 +53,28 @@ struct Watching {
 /// none: it is on the page, which is red until there is.
 pub(crate) fn run(args: &Watch, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let address = address(&args.listen)?;
-    let mut looker = Looker::new(args)?;
+    let looker = Looker::new(args)?;
     let refused = |source| Failure::Listen { address: args.listen.clone(), source };
     let listener = TcpListener::bind(address).map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     // Before anybody is told that it listens: what is told to end, ends by it.
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|_| Failure::Thread("signal"))?;
-    let first = looker.look();
-    let log = match &first.facts {
-        Ok(facts) => Ok(facts.log.clone()),
-        Err(shown) => Err(format!("; {}: {}", shown.code, shown.what)),
-    };
-    let state = Arc::new(State::new(args, first));
-    spawn("look", {
-        let state = Arc::clone(&state);
-        move || looker.run(&state)
-    })?;
+    let state = Arc::new(State::new(args, looker.unlooked()));
     for _ in 0..ANSWERING {
         let (listener, state) = (listener.try_clone().map_err(refused)?, Arc::clone(&state));
         spawn("answer", move || http::serve(&listener, &state))?;
     }
+    let (first, looked) = mpsc::sync_channel(1);
+    spawn("look", {
+        let state = Arc::clone(&state);
+        move || looker.run(&state, &first)
+    })?;
+    // A look that hangs keeps nobody from being told where it listens.
+    let _ = looked.recv_timeout(PATIENCE);
+    let log = match &state.look().facts {
+        Ok(facts) => Ok(facts.log.clone()),
+        Err(shown) => Err(format!("; {}: {}", shown.code, shown.what)),
+    };
     let (dir, listen) = (args.dir.display().to_string(), bound.to_string());
     if json {
         output::json(out, &Watching { dir, log: log.ok(), listen })?;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -16,13 +16,15 @@ use crate::audit::judge::Judge;
 use crate::audit::scan::{Complaint, Scan, Tally};
 use crate::audit::source::{At, LONGEST};
 use crate::failure::{Failure, Shown};
-use crate::lines::{self, Ended};
+use crate::lines::{self, Ended, Read};
 use crate::output;
 
 /// Bytes of the logs that one look reads at most.
 const BYTES: u64 = 64 << 20;
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 18;
+/// Bytes of the end of a line by which a file is known again.
+const TAIL: usize = 128;
 /// How many claims that do not hold are named.
 const NAMED: usize = 8;
 
@@ -67,6 +69,9 @@ struct Input {
     at: u64,
     /// Where the next line begins that is still to be looked through for what is removed on purpose.
     learned: u64,
+    /// The end of the last line, newline included: what stands before `at`, as long as nobody has cut the file and
+    /// written it anew.
+    tail: Vec<u8>,
 }
 
 /// Reads logs as they grow.
@@ -151,17 +156,14 @@ impl Follower {
         let failed = |source| Failure::File { path: path.clone(), source };
         let now = fs::metadata(&path);
         let Some(followed) = self.followed.get_mut(log) else { return Ok(0) };
-        let same = followed.input.as_ref().is_some_and(|input| {
-            now.as_ref().is_ok_and(|now| input.inode == inode(now) && now.len() >= input.at)
-        });
-        if !same && followed.input.is_some() {
-            // What was written to the file before another took its name; the last line gets no longer any more.
-            if self.read(log, left, true)? > 0 {
-                return Ok(1);
-            }
-            if let Some(followed) = self.followed.get_mut(log) {
-                followed.input = None;
-            }
+        let renamed = |input: &Input| !now.as_ref().is_ok_and(|now| input.inode == inode(now));
+        let renamed = followed.input.as_ref().is_some_and(renamed);
+        // What was written to the file before another took its name; the last line gets no longer any more.
+        if renamed && self.read(log, left, true)? > 0 {
+            return Ok(1);
+        }
+        if let Some(followed) = self.followed.get_mut(log) {
+            followed.input = followed.input.take().filter(|input| !renamed && input.goes_on());
         }
         let now = now.map_err(failed)?;
         self.open(log).map_err(failed)?;
@@ -189,14 +191,11 @@ impl Follower {
             return Ok(());
         };
         input.reader.seek(SeekFrom::Start(input.learned))?;
-        while let Some(ended) = lines::read(&mut input.reader, &mut line, LONGEST)? {
+        while let Some(Read { ended, bytes }) = lines::read(&mut input.reader, &mut line, LONGEST)? {
             if ended == Ended::File && !last {
                 break;
             }
-            input.learned = match ended {
-                Ended::Newline => input.learned + line.len() as u64 + 1,
-                _ => input.reader.stream_position()?,
-            };
+            input.learned += bytes;
             *learned += 1;
             self.scan.learn(At { log, line: *learned }, &line, ended);
         }
@@ -219,19 +218,18 @@ impl Follower {
             if *left == 0 {
                 return Ok(input.reader.get_ref().metadata().map_err(failed)?.len().saturating_sub(input.at));
             }
-            let Some(ended) = lines::read(&mut input.reader, &mut line, LONGEST).map_err(failed)? else {
+            let Some(Read { ended, bytes }) =
+                lines::read(&mut input.reader, &mut line, LONGEST).map_err(failed)?
+            else {
                 return Ok(0);
             };
             if ended == Ended::File && !last {
                 input.reader.seek(SeekFrom::Start(input.at)).map_err(failed)?;
                 return Ok(0);
             }
-            let end = match ended {
-                Ended::Newline => input.at + line.len() as u64 + 1,
-                _ => input.reader.stream_position().map_err(failed)?,
-            };
-            *left = left.saturating_sub(end - input.at);
-            input.at = end;
+            *left = left.saturating_sub(bytes);
+            input.at += bytes;
+            input.ends_with(&line, ended);
             *lines += 1;
             let at = At { log, line: *lines };
             self.scan.line(at, &line, ended);
@@ -251,9 +249,34 @@ fn inode(found: &fs::Metadata) -> (u64, u64) {
 
 impl Input {
     fn open(path: &Path) -> io::Result<Self> {
+        // Whoever opens a pipe waits until somebody writes to it.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other(
+                "it is no regular file, and a watch reads what was written before, too",
+            ));
+        }
         let file = File::open(path)?;
         let inode = inode(&file.metadata()?);
-        Ok(Self { reader: BufReader::with_capacity(BUFFER, file), inode, at: 0, learned: 0 })
+        let reader = BufReader::with_capacity(BUFFER, file);
+        Ok(Self { reader, inode, at: 0, learned: 0, tail: Vec::new() })
+    }
+
+    /// A line was read.
+    fn ends_with(&mut self, line: &[u8], ended: Ended) {
+        self.tail.clear();
+        // Of a line that was too long the end was not kept.
+        if ended == Ended::Newline {
+            self.tail.extend_from_slice(&line[line.len().saturating_sub(TAIL)..]);
+            self.tail.push(b'\n');
+        }
+    }
+
+    /// Whether what was read still stands where it was read.
+    fn goes_on(&self) -> bool {
+        let mut found = vec![0; self.tail.len()];
+        let from = self.at.saturating_sub(self.tail.len() as u64);
+        let is_long = self.reader.get_ref().metadata().is_ok_and(|found| found.len() >= self.at);
+        is_long && self.reader.get_ref().read_exact_at(&mut found, from).is_ok() && found == self.tail
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who looks, and what the last look found.
 
 use std::fs;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -103,8 +104,24 @@ impl Looker {
         Ok(Self { args: args.clone(), follower: Follower::new(args)?, seen: Seen::default() })
     }
 
+    /// The look before the first: nothing is known, so that nothing is well.
+    pub(super) fn unlooked(&self) -> Look {
+        let what = "nobody has looked yet".to_owned();
+        let failure = Failure::Incomplete { path: self.args.dir.clone(), what };
+        Look {
+            at: SystemTime::now(),
+            began: Instant::now(),
+            took: Duration::ZERO,
+            facts: Err(failure.shown()),
+            claims: None,
+            said: None,
+            opened: None,
+            seen: Seen::default(),
+        }
+    }
+
     /// Looks once.
-    pub(super) fn look(&mut self) -> Look {
+    fn look(&mut self) -> Look {
         let (at, began) = (SystemTime::now(), Instant::now());
         // What is claimed is read first, and held against what is there behind it.
         let said = self.follower.as_mut().map(Follower::look);
@@ -122,14 +139,15 @@ impl Looker {
         Look { at, began, took: began.elapsed(), facts, claims, said, opened, seen }
     }
 
-    /// Looks for good.
-    pub(super) fn run(mut self, state: &State) {
-        let mut rest = Duration::from_secs(self.args.every);
+    /// Looks for good. `first` is told when it has looked once.
+    pub(super) fn run(mut self, state: &State, first: &SyncSender<()>) {
         loop {
-            thread::sleep(rest);
             let look = self.look();
-            rest = Duration::from_secs(self.args.every).max(look.took.saturating_mul(REST));
+            let rest = Duration::from_secs(self.args.every).max(look.took.saturating_mul(REST));
             state.set(look);
+            // Nobody may wait for it any more.
+            let _ = first.try_send(());
+            thread::sleep(rest);
         }
     }
 }
