@@ -14,7 +14,7 @@ fn a_damaged_copy_is_served_around_told_and_repaired() {
         |what: &str| report.explored.iter().find(|count| count.what == what).map_or(0, |count| count.n);
     assert!(count("copies damaged") > 500 && count("repaired") > 300, "{report:?}");
     assert!(count("blocks damaged in all copies") > 200 && count("named") > 100, "{report:?}");
-    assert!(count("named, and it halts") > 1, "no run is gone from all drives: {report:?}");
+    assert!(count("named, and it halts") > 0, "no run is gone from all drives: {report:?}");
     assert!(count("copies damaged in different blocks") > 10, "{report:?}");
     assert_eq!(count("copies damaged in different blocks"), count("repaired by each other"), "{report:?}");
 }

@@ -20,7 +20,7 @@ use crate::manifest::{ArchiveState, Edition, SegmentEntry, read_manifest};
 use crate::options::Options;
 use crate::os;
 use crate::reader::{Iter, Reader};
-use crate::receipt::{Claim, Verdict};
+use crate::receipt::{Claim, Verdict, Violation};
 use crate::recovery::{Row, survey};
 use crate::sync::{Arc, Mutex};
 use crate::types::{Entry, LogId};
@@ -74,19 +74,22 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
     let identity = read_identity(env, dir)?;
     let volume = env.fs.volume(dir).map_err(|source| Error::io(dir, source))?;
     let home = Home::new(env, dir, identity.log, identity.block, volume).of_epoch(identity.epoch);
-    let mut found = survey(&home)?;
+    let look = || survey(&home).map(|found| (opening::look(&home, &found.state), found));
+    let (mut shelf, mut found) = look()?;
     for _ in 1..LOOKS {
-        if found.damage.is_empty() {
+        // A writer beside may have replaced what was looked for, and have told its drives of it.
+        if found.damage.is_empty() && !shelf.is_ahead() {
             break;
         }
-        let before = std::mem::replace(&mut found, survey(&home)?);
-        if before.damage == found.damage {
+        let (now, again) = look()?;
+        let same = found.damage == again.damage && found.state.edition() == again.state.edition();
+        (shelf, found) = (now, again);
+        if same {
             break;
         }
     }
     let catalog = Arc::new(Mutex::new(found.catalog()));
     let options = Options { prefetch_bytes: 0, ..found.state.options.clone() };
-    let shelf = opening::look(&home, &found.state);
     let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
     let keep = options.read_buffer_bytes;
     let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
@@ -254,7 +257,12 @@ impl Inspection {
     /// # Errors
     /// [`Error::Io`]: then nothing is known.
     pub fn verify(&self, claim: &Claim) -> Result<Verdict> {
-        verify(&self.reader, self.log, claim)
+        let verdict = verify(&self.reader, self.log, claim)?;
+        if matches!(verdict, Verdict::Violated { why: Violation::Damaged { .. } | Violation::Absent { .. } })
+        {
+            self.unless_unnamed(claim.lsn)?;
+        }
+        Ok(verdict)
     }
 
     /// What the manifest says of the last audit of everything; of a log that never had one, nothing but zeros.
@@ -271,6 +279,24 @@ impl Inspection {
 
     pub(crate) fn archive(&self) -> &Archive {
         &self.archive
+    }
+
+    /// Why nobody knows which segments there are: the manifest cannot be read.
+    pub(crate) fn unnamed(&self) -> Option<&Error> {
+        let unread = self.rows.contains(&Row::ManifestUnreadable);
+        let damage = self.damage.iter().map(|damage| &damage.error);
+        damage.filter(|error| matches!(error, Error::CorruptFile { .. })).find(|_| unread)
+    }
+
+    /// Whether anything can be said of a record that is in no segment.
+    ///
+    /// # Errors
+    /// Without a manifest nobody knows whether it was trimmed or archived, if it is below all that are there.
+    pub(crate) fn unless_unnamed(&self, lsn: Lsn) -> Result<()> {
+        let below = self.catalog.lock().spans().first().is_some_and(|span| lsn < span.lsns.first);
+        self.unnamed()
+            .filter(|_| below || self.next() == Lsn::FIRST)
+            .map_or(Ok(()), |error| Err(error.clone()))
     }
 
     pub(crate) const fn highest(&self) -> SegmentNo {

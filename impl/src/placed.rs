@@ -2,8 +2,9 @@
 
 use truelog_env::{File, IoError, IoKind, OpenMode};
 
-use crate::batch::read_batch;
+use crate::batch::{FRAME_HEADER, read_batch};
 use crate::catalog::Lead;
+use crate::codec::as_u64;
 use crate::error::{Error, Result};
 use crate::event::Place;
 use crate::inspect::Inspection;
@@ -12,7 +13,6 @@ use crate::names::Name;
 use crate::read_buf::ReadBuf;
 use crate::reader::Iter;
 use crate::receipt::{Verdict, Violation};
-use crate::recovery::Row;
 use crate::verify::{refused, violated};
 use crate::walk::Ground;
 
@@ -63,7 +63,7 @@ impl PlaceCheck<'_> {
         let kept = LsnRange::new(place.lsns.first.max(trimmed), place.lsns.last);
         let lead = match self.view.find(kept.first) {
             Ok(lead) => lead,
-            Err(error) => return refused(error),
+            Err(error) => return self.view.unless_unnamed(kept.first).and_then(|()| refused(error)),
         };
         let moved = could_be
             && match lead {
@@ -80,8 +80,8 @@ impl PlaceCheck<'_> {
         if here || !matches!(told, Verdict::Verified | Verdict::Unvouched) {
             return Ok(told);
         }
-        if could_be && let Some(error) = self.unnamed() {
-            return Err(error);
+        if could_be && let Some(error) = self.view.unnamed() {
+            return Err(error.clone());
         }
         Ok(if moved { told } else { violated(Violation::OtherPlace) })
     }
@@ -89,14 +89,15 @@ impl PlaceCheck<'_> {
     /// Whether any batch may ever have stood at such a place.
     fn could_be(&self, place: &Place) -> bool {
         let in_segment = place.segment > SegmentNo::NONE && place.segment <= self.view.highest();
-        in_segment && place.lsns.first > Lsn::NONE && !place.lsns.is_empty() && place.offset < place.end
-    }
-
-    /// Why nobody knows which segments there are: the manifest cannot be read.
-    fn unnamed(&self) -> Option<Error> {
-        let unread = self.view.rows().contains(&Row::ManifestUnreadable);
-        let damage = self.view.damage().iter().map(|damage| &damage.error);
-        damage.filter(|error| matches!(error, Error::CorruptFile { .. })).find(|_| unread).cloned()
+        let some = place.lsns.first > Lsn::NONE && !place.lsns.is_empty();
+        let options = self.view.options();
+        let block = u64::from(options.block_size);
+        // A segment is longer than it should be only for a batch that would not fit.
+        let longest = options.segment_size.max(u64::from(options.max_batch_bytes)).saturating_add(2 * block);
+        let in_blocks =
+            place.offset >= block && place.offset.is_multiple_of(block) && place.end.is_multiple_of(block);
+        let room = place.end.saturating_sub(place.offset) / as_u64(FRAME_HEADER);
+        in_segment && some && in_blocks && place.end <= longest && place.lsns.len() <= room
     }
 
     /// What the manifest says of a segment, if it names it.

@@ -56,7 +56,8 @@ pub(crate) fn read(input: &mut dyn BufRead, line: &mut Vec<u8>, longest: usize) 
         bytes += len as u64;
         if end.is_some() || len == 0 {
             line.append(&mut tail);
-            return Ok(Some(Read { ended: Ended::TooLong, bytes }));
+            let ended = if end.is_some() { Ended::TooLong } else { Ended::File };
+            return Ok(Some(Read { ended, bytes }));
         }
     }
 }

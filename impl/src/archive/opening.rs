@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use truelog_env::IoKind;
+use truelog_env::{IoKind, NodeKind};
 
 use super::entry::{DriveFault, Evidence};
 use super::orphans::{self, Kept, Owned, Place};
@@ -17,6 +17,7 @@ use crate::house::House;
 use crate::lsn::{DriveNo, Lsn, RunNo};
 use crate::manifest::{ManifestFile, ManifestState};
 use crate::names::Name;
+use crate::recovery;
 
 /// Looks at the drives. Writes nothing.
 pub(crate) fn look(home: &Home, state: &ManifestState) -> Shelf {
@@ -103,7 +104,9 @@ fn tidy(place: &Place, names: &[Name], shelf: &Shelf, owned: &Owned<'_>) {
 
 /// Misses the runs that the manifest names on a drive, and that are not there.
 fn miss(home: &Home, state: &ManifestState, shelf: &mut Shelf, drive: DriveNo, names: &[Name]) {
-    for run in state.archive.runs.iter().filter(|run| run.copies.contains(drive)) {
+    // Of what was given up nothing is missed.
+    let kept = |run: &&RunEntry| !recovery::uncovered(run.lsns, &state.losses).is_empty();
+    for run in state.archive.runs.iter().filter(|run| run.copies.contains(drive)).filter(kept) {
         if !names.contains(&Name::Run(run.number)) {
             let evidence = evidence(home, state, DriveFault::Missing, run.number);
             if shelf.suspect(drive, evidence) {
@@ -132,6 +135,7 @@ pub(crate) fn missing(shelf: &Shelf, runs: &[RunEntry]) -> Missing {
             continue;
         }
         let wrong = |run: &RunEntry| match home.env.fs.metadata(&home.path(Name::Run(run.number))) {
+            Ok(found) if found.kind != NodeKind::File => Some(Reason::Missing),
             Ok(found) => (found.len < run.len).then_some(Reason::Short),
             // What cannot be looked at may be there.
             Err(error) => (error.kind == IoKind::NotFound).then_some(Reason::Missing),
@@ -143,11 +147,11 @@ pub(crate) fn missing(shelf: &Shelf, runs: &[RunEntry]) -> Missing {
 }
 
 impl Missing {
-    /// Whether each drive of a run is there, and none has a file of it.
-    pub(crate) fn is_lost(&self, run: &RunEntry, reachable: DriveSet) -> bool {
+    /// Whether each drive of a run is there, and none has all of its bytes.
+    pub(crate) fn is_nowhere(&self, run: &RunEntry, reachable: DriveSet) -> bool {
         run.copies.iter().all(|drive| {
             let there = reachable.contains(drive) && !self.away.contains(drive);
-            there && self.copies.get(&(run.number, drive)) == Some(&Reason::Missing)
+            there && self.copies.contains_key(&(run.number, drive))
         })
     }
 }

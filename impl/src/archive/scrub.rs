@@ -288,7 +288,11 @@ impl Scrub {
             .chain(self.report.skipped.iter().map(|(drive, _)| *drive))
             .collect();
         let states = engine.archive.shelf().lock().states();
-        let held: DriveSet = engine.catalog.lock().runs().iter().flat_map(|run| run.copies.iter()).collect();
+        let held: DriveSet = {
+            let catalog = engine.catalog.lock();
+            let kept = catalog.runs().iter().filter(|run| !catalog.is_given_up(run.lsns));
+            kept.flat_map(|run| run.copies.iter()).collect()
+        };
         for state in states {
             let number = state.entry.number;
             let home = engine.archive.shelf().lock().home(number);

@@ -49,6 +49,17 @@ impl Shelf {
         Self { slots: looked.collect() }
     }
 
+    /// Whether a drive has heard of something that this look at the manifest had not.
+    pub(crate) fn is_ahead(&self) -> bool {
+        let ahead = |why: &DriveOut| {
+            matches!(
+                why,
+                DriveOut::Ahead { .. } | DriveOut::TrimmedFurther { .. } | DriveOut::Diverged { .. }
+            )
+        };
+        self.slots.iter().any(|slot| slot.state.out.as_ref().is_some_and(ahead))
+    }
+
     /// The drives, ascending.
     pub(crate) fn states(&self) -> Vec<DriveState> {
         self.slots.iter().map(|slot| slot.state.clone()).collect()

@@ -270,15 +270,13 @@ impl Facts {
             let gone = |drive| self.missing.copies.contains_key(&(run.number, drive));
             run.copies.iter().filter(|drive| drives.contains(*drive) && !gone(*drive)).count()
         };
-        let (away, rest): (Vec<&RunEntry>, Vec<&RunEntry>) =
-            self.runs.iter().partition(|run| of(run, reachable) == 0);
+        // If each of its drives is there and none has anything of a run, that is damage, and named as such.
+        let (away, rest): (Vec<&RunEntry>, Vec<&RunEntry>) = self.runs.iter().partition(|run| {
+            of(run, reachable) == 0 && !run.copies.iter().all(|drive| reachable.contains(drive))
+        });
         for run in away {
             let says = format!("records {} are in run {}, on drives {}", run.lsns, run.number, run.copies);
-            if !run.copies.iter().all(|drive| reachable.contains(drive)) {
-                find(Rule::RecordsUnavailable, says);
-            } else if !self.damage.iter().any(|damage| run.lsns.contains(damage.lsns.first)) {
-                find(Rule::Damaged, format!("{says}: every drive is there, and none has it whole"));
-            }
+            find(Rule::RecordsUnavailable, says);
         }
         let short = rest.into_iter().filter(|run| of(run, serving) < usize::from(self.copies));
         let short: Vec<_> = short.collect();

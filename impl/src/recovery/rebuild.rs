@@ -311,7 +311,9 @@ fn name_segments(home: &Home, base: &mut Base) -> Result<Survey> {
     let watermark = base.watermark.max(archived);
     let read = ManifestRead { state: Some(state.clone()), watermark, verdict: ManifestVerdict::Whole };
     let survey = survey_of(home, read)?;
-    state.next_segment = survey.highest.next().max(state.floor);
+    // No number is used again. Of those whose segments are gone only that much is known, that each held a record at least.
+    let archived = SegmentNo(archived.get());
+    state.next_segment = survey.highest.max(archived).next().max(state.floor);
     Ok(survey)
 }
 

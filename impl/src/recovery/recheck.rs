@@ -4,7 +4,7 @@
 use crate::archive::Archive;
 use crate::archive::shelf::Shelf;
 use crate::audit::Audited;
-use crate::catalog::Damage;
+use crate::catalog::{Catalog, Damage};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::lsn::LsnRange;
@@ -12,6 +12,17 @@ use crate::options::Options;
 use crate::reader::{Iter, Reader};
 use crate::recovery::survey::Survey;
 use crate::sync::{Arc, Mutex};
+
+/// The archive as a survey found it, for looking only.
+pub(super) fn archive_of(home: &Home, survey: &Survey) -> Archive {
+    archive_over(home, survey, &Arc::new(Mutex::new(survey.catalog())))
+}
+
+fn archive_over(home: &Home, survey: &Survey, catalog: &Arc<Mutex<Catalog>>) -> Archive {
+    let options = Options { prefetch_bytes: 0, ..survey.state.options.clone() };
+    let shelf = Shelf::open(home, &survey.state);
+    Archive::new(home.clone(), Arc::clone(catalog), shelf, &options)
+}
 
 /// Adds what is still damaged to the survey. If all of it was put right, the audit is as if it had never been: the next
 /// one is due soon.
@@ -25,10 +36,8 @@ pub(crate) fn recheck(home: &Home, survey: &mut Survey) -> Result<()> {
     };
     let lsns = LsnRange::new(violated.first.max(survey.state.trimmed), violated.last);
     let catalog = Arc::new(Mutex::new(survey.catalog()));
-    let options = Options { prefetch_bytes: 0, ..survey.state.options.clone() };
-    let shelf = Shelf::open(home, &survey.state);
-    let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
-    let reader = Reader::new(home.clone(), catalog, archive, options.read_buffer_bytes);
+    let archive = Arc::new(archive_over(home, survey, &catalog));
+    let reader = Reader::new(home.clone(), catalog, archive, survey.state.options.read_buffer_bytes);
     let mut records = Iter::new(Arc::new(reader), lsns.first);
     records.bound(lsns.last);
     let mut whole = true;

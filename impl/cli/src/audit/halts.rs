@@ -1,9 +1,19 @@
 //! The log's own lines that say that its writer halted, until one says that the log was opened again.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
+
+use regex::bytes::Regex;
 
 use super::source::At;
 use super::times;
+
+/// A time anywhere in a line.
+static INSIDE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d)").ok());
+/// When the journal took a line, in microseconds.
+static JOURNAL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#""__REALTIME_TIMESTAMP":\s*"(\d+)""#).ok());
 
 /// A line that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +49,18 @@ impl Halts {
 /// The time that a line begins with, or that its JSON names, such as `2026-11-26T03:14:00.000001Z`, or `+01:00` for the
 /// `Z`.
 fn time(line: &[u8]) -> Option<SystemTime> {
-    times::minute(line)?;
-    let stamp = times::stamp(line);
+    let stamp = match times::minute(line) {
+        Some(_) => times::stamp(line),
+        // Behind the prefix of somebody else, or in what the journal has wrapped.
+        None => match (INSIDE.as_ref()?.find(line), JOURNAL.as_ref()?.captures(line)) {
+            (Some(found), _) => line.get(found.start()..)?,
+            (None, Some(micros)) => {
+                let micros = std::str::from_utf8(micros.get(1)?.as_bytes()).ok()?.parse().ok()?;
+                return SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(micros));
+            }
+            (None, None) => return None,
+        },
+    };
     // The zone begins behind the seconds, at 19 bytes at least.
     let end = 19 + stamp.get(19..)?.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
     let (time, zone) = stamp.split_at(end);
@@ -76,6 +96,8 @@ mod tests {
         );
         assert_eq!(at("1970-01-01T01:00:00+01:00 x"), Some(0));
         assert_eq!(at("{\"log\":\"x\",\"time\":\"1970-01-01T01:00:00.5-01:30\"}"), Some(9_000_500_000));
+        assert_eq!(at("Nov 26 03:14:00 host app[1]: 1970-01-01T00:00:01Z ERROR"), Some(1_000_000));
+        assert_eq!(at("{\"__REALTIME_TIMESTAMP\":\"5\",\"MESSAGE\":\"poisoned\"}"), Some(5));
         for line in [
             "",
             "2026-11-26T03:14:07 Z",

@@ -73,12 +73,19 @@ impl Change {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    pub(crate) changes: Vec<Change>,
+    kept: Vec<Change>,
+    /// Of each kind of failure of which some were not kept, the last.
+    last: Vec<Change>,
     /// Lines of changes that are not kept.
     pub(crate) left_out: u64,
 }
 
 impl History {
+    /// The changes, in the order of their lines.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.kept.iter().chain(&self.last)
+    }
+
     /// A line with an event of the log's own.
     pub(crate) fn add(&mut self, at: At, time: Option<Minute>, told: &Told<'_>) {
         let event = &*told.event;
@@ -87,19 +94,25 @@ impl History {
         }
         let same = |known: &Change| known.event == event && known.code.as_deref() == told.code.as_deref();
         // Whatever else there is: no kind of failure goes untold.
-        let full =
-            self.changes.len() >= 2 * MOST || self.changes.len() >= MOST && self.changes.iter().any(same);
-        match self.changes.last_mut().filter(|last| same(last)) {
+        let full = self.kept.len() >= 2 * MOST || self.kept.len() >= MOST && self.kept.iter().any(same);
+        let made = || {
+            let (event, code) = (event.to_owned(), told.code.as_deref().map(str::to_owned));
+            let why = told.why.as_deref().map(|why| why.chars().take(WHY).collect());
+            Change { event, code, why, time, first: at, last: at, lines: 1 }
+        };
+        match self.kept.last_mut().filter(|last| same(last)) {
             Some(last) if self.left_out == 0 => {
                 last.last = at;
                 last.lines += 1;
             }
-            _ if full => self.left_out += 1,
-            _ => {
-                let (event, code) = (event.to_owned(), told.code.as_deref().map(str::to_owned));
-                let why = told.why.as_deref().map(|why| why.chars().take(WHY).collect());
-                self.changes.push(Change { event, code, why, time, first: at, last: at, lines: 1 });
+            _ if full => {
+                self.left_out += 1;
+                if WRONG.contains(&event) {
+                    self.last.retain(|known| !same(known));
+                    self.last.extend((self.last.len() < MOST).then(made));
+                }
             }
+            _ => self.kept.push(made()),
         }
     }
 }
@@ -122,8 +135,7 @@ mod tests {
             history.add(at(line), None, &told_of(event));
         }
         let told: Vec<_> = history
-            .changes
-            .iter()
+            .changes()
             .map(|change| (change.event.as_str(), change.lines, change.is_wrong()))
             .collect();
         assert_eq!(
@@ -133,10 +145,12 @@ mod tests {
         for line in 0..200 {
             history.add(at(line), None, &told_of(if line % 2 == 0 { "audited" } else { "audit failed" }));
         }
-        assert_eq!((history.changes.len(), history.left_out), (MOST, 140));
+        assert_eq!((history.kept.len(), history.left_out), (MOST, 140));
+        let last = history.changes().last().map(|change| (change.event.as_str(), change.first.line));
+        assert_eq!(last, Some(("audit failed", 199)), "the last of its kind");
         history.add(at(300), None, &told_of("claim violated"));
         history.add(at(301), None, &told_of("audited"));
-        let last = history.changes.last().map(|change| (change.event.as_str(), change.first.line));
+        let last = history.kept.last().map(|change| (change.event.as_str(), change.first.line));
         assert_eq!(
             (last, history.left_out),
             (Some(("claim violated", 300)), 141),

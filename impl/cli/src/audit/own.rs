@@ -16,8 +16,8 @@ const DURABLE: &str = "durable";
 
 /// What a line has in it that may be an event of ours: the target, or a claim or a code without one.
 static OURS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let json = r#"\\?"(?:message|msg)\\?":\s*\\?"durable|\\?"code\\?":\s*\\?"TL-"#;
-    Regex::new(&format!(r"truelog::event|\bdurable,? first[=:]|\bcode=.?TL-|{json}")).ok()
+    let json = r#"\\?"(?i:message|msg)\\?":\s*\\?"durable|\\?"code\\?":\s*\\?"TL-"#;
+    Regex::new(&format!(r#"truelog::event|\bdurable"?,? first[=:]|\bcode=.?TL-|{json}"#)).ok()
 });
 
 /// What a line says of a log of ours.
@@ -147,9 +147,40 @@ fn untargeted(text: &[u8]) -> Says<'_> {
     if let Some(says) = fields.filter(ours).and_then(said) {
         return says;
     }
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(text).unwrap_or_default();
-    let lines = WRAPPED.iter().filter_map(|name| object.get(*name)?.as_str());
-    lines.map(unwrapped).find(|says| *says != Says::Nothing).unwrap_or(Says::Nothing)
+    let object: Object = serde_json::from_slice(text).unwrap_or_default();
+    if object.get("TARGET").is_some_and(|target| target == TARGET) {
+        return journaled(&object);
+    }
+    let lines = || WRAPPED.iter().filter_map(|name| object.get(*name)?.as_str());
+    // It calls itself a claim, and cannot be read as one.
+    let garbled = lines().any(|line| line == DURABLE) && object.contains_key("segment");
+    let otherwise = if garbled { Says::Garbled } else { Says::Nothing };
+    lines().map(unwrapped).find(|says| *says != Says::Nothing).unwrap_or(otherwise)
+}
+
+type Object = serde_json::Map<String, serde_json::Value>;
+
+/// What an event says that a subscriber has handed to the journal: each field an entry of its own, in text.
+fn journaled(object: &Object) -> Says<'static> {
+    let field = |name: &str| object.get(name)?.as_str();
+    let owned = |text: &str| Cow::Owned(text.to_owned());
+    match field("MESSAGE") {
+        None => Says::Garbled,
+        Some(DURABLE) => {
+            let number = |name: &str| field(name)?.parse().ok();
+            let place = || {
+                let lsns = LsnRange::new(Lsn(number("F_FIRST")?), Lsn(number("F_LAST")?));
+                let segment = SegmentNo(number("F_SEGMENT")?);
+                Some(Place { lsns, segment, offset: number("F_OFFSET")?, end: number("F_END")? })
+            };
+            place().map_or(Says::Garbled, Says::Durable)
+        }
+        Some(event) => Says::Other(Told {
+            event: owned(event),
+            code: field("F_CODE").map(owned),
+            why: ["F_CAUSE", "F_ERROR", "F_WHY", "F_EVIDENCE"].into_iter().find_map(field).map(owned),
+        }),
+    }
 }
 
 /// What the line says that stands in another.
@@ -206,10 +237,18 @@ fn unmarked(plain: &str) -> Says<'static> {
     if plain.contains(TARGET) {
         return Says::Garbled;
     }
+    if let Some((at, _)) = plain.rmatch_indices(DURABLE).find(|(at, _)| plain[*at..].contains(" first")) {
+        let claims = said_in(&plain[at..]);
+        // One of ours names a segment, too.
+        return if plain[at..].contains("segment") || matches!(claims, Says::Durable(_)) {
+            claims
+        } else {
+            Says::Nothing
+        };
+    }
     let behind = |level: &str| plain.split_once(level).map(|(_, event)| event.trim_start());
     let event = ["ERROR ", "WARN ", "INFO "].into_iter().find_map(behind).unwrap_or(plain);
     match said_in(event) {
-        claim @ Says::Durable(_) => claim,
         Says::Other(told) if told.code.as_deref().is_some_and(|code| code.starts_with(CODE)) => {
             Says::Other(told)
         }
@@ -250,9 +289,10 @@ fn told(message: &str, event: &str) -> Told<'static> {
 /// The place in `durable first=1 last=2 segment=1 offset=4096 end=8192`.
 fn place(event: &str) -> Option<Place> {
     let field = |name: &str| {
+        // Behind the event's own there may be those of the spans around it.
         let mut values =
             event.split_ascii_whitespace().filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        values.next_back()?.parse().ok()
+        values.next()?.parse().ok()
     };
     let lsns = LsnRange::new(Lsn(field("first")?), Lsn(field("last")?));
     Some(Place { lsns, segment: SegmentNo(field("segment")?), offset: field("offset")?, end: field("end")? })
@@ -315,6 +355,10 @@ mod tests {
             wrap(&nameless_flat),
             nameless_flat.replace("\"message\"", "\"msg\""),
             TEXT.replace("truelog::event: ", ""),
+            format!("{TEXT} offset=77"),
+            TEXT.replace("truelog::event: ", "request{id=7}: "),
+            TEXT.replace("INFO truelog::event: ", "level=info msg=\"").replace("durable", "durable\""),
+            r#"{"MESSAGE":"durable","TARGET":"truelog::event","F_FIRST":"5","F_LAST":"9","F_SEGMENT":"1","F_OFFSET":"4096","F_END":"8192"}"#.to_owned(),
             format!("2026-11-26T03:14:00.1Z stderr F {JSON}"),
             format!("Nov 26 03:14:00 host app[7]: {TEXT}"),
         ];
@@ -349,6 +393,9 @@ mod tests {
             &TEXT[..TEXT.len() - 20],
             &TEXT.replace("segment=1", "segment=-1"),
             &TEXT.replace("durable first=5", "durable; first is 5"),
+            &TEXT.replace("truelog::event: ", "").replace("end=8192", "en"),
+            r#"{"MESSAGE":"durable","TARGET":"truelog::event","F_FIRST":"5"}"#,
+            r#"{"msg":"durable","first":"5","segment":"1"}"#,
         ] {
             assert_eq!(read(line.as_bytes()).says, Says::Garbled, "{line}");
         }
@@ -368,7 +415,7 @@ mod tests {
             "{}",
             r#"{"message":"durable","first":1}"#,
             "durable first=1",
-            "INFO app: durable first=1 last=1 segment=1",
+            "INFO app: durable first=1 last=1",
             &foreign,
         ] {
             assert_eq!(read(line.as_bytes()).says, Says::Nothing, "{line}");

@@ -110,7 +110,7 @@ impl Evidence {
     /// Whether the log's own lines, its files, or what an auditor has left say that something is wrong with it, whatever
     /// became of the claims that were held.
     pub(crate) fn is_grave(&self) -> bool {
-        let told = self.scan.history.changes.iter().any(Change::is_grave);
+        let told = self.scan.history.changes().any(Change::is_grave);
         let halted = |view: &Inspection| {
             !view.damage().is_empty()
                 || !view.audited().violated.is_empty()
@@ -134,7 +134,7 @@ impl Evidence {
     /// The first of the log's own lines that tells of one of these codes: what it says, and where.
     pub(crate) fn told_of(&self, codes: &[&str]) -> Option<String> {
         let coded = |change: &&Change| change.code.as_deref().is_some_and(|code| codes.contains(&code));
-        let change = self.scan.history.changes.iter().filter(|change| change.is_wrong()).find(coded)?;
+        let change = self.scan.history.changes().filter(|change| change.is_wrong()).find(coded)?;
         Some(format!("{} [{}]", change.text(), self.at(change.first)))
     }
 

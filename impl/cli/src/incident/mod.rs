@@ -61,11 +61,17 @@ fn is_no_evidence(out: &Path, evidence: &Evidence) -> Result<(), Failure> {
 fn save(path: &Path, report: &str) -> Result<(), Failure> {
     let failed = |source| Failure::Written { path: path.to_owned(), source };
     match File::create_new(path) {
-        Ok(mut file) => file.write_all(report.as_bytes()).map_err(failed),
+        Ok(mut file) => file.write_all(report.as_bytes()).map_err(|source| {
+            // What is half a report is none, and would be in the way of the next.
+            let _ = std::fs::remove_file(path);
+            failed(source)
+        }),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let mut begin = vec![0; report::HEADING.len()];
+            // Whoever opens a pipe waits until somebody writes to it.
+            let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
             let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
-            if read.is_err() || begin != report::HEADING.as_bytes() {
+            if !is_file || read.is_err() || begin != report::HEADING.as_bytes() {
                 let out = path.display();
                 return Err(Failure::Usage(format!(
                     "--out {out} is there, and is no incident report: write the report elsewhere"

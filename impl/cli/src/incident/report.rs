@@ -150,7 +150,7 @@ fn failure_map(report: &mut Report<'_>) {
     let good = good
         .map_or_else(|| format!("UNKNOWN: no claim before it holds [{audit}]"), |good| report.found(good));
     report.line(&format!("- Last known good: {good}"));
-    let told = || evidence.scan.history.changes.iter().find(|change| change.is_grave());
+    let told = || evidence.scan.history.changes().find(|change| change.is_grave());
     let bad = match (bad, told()) {
         (Some(bad), _) => report.found(bad),
         (None, Some(told)) => {
@@ -196,7 +196,7 @@ fn severity(report: &mut Report<'_>) {
         "Whether health was misrepresented is UNKNOWN beyond the claims that were held"
     };
     report.say(health, &audit);
-    if let Some(told) = evidence.scan.history.changes.iter().find(|change| change.is_wrong()) {
+    if let Some(told) = evidence.scan.history.changes().find(|change| change.is_wrong()) {
         let says = format!("The log's own lines first say that something is wrong with {}", told.text());
         report.say(&says, &evidence.at(told.first));
     }

@@ -102,10 +102,10 @@ fn health(report: &mut Report<'_>) {
     let evidence = report.evidence;
     let (audit, dir) = (report.audit(), report.dir());
     let history = &evidence.scan.history;
-    if history.changes.is_empty() {
+    if history.changes().next().is_none() {
         report.say("health history: UNKNOWN: no line of the logs speaks of the log's health", &audit);
     }
-    for change in &history.changes {
+    for change in history.changes() {
         let time = change.time.map_or(String::new(), |time| format!("{} ", String::from_utf8_lossy(&time)));
         let word = if change.is_wrong() { "UNSAFE: " } else { "" };
         let lines = if change.lines == 1 { String::new() } else { format!(", {} lines", change.lines) };

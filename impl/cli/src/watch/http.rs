@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use crate::exposition::CONTENT_TYPE;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Of that, to the end of the request: one that is sent by halves keeps others waiting no longer.
 const ASKING: Duration = Duration::from_secs(1);
+/// How many requests are answered at a time. Each has its deadlines, so that none holds its place for long.
+const ANSWERING: usize = 64;
 /// The longest request that is read.
 const LONGEST: usize = 8 << 10;
 /// The most header lines.
@@ -33,14 +36,26 @@ impl Answer {
     }
 }
 
-/// Answers for good.
-pub(super) fn serve(listener: &TcpListener, state: &State) {
+/// Answers for good, each connection by a thread of its own.
+pub(super) fn serve(listener: &TcpListener, state: &Arc<State>) {
+    let answering = Arc::new(());
     loop {
-        match listener.accept() {
-            // Whoever goes away in between is not waiting for an answer.
-            Ok((stream, _)) => drop(converse(stream, state)),
+        if Arc::strong_count(&answering) > ANSWERING {
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        }
+        let (state, place) = (Arc::clone(state), Arc::clone(&answering));
+        let answered = listener.accept().and_then(|(stream, _)| {
+            let answer = move || {
+                // Whoever goes away in between is not waiting for an answer.
+                drop(converse(stream, &state));
+                drop(place);
+            };
+            thread::Builder::new().name("answer".to_owned()).spawn(answer)
+        });
+        if answered.is_err() {
             // No descriptor is left, for instance: there may be one soon.
-            Err(_) => thread::sleep(Duration::from_millis(100)),
+            thread::sleep(Duration::from_millis(100));
         }
     }
 }

@@ -31,9 +31,6 @@ pub use export::names;
 pub use judge::INVARIANTS;
 use state::{Looker, State};
 
-/// How many requests are answered at a time. Each has a deadline, so that none holds its place for long.
-const ANSWERING: usize = 4;
-
 /// How long the first look is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -60,10 +57,10 @@ pub(crate) fn run(args: &Watch, json: bool, out: &mut dyn Write) -> Result<(), F
     // Before anybody is told that it listens: what is told to end, ends by it.
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|_| Failure::Thread("signal"))?;
     let state = Arc::new(State::new(args, looker.unlooked()));
-    for _ in 0..ANSWERING {
-        let (listener, state) = (listener.try_clone().map_err(refused)?, Arc::clone(&state));
-        spawn("answer", move || http::serve(&listener, &state))?;
-    }
+    spawn("listen", {
+        let state = Arc::clone(&state);
+        move || http::serve(&listener, &state)
+    })?;
     let (first, looked) = mpsc::sync_channel(1);
     spawn("look", {
         let state = Arc::clone(&state);

@@ -23,8 +23,8 @@ use crate::output;
 const BYTES: u64 = 64 << 20;
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 18;
-/// Bytes of the end of a line by which a file is known again.
-const TAIL: usize = 128;
+/// Bytes before the next line by which a file is known again.
+const TAIL: u64 = 4096;
 /// How many claims that do not hold are named.
 const NAMED: usize = 8;
 
@@ -69,8 +69,7 @@ struct Input {
     at: u64,
     /// Where the next line begins that is still to be looked through for what is removed on purpose.
     learned: u64,
-    /// The end of the last line, newline included: what stands before `at`, as long as nobody has cut the file and
-    /// written it anew.
+    /// What stood before `at` at the last look. It does as long as nobody has cut the file and written it anew.
     tail: Vec<u8>,
 }
 
@@ -168,6 +167,9 @@ impl Follower {
         let now = now.map_err(failed)?;
         self.open(log).map_err(failed)?;
         self.read(log, left, false)?;
+        if let Some(input) = self.followed.get_mut(log).and_then(|followed| followed.input.as_mut()) {
+            input.tail = input.before().unwrap_or_default();
+        }
         let read = self.followed.get(log).and_then(|followed| Some(followed.input.as_ref()?.at));
         // The beginning of a line is not unread: the line has not been written.
         Ok(if *left == 0 { now.len().saturating_sub(read.unwrap_or(0)) } else { 0 })
@@ -229,7 +231,6 @@ impl Follower {
             }
             *left = left.saturating_sub(bytes);
             input.at += bytes;
-            input.ends_with(&line, ended);
             *lines += 1;
             let at = At { log, line: *lines };
             self.scan.line(at, &line, ended);
@@ -261,22 +262,17 @@ impl Input {
         Ok(Self { reader, inode, at: 0, learned: 0, tail: Vec::new() })
     }
 
-    /// A line was read.
-    fn ends_with(&mut self, line: &[u8], ended: Ended) {
-        self.tail.clear();
-        // Of a line that was too long the end was not kept.
-        if ended == Ended::Newline {
-            self.tail.extend_from_slice(&line[line.len().saturating_sub(TAIL)..]);
-            self.tail.push(b'\n');
-        }
+    /// What stands before the next line now. `None`: the file is shorter.
+    fn before(&self) -> Option<Vec<u8>> {
+        let mut found = vec![0; usize::try_from(self.at.min(TAIL)).unwrap_or(0)];
+        let from = self.at - found.len() as u64;
+        self.reader.get_ref().read_exact_at(&mut found, from).ok()?;
+        Some(found)
     }
 
     /// Whether what was read still stands where it was read.
     fn goes_on(&self) -> bool {
-        let mut found = vec![0; self.tail.len()];
-        let from = self.at.saturating_sub(self.tail.len() as u64);
-        let is_long = self.reader.get_ref().metadata().is_ok_and(|found| found.len() >= self.at);
-        is_long && self.reader.get_ref().read_exact_at(&mut found, from).is_ok() && found == self.tail
+        self.before().is_some_and(|before| before == self.tail)
     }
 }
 
