@@ -30,6 +30,7 @@ pub use scene::{Act, LYING, SCENES, Scene};
 pub use tape::Tape;
 
 use crate::command::Plan;
+use crate::knobs::Knob;
 use crate::order;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -273,7 +274,7 @@ pub fn blind(scene: &Scene, explored: &Explored) -> Option<&'static str> {
     let Explored { schedules, judged, faults, worked, work, .. } = explored;
     if *schedules == 0 || judged.images == 0 || judged.pairs == 0 {
         Some("nothing was judged")
-    } else if scene.fails.is_some() && *faults == 0 {
+    } else if scene.fails.is_some() && *faults == 0 && Knob::FailsUnderSchedule.is_on() {
         Some("the fault never fired")
     } else if scene.worked && *worked == 0 {
         Some("the log's own thread never wrote a batch")

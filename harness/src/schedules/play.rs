@@ -17,6 +17,7 @@ use super::life::{self, Hasty, Workers};
 use super::reads::{self, Told};
 use super::scene::{Act, Scene};
 use crate::fabric::{Call, Edge, Fault, LOG_DIR, Plan, Profile, Reads, Role, SimFs, Snapshot, drive_dir};
+use crate::knobs::Knob;
 use crate::order::{Journal, Seen, Tap};
 use crate::subject::{Ack, Archived, Claimed, Place, Refusal, Sent, Setup, Watch, Worked};
 
@@ -176,7 +177,7 @@ impl Stage {
         if let Some((role, op)) = scene.lies {
             self.disk.ignore_sync(role, op);
         }
-        if let Some((role, op, nth)) = scene.fails {
+        if let Some((role, op, nth)) = scene.fails.filter(|_| Knob::FailsUnderSchedule.is_on()) {
             let fault = Fault::FailSync { kind: IoKind::Device, reads: Reads::New };
             self.disk.faults().schedule(Plan { role, op, nth, fault });
         }
