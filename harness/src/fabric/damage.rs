@@ -125,10 +125,10 @@ impl Image {
             }
             Damage::Astray { of, offset, len } => {
                 after.write_within(&held(self, of, *offset, *len), *offset);
-            },
+            }
             Damage::Stale { older, offset, len } => {
                 after.write_within(&held(older, path, *offset, *len), *offset);
-            },
+            }
             Damage::RollBack { older, from } => {
                 let len = older.file(path).map_or(0, |file| file.cache.len());
                 after.set_len(len.max(*from).min(before.len()));
