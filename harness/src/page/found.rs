@@ -10,6 +10,7 @@ use truelog_spec::{Step, Trace, WorldStep};
 
 use super::kept::KEPT;
 use super::{Facts, GRAIN, NO_CHOICE, Place, Replayed, words};
+use crate::campaign::FIRST_SEEN;
 use crate::explore::{Case, Holds, Needs};
 use crate::replay::{End, check_one, follow};
 use crate::subject::Plain;
@@ -41,7 +42,7 @@ impl Facts {
         let rule = Rule::of(trace);
         Some(Self {
             title: format!("{}{says}.", crash(trace)),
-            explanation: rule.as_ref().map(Rule::says).unwrap_or_default(),
+            explanation: format!("{}{}", threads(trace), rule.as_ref().map(Rule::says).unwrap_or_default()),
             replayed: vec![
                 (Place::Simulator, Replayed::Violates),
                 (Place::Mechanism, on_mechanism(trace, rule.as_ref())),
@@ -68,6 +69,16 @@ impl Facts {
             passing: story.map_or("None was looked for.", |story| story.passing).to_owned(),
             path: path.display().to_string(),
         }
+    }
+}
+
+/// What was met under threads, and is told by one.
+fn threads(trace: &Trace) -> &'static str {
+    if trace.found_by.starts_with(FIRST_SEEN) {
+        "This was first seen under threads. This path is one thread's, and breaks the same invariant; it is not that \
+         schedule. "
+    } else {
+        ""
     }
 }
 

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::declared::{Declared, declared};
 use super::workshop::{Built, Workshop};
 use super::{Arguments, drawn, out};
-use crate::campaign::journal::{Totals, merge};
+use crate::campaign::journal::merge;
 use crate::campaign::proposals;
+use crate::campaign::totals::Totals;
 
 /// What a campaign on a mutant came to.
 #[derive(Debug, Serialize)]
