@@ -44,6 +44,10 @@ pub enum Knob {
     Lost,
     /// A write on a drive arrives with a bit flipped.
     Flipped,
+    /// A thread unwinds inside its commit.
+    Unwinds,
+    /// A sync fails under a schedule.
+    FailsUnderSchedule,
     /// A bit of what was durable is flipped.
     BitFlip,
     /// Durable bytes become zeros.
@@ -98,7 +102,9 @@ impl Knob {
             | Self::Eintr
             | Self::Short
             | Self::Lost
-            | Self::Flipped => check == "faults",
+            | Self::Flipped
+            | Self::Unwinds => check == "faults",
+            Self::FailsUnderSchedule => check == "schedules",
             Self::BitFlip
             | Self::Zeroed
             | Self::Overwritten
@@ -124,6 +130,7 @@ impl Knob {
             Kind::Short | Kind::ShortHalf => Self::Short,
             Kind::Lost => Self::Lost,
             Kind::Flipped => Self::Flipped,
+            Kind::Unwinds => Self::Unwinds,
         }
     }
 
@@ -134,7 +141,7 @@ impl Knob {
             Damage::Flip { .. } => Self::BitFlip,
             Damage::Zero { .. } => Self::Zeroed,
             Damage::Overwrite { .. } => Self::Overwritten,
-            Damage::Misplace { .. } => Self::Misplaced,
+            Damage::Misplace { .. } | Damage::Astray { .. } => Self::Misplaced,
             Damage::Stale { .. } => Self::Stale,
             Damage::RollBack { .. } => Self::RolledBack,
             Damage::Truncate { .. } => Self::Cut,

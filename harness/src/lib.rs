@@ -9,6 +9,7 @@ pub mod driver;
 pub mod emulator;
 pub mod explore;
 pub mod fabric;
+mod fewer;
 pub mod fpre004;
 pub mod fuzzing;
 pub mod instructions;

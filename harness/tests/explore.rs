@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use truelog_harness::driver::{Deed, Driver};
-use truelog_harness::explore::{Case, Letter, Scope, draw, explore, spell, strike};
-use truelog_harness::fabric::SimFs;
+use truelog_harness::explore::{Case, Letter, Scope, alone, draw, explore, spell, strike};
+use truelog_harness::fabric::{RolePattern, SimFs};
 use truelog_harness::progress::Progress;
 use truelog_harness::report::Report;
 use truelog_harness::subject::{
     Ack, Archived, Audit, Drive, Opened, Place, Plain, ReadAhead, Refusal, Run, Scrubbed, Sent, Stepped,
     Subject, Told, Watch,
 };
-use truelog_spec::ClientStep;
 use truelog_spec::contract::Record;
 use truelog_spec::step::Durability;
+use truelog_spec::{ClientStep, Invariant};
 
 /// Acknowledges what is only in memory.
 const ACKS_EARLY: u8 = 0;
@@ -339,4 +339,52 @@ fn every_scope_lists_its_alphabet_and_has_all_of_its_sequences() {
         }
     }
     insta::assert_snapshot!(text);
+}
+
+/// What several threads did, done by one: it breaks the same invariant or is nothing.
+#[test]
+fn one_thread_tells_what_was_met_under_several_if_it_breaks_the_same_invariant() {
+    use Letter::{Append, AppendLarge, Compact, Read, Submit, Wait};
+    let letters = [Append, Submit, AppendLarge, Compact, Read, Append, Wait];
+    let found = |drives| alone::<Broken<DROPS_ONE>>(drives, &letters, None, Invariant::AckedIsDurable);
+    // Without drives nothing is compacted; what needs no drives is told without them.
+    for drives in [false, true] {
+        let found = found(drives).expect("one thread breaks it");
+        assert_eq!(found.violation.invariant, Invariant::AckedIsDurable);
+        let (run, _) = found.case.split_once(" @ ").expect("a crash");
+        assert!(["random: append", "random: append-large"].contains(&run), "{}", found.case);
+        assert_eq!(found.case, found_again(&letters, drives), "it shrinks to the same");
+    }
+    assert!(alone::<Broken<DROPS_ONE>>(false, &letters, None, Invariant::ReadNeverStale).is_none());
+    assert!(alone::<Plain>(true, &letters, None, Invariant::AckedIsDurable).is_none());
+    // A sync that fails under one of several writers fails under the one.
+    let fails = Some((RolePattern::AnySegment, truelog_env::Op::SyncData));
+    let two = [Append, Append];
+    let struck = |broken: &Invariant| alone::<Broken<ACKS_FAILURES>>(false, &two, fails, *broken);
+    let found = Invariant::ALL.iter().find_map(struck).expect("a failed sync is acknowledged");
+    let broken = found.violation.invariant;
+    assert_eq!(broken, Invariant::ClaimHasArtifact, "{}", found.violation.detail);
+    assert!(found.case.contains(":eio @"), "{}", found.case);
+    assert!(alone::<Plain>(false, &two, fails, broken).is_none());
+}
+
+fn found_again(letters: &[Letter], drives: bool) -> String {
+    let found = alone::<Broken<DROPS_ONE>>(drives, letters, None, Invariant::AckedIsDurable);
+    found.expect("one thread breaks it").case
+}
+
+#[test]
+fn a_case_with_two_crashes_is_told_by_one_of_them() {
+    let report = explored::<Broken<ACKS_EARLY>>(&scope("everything", 1));
+    let replay = report.findings[0].replay.clone();
+    let case = replay.strip_prefix("cargo verify case \"").unwrap().trim_end_matches('"');
+    let twice: Case = format!("{case} @ 3 process").parse().unwrap();
+    let once = twice.with_one_crash::<Broken<ACKS_EARLY>>(Invariant::AckedIsDurable);
+    assert_eq!(once.as_deref(), Some(case));
+    assert_eq!(twice.with_one_crash::<Plain>(Invariant::AckedIsDurable), None);
+    // Where the first crash by itself shows nothing, its letters are run.
+    let late: Case = "random: append append @ 0 process @ 3 process".parse().unwrap();
+    let once = late.with_one_crash::<Broken<ACKS_EARLY>>(Invariant::AckedIsDurable).expect("its letters do");
+    assert!(once.starts_with("random: append @ ") && once.matches('@').count() == 1, "{once}");
+    assert_eq!(once.parse::<Case>().unwrap().kinds(), "append, power");
 }

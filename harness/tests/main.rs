@@ -5,6 +5,7 @@ mod archive_history;
 mod archive_order;
 mod assurance;
 mod background;
+mod campaign;
 mod concurrency;
 mod conformance;
 mod damage;

@@ -82,13 +82,17 @@ impl Invariant {
             Self::RecoveryConverges => {
                 "Recovery is idempotent, and an append after it is as safe as the first."
             }
-            Self::TornTailIsNotDamage => "Unacknowledged torn bytes never keep the log from opening.",
+            Self::TornTailIsNotDamage => {
+                "What a crash alone leaves torn, missing or half made is never taken for damage: the log opens, for \
+                 appends too."
+            }
             Self::DamageIsLoud => {
                 "Damage to bytes that something else durable vouches for is never returned as data and never \
                  silently cut: the LSN range is named, kept, quarantined."
             }
             Self::ReclaimAfterPublish => {
-                "A segment's name is removed only when the manifest that replaces it is durable."
+                "A segment or a run is removed only when the manifest that no longer needs it is durable: in \
+                 the log's directory and, where a run takes its place, in a copy on each healthy drive."
             }
             Self::CompactionPreservesReads => {
                 "Each LSN not trimmed reads the same bytes before, during and after a compaction, and after a \
@@ -98,8 +102,9 @@ impl Invariant {
                 "No read is served from a buffer of another block, generation or length than asked for."
             }
             Self::VerifySeesOneState => {
-                "Verification reads one consistent state: \"last write pending\" and \"cache ready\" are never \
-                 observed together (FPRE004 is unreachable)."
+                "Verification compares the bytes and the metadata of one state, never the bytes of one write \
+                 with the checksum of another; \"last write pending\" and \"cache ready\" are never observed \
+                 together (FPRE004 is unreachable)."
             }
             Self::QuarantineLosesNothing => {
                 "Retries are bounded; a quarantine is durable; no race quarantines a healthy drive; with one \

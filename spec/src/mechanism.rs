@@ -23,6 +23,7 @@ mod state;
 mod survey;
 
 pub use actions::{Limits, Menu};
+pub use apply::call_of;
 pub use archive::{Archive, Catalog, Copying, Drive, Life, Pending, Run, RunFile, made};
 pub use disk::Cell;
 pub use guards::{Guard, Refused};

@@ -1,27 +1,23 @@
 //! What a case may run: a run of the engine on the simulated disk, schedules of a scene, a fuzz target, a canary.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::fmt::{self, Write as _};
 
-use truelog_spec::Invariant;
+use truelog_spec::step::CrashKind;
 
+use super::caught::HARNESS;
+use super::fuzz;
 use super::journal::Found;
-use crate::explore::{self, Swarm};
-use crate::fuzzing::{TARGETS, Target};
+use super::propose::{FIRST_SEEN, case_of};
+use super::totals::{ALIVE, DUE};
+use crate::explore::{self, Case, Swarm};
+use crate::fuzzing::TARGETS;
 use crate::report::Report;
 use crate::schedules::{self, SCENES, Scene, Strategy};
 use crate::subject::Plain;
 
 /// Schedules of a case.
 const SCHEDULES: u64 = 3;
-/// Inputs of a case of a fuzz target.
-const INPUTS: u64 = 500;
-/// How often bytes of an input are left out, to see whether they matter.
-const SHRINKS: usize = 200;
-/// The longest input, in bytes, that is made from nothing.
-const LONGEST: usize = 600;
 
 /// What came of a case.
 #[derive(Debug, Default)]
@@ -30,6 +26,20 @@ pub(super) struct Ran {
     /// What it went through, of what is counted as coverage.
     pub(super) reached: BTreeSet<String>,
     pub(super) found: Option<Found>,
+    pub(super) story: Option<Story>,
+}
+
+/// What else is known of a finding, for its page.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    /// What it was found in, as the name of a file.
+    pub(super) name: String,
+    /// Where it was first seen.
+    pub(super) seen: String,
+    /// How, in Markdown.
+    pub(super) says: String,
+    /// The input of a fuzz target.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Runs a case from a seed, and from what the shard has reached so far.
@@ -47,18 +57,18 @@ impl fmt::Debug for Arm {
     }
 }
 
-/// Every kind of case there is.
+/// Every kind of case there is; the canaries first, so that they are run first.
 pub(super) fn all() -> Vec<Arm> {
-    let mut arms = vec![arm("canary".to_owned(), |seed, _| {
-        let mut report = Report::new("schedules", "");
-        schedules::canaries(seed, &mut report);
-        told(report, Vec::new())
-    })];
+    let mut arms = vec![
+        arm("canary schedules".to_owned(), |seed, _| canary_of_schedules(seed)),
+        arm("canary run".to_owned(), |seed, _| canary_of_runs(seed)),
+        arm("canary fuzz".to_owned(), |seed, _| fuzz::canary(seed)),
+    ];
     arms.extend(Swarm::ALL.map(|swarm| {
         arm(swarm.name().to_owned(), move |seed, known| {
             let mut report = Report::new("random", "");
             let reached = explore::one_random::<Plain>(swarm, seed, known, &mut report);
-            told(report, reached)
+            told(swarm, report, reached)
         })
     }));
     for scene in SCENES.iter().filter(|scene| !scene.tiny) {
@@ -69,29 +79,84 @@ pub(super) fn all() -> Vec<Arm> {
         }
     }
     arms.extend(
-        TARGETS.iter().map(|target| arm(format!("fuzz {}", target.name), |seed, _| fuzz(target, seed))),
+        TARGETS.iter().map(|target| arm(format!("fuzz {}", target.name), |seed, _| fuzz::fuzz(target, seed))),
     );
     arms
 }
 
-fn arm(name: String, run: impl Fn(u64, &BTreeSet<String>) -> Ran + 'static) -> Arm {
+pub(super) fn arm(name: String, run: impl Fn(u64, &BTreeSet<String>) -> Ran + 'static) -> Arm {
     Arm { name, run: Box::new(run) }
 }
 
-fn told(report: Report, reached: Vec<String>) -> Ran {
-    let counts = report.explored.iter().map(|count| (count.what.to_owned(), count.n)).collect();
-    let found = report.findings.into_iter().next().map(|finding| Found {
-        invariant: finding.invariant,
-        says: finding.says,
-        replay: finding.replay,
-        again: 0,
+impl Found {
+    /// A defect of the harness.
+    pub(super) fn harness(says: String) -> Self {
+        Self { invariant: HARNESS.to_owned(), says, ..Self::default() }
+    }
+}
+
+fn counts(report: &Report) -> BTreeMap<String, u64> {
+    report.explored.iter().map(|count| (count.what.to_owned(), count.n)).collect()
+}
+
+fn canary_of_schedules(seed: u64) -> Ran {
+    let mut report = Report::new("schedules", "");
+    schedules::canaries(seed, &mut report);
+    let mut counts = counts(&report);
+    // Each that lives is told.
+    let lives = report.findings.len() as u64;
+    let found = *counts.entry(ALIVE.to_owned()).or_default();
+    counts.insert(DUE.to_owned(), found + lives);
+    let found = report.findings.into_iter().next();
+    let found = found.map(|finding| Found { replay: finding.replay, ..Found::harness(finding.says) });
+    Ran { counts, found, ..Ran::default() }
+}
+
+fn canary_of_runs(seed: u64) -> Ran {
+    let mut report = Report::new("random", "");
+    let seen = explore::canary::<Plain>(seed, &mut report);
+    let mut counts = counts(&report);
+    counts.extend([(DUE.to_owned(), 1), (ALIVE.to_owned(), u64::from(seen))]);
+    let says = "the runs' canary lives: a disk that leaves out the data syncs of appends loses nothing";
+    Ran { counts, found: (!seen).then(|| Found::harness(says.to_owned())), ..Ran::default() }
+}
+
+fn told(swarm: Swarm, report: Report, reached: Vec<String>) -> Ran {
+    let counts = counts(&report);
+    let found = report.findings.into_iter().next().map(|finding| {
+        let case = case_of(&finding.replay).map(str::to_owned);
+        let parsed = case.as_deref().and_then(|case| case.parse::<Case>().ok());
+        Found {
+            kinds: parsed.as_ref().map(Case::kinds).unwrap_or_default(),
+            invariant: finding.invariant,
+            violation: finding.says.clone(),
+            says: finding.says,
+            replay: finding.replay,
+            case,
+            ..Found::default()
+        }
     });
-    Ran { counts, reached: reached.into_iter().collect(), found }
+    let story = found.as_ref().map(|found| Story {
+        name: swarm.name().replace(' ', "-"),
+        seen: "random".to_owned(),
+        says: found.case.as_deref().map(lives).unwrap_or_default(),
+        bytes: Vec::new(),
+    });
+    Ran { counts, reached: reached.into_iter().collect(), found, story }
+}
+
+/// What happens in a case, as `cargo verify case` prints it.
+fn lives(case: &str) -> String {
+    let ran = case.parse::<Case>().and_then(|case| case.run::<Plain>());
+    let lines = ran.map_or_else(|why| vec![why.to_string()], |(lines, _)| lines);
+    format!("What happens in it:\n\n```text\n{}\n```\n", lines.join("\n"))
 }
 
 fn schedule(scene: &'static Scene, strategy: &Strategy, seed: u64) -> Ran {
     let explored = schedules::explore(scene, strategy, seed, SCHEDULES);
     let reached = explored.kinds.iter().map(|kind| explore::point(kind)).collect();
+    let found = explored.found.clone().map(|found| of_schedule(scene, strategy, &found));
+    let (found, story) = found.unzip();
     let mut report = Report::new("schedules", "");
     // A few schedules need not come to what a scene is about: that is asked of the check `schedules`.
     if schedules::blind(scene, &explored).is_none() || explored.found.is_some() {
@@ -100,123 +165,62 @@ fn schedule(scene: &'static Scene, strategy: &Strategy, seed: u64) -> Ran {
         report.count("schedules", explored.schedules);
         report.count("images", explored.judged.images);
     }
-    told(report, reached)
+    Ran { counts: counts(&report), reached, found, story }
 }
 
-/// Arbitrary bytes, and seeds with some bytes changed. A target panics only when a promise is broken.
-fn fuzz(target: &'static Target, seed: u64) -> Ran {
-    let seeds = seeds(target.name);
-    let mut dice = Dice::new(seed);
-    let mut ran = Ran::default();
-    for _ in 0..INPUTS {
-        let input = dice.input(&seeds);
-        if let Some(says) = panics(target, &input) {
-            ran.found = Some(shrunk(target, input, says));
-            break;
+/// A finding of a schedule. If one thread breaks the same invariant by the same kinds of steps, that is what is told of it.
+pub(super) fn of_schedule(scene: &Scene, strategy: &Strategy, found: &schedules::Found) -> (Found, Story) {
+    let alone = found.alone(scene);
+    let crash = found.crash.as_ref().map_or("no crash", |crash| match crash.kind {
+        CrashKind::Power => "power",
+        CrashKind::Process => "process",
+    });
+    let case = alone.as_ref().map(|alone| alone.case.clone());
+    let parsed = case.as_deref().and_then(|case| case.parse::<Case>().ok());
+    let told = Found {
+        invariant: found.breaks.to_owned(),
+        says: format!("{} ({}) under {strategy}: {}", scene.name, scene.says, found.says()),
+        violation: alone.map_or_else(|| found.violation.clone(), |alone| alone.violation.detail),
+        kinds: parsed.map_or_else(|| crash.to_owned(), |case| case.kinds()),
+        replay: format!("cargo verify schedule {} {}", scene.name, found.tape),
+        case,
+        ..Found::default()
+    };
+    let story = Story {
+        name: scene.name.to_owned(),
+        seen: format!("{FIRST_SEEN} schedule {} {}", scene.name, found.tape),
+        says: scenery(scene, found),
+        bytes: Vec::new(),
+    };
+    (told, story)
+}
+
+/// Who does what in a scene, and in which order that began.
+fn scenery(scene: &Scene, found: &schedules::Found) -> String {
+    let acts = |acts: &[schedules::Act]| acts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let mut text = format!("The scene `{}`: {}.\n\n| thread | does |\n|---|---|\n", scene.name, scene.says);
+    let mut row = |thread: String, does: String| {
+        let _ = writeln!(text, "| {thread} | {does} |");
+    };
+    row("main, before the others".to_owned(), acts(scene.before));
+    for (number, client) in scene.clients.iter().enumerate() {
+        row(format!("client {number}"), acts(client));
+    }
+    row("main, behind the others".to_owned(), acts(scene.after));
+    if let Some(again) = scene.again {
+        row("main, in a second life".to_owned(), acts(again));
+    }
+    if let Some((role, op, nth)) = scene.fails {
+        row("the disk".to_owned(), format!("fails call {nth} of `{op}` on {role:?}"));
+    }
+    if !found.began.is_empty() {
+        text.push_str("\nIn this schedule they began in this order:\n\n");
+        for (number, began) in found.began.iter().enumerate() {
+            let _ = writeln!(text, "{}. {began}", number + 1);
         }
-        *ran.counts.entry("fuzz inputs".to_owned()).or_default() += 1;
     }
-    ran
-}
-
-/// What a target says of an input when a promise is broken.
-fn panics(target: &Target, input: &[u8]) -> Option<String> {
-    let payload = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).err()?;
-    let text = payload.downcast_ref::<String>().cloned();
-    Some(text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
-}
-
-/// The invariant that a text names first; damage that is not told, if it names none.
-fn invariant(says: &str) -> Invariant {
-    let words = says.split(|char: char| char != '-' && !char.is_ascii_lowercase());
-    words.filter_map(|word| word.parse().ok()).next().unwrap_or(Invariant::DamageIsLoud)
-}
-
-/// The input without the bytes that the same broken promise does not need.
-fn shrunk(target: &Target, mut input: Vec<u8>, mut says: String) -> Found {
-    let broken = invariant(&says);
-    let (mut at, mut tries) = (0, SHRINKS);
-    while at < input.len() && tries > 0 {
-        let mut fewer = input.clone();
-        fewer.remove(at);
-        tries -= 1;
-        match panics(target, &fewer).filter(|says| invariant(says) == broken) {
-            Some(same) => (input, says) = (fewer, same),
-            None => at += 1,
-        }
+    if let Some(crash) = &found.crash {
+        let _ = write!(text, "\nThe crash: {}.\n", crash.says);
     }
-    let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
-    let told = says.lines().find(|line| line.starts_with("VIOLATED")).or_else(|| says.lines().next());
-    let case = says.lines().find(|line| line.starts_with("cargo verify case"));
-    let again = format!("cargo fuzz run {} FILE, with these bytes in FILE", target.name);
-    Found {
-        invariant: broken.to_string(),
-        says: format!("the target {}: {}\non {hex}", target.name, told.unwrap_or_default()),
-        replay: case.map_or(again, str::to_owned),
-        again: 0,
-    }
-}
-
-/// The checked-in inputs of a target; none where the program has left its tree.
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
-    let mut paths: Vec<_> = std::fs::read_dir(dir)
-        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
-        .unwrap_or_default();
-    paths.sort();
-    paths.iter().filter_map(|path| std::fs::read(path).ok()).collect()
-}
-
-/// Numbers that follow from a seed.
-struct Dice(blake3::OutputReader);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof())
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        usize::try_from(u64::from_le_bytes(bytes) % (bound.max(1) as u64)).unwrap_or_default()
-    }
-
-    fn input(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
-        if seeds.is_empty() || self.below(4) == 0 {
-            let mut bytes = vec![0; self.below(LONGEST)];
-            self.0.fill(&mut bytes);
-            return bytes;
-        }
-        let mut bytes = seeds[self.below(seeds.len())].clone();
-        for _ in 0..=self.below(6) {
-            let at = self.below(bytes.len());
-            match (self.below(4), bytes.is_empty()) {
-                (0, false) => bytes.truncate(at),
-                (1, _) => bytes.insert(at, u8::try_from(self.below(256)).unwrap_or_default()),
-                (_, false) => bytes[at] ^= 1 << self.below(8),
-                _ => {}
-            }
-        }
-        bytes
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn minds_a_seven(data: &[u8]) {
-        assert!(!data.contains(&7), "read-never-stale: a seven");
-    }
-
-    #[test]
-    fn an_input_that_breaks_a_promise_is_made_small_and_names_the_promise() {
-        let target = Target { name: "seven", run: minds_a_seven, tells: |_| String::new() };
-        let input = vec![1, 2, 7, 4, 7];
-        let says = panics(&target, &input).expect("it minds");
-        let found = shrunk(&target, input, says);
-        assert_eq!(found.invariant, "read-never-stale");
-        assert!(found.says.ends_with("on 07"), "{}", found.says);
-        assert_eq!(invariant("no name at all"), Invariant::DamageIsLoud);
-    }
+    text
 }

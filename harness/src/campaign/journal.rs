@@ -1,6 +1,6 @@
 //! What a campaign keeps: a line for each case, in a file for each shard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,33 +8,56 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Shard;
+use super::signature::signature;
 
 /// Something that was found.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Found {
     /// The invariant that is broken; `harness` for a defect of the harness itself.
     pub invariant: String,
     /// What happened.
     pub says: String,
+    /// The violation itself: what happened, without where and how it was met.
+    #[serde(default)]
+    pub violation: String,
+    /// The kinds of the steps that led there last, as far as they are known.
+    #[serde(default)]
+    pub kinds: String,
     /// The command that shows it again.
     pub replay: String,
+    /// The case of the explorer that shows it on one thread.
+    #[serde(default)]
+    pub case: Option<String>,
     /// In how many of two more runs of the same case it came again.
     pub again: u64,
+    /// Its page in the campaign's directory; none if one of the same signature has a trace already.
+    #[serde(default)]
+    pub page: Option<String>,
+    /// Why it has no trace, if it has none.
+    #[serde(default)]
+    pub untold: Option<String>,
 }
 
 impl Found {
-    /// What makes two findings the same: the invariant, and what happened, without its numbers.
+    /// What makes two findings the same: the invariant, what was wrong without its numbers, and the kinds of the last steps.
     #[must_use]
     pub fn signature(&self) -> String {
-        let mut words: String = self.says.lines().next().unwrap_or_default().chars().take(160).collect();
-        words.retain(|char| !char.is_ascii_digit());
-        format!("{}: {words}", self.invariant)
+        let violation = if self.violation.is_empty() { &self.says } else { &self.violation };
+        signature(&self.invariant, violation, &self.kinds)
+    }
+
+    /// Whether there is a trace of it.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        self.page.is_some() && self.untold.is_none()
     }
 }
 
 /// A case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
+    /// The commit that was run.
+    pub commit: String,
     /// The campaign's seed.
     pub seed: u64,
     /// The shard.
@@ -55,68 +78,12 @@ pub struct Line {
     pub found: Option<Found>,
 }
 
+/// What a case is one of: commit, seed, number of shards, shard.
+pub(super) type ShardKey = (String, u64, u64, u64);
+
 impl Line {
-    fn key(&self) -> (u64, u64, u64, u64) {
-        (self.seed, self.of, self.shard, self.index)
-    }
-}
-
-/// The cases of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// How many.
-    pub cases: u64,
-    /// How much they reached that was new then.
-    pub reached: u64,
-}
-
-/// What cases come to.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Totals {
-    /// How many cases.
-    pub cases: u64,
-    /// How long they took, all together, in seconds.
-    pub seconds: f64,
-    /// What they counted.
-    pub counts: BTreeMap<String, u64>,
-    /// What they reached.
-    pub reached: BTreeSet<String>,
-    /// Each kind of case.
-    pub arms: BTreeMap<String, Tally>,
-    /// What was found, the first of each signature, and how often.
-    pub findings: BTreeMap<String, (Found, u64)>,
-    /// Behind so many seconds of running, so much was reached.
-    pub growth: Vec<(f64, usize)>,
-}
-
-impl Totals {
-    /// Of lines, in order.
-    #[must_use]
-    pub fn of(lines: &[Line]) -> Self {
-        let mut totals = Self::default();
-        lines.iter().for_each(|line| totals.add(line));
-        totals
-    }
-
-    /// Adds a case.
-    pub fn add(&mut self, line: &Line) {
-        self.cases += 1;
-        self.seconds += line.seconds;
-        for (what, n) in &line.counts {
-            *self.counts.entry(what.clone()).or_default() += n;
-        }
-        let before = self.reached.len();
-        self.reached.extend(line.reached.iter().cloned());
-        let new = self.reached.len() - before;
-        let tally = self.arms.entry(line.arm.clone()).or_default();
-        tally.cases += 1;
-        tally.reached += new as u64;
-        if new > 0 {
-            self.growth.push((self.seconds, self.reached.len()));
-        }
-        if let Some(found) = &line.found {
-            self.findings.entry(found.signature()).or_insert_with(|| (found.clone(), 0)).1 += 1;
-        }
+    pub(super) fn shard_key(&self) -> ShardKey {
+        (self.commit.clone(), self.seed, self.of, self.shard)
     }
 }
 
@@ -128,21 +95,12 @@ pub struct Journal {
     begun: PathBuf,
 }
 
-/// Whether a case was begun before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
-    /// It is new.
-    First,
-    /// It was begun, and never ended.
-    Again,
-}
-
 impl Journal {
     /// Opens a shard's file, and reads what is there. A last line that was cut is cut off.
     ///
     /// # Errors
-    /// It cannot be read or written, or belongs to a campaign with another seed.
-    pub fn open(shard: Shard, out: &Path) -> io::Result<Self> {
+    /// It cannot be read or written, or belongs to a campaign with another seed or of another commit.
+    pub fn open(shard: &Shard, out: &Path) -> io::Result<Self> {
         fs::create_dir_all(out)?;
         let path = shard.file(out);
         let text = match fs::read_to_string(&path) {
@@ -150,10 +108,17 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let whole = whole(&text);
         let lines = parse(&path, whole)?;
-        if let Some(other) = lines.iter().find(|line| line.seed != shard.seed) {
-            let says = format!("{} is of the campaign with seed {}", path.display(), other.seed);
+        let other = lines.iter().find(|line| line.seed != shard.seed || line.commit != shard.commit);
+        if let Some(Line { seed, commit, .. }) = other {
+            let says = format!(
+                "{} is of the campaign with seed {seed} on commit {commit}, and this is seed {} on commit {}: give another \
+                 --out, and put both together by `cargo verify merge`",
+                path.display(),
+                shard.seed,
+                shard.commit
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
         }
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -173,18 +138,19 @@ impl Journal {
         self.lines.len() as u64
     }
 
-    /// Writes down that a case begins, before anything of it runs.
+    /// Writes down that a case begins, before anything of it runs. Returns how often it has begun by now, and never ended.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn begin(&self, index: u64, arm: &str) -> io::Result<Begun> {
-        let says = format!("{index} {arm}\n");
+    pub fn begin(&self, index: u64, arm: &str) -> io::Result<u64> {
         let before = fs::read_to_string(&self.begun).unwrap_or_default();
-        if before == says {
-            return Ok(Begun::Again);
-        }
-        fs::write(&self.begun, says)?;
-        Ok(Begun::First)
+        let same = before.trim_end().strip_prefix(&format!("{index} {arm} "));
+        let times = same.and_then(|times| times.parse::<u64>().ok()).unwrap_or_default() + 1;
+        // Under another name first: a kill amid the write must not make the case a new one.
+        let new = self.begun.with_extension("begun-new");
+        fs::write(&new, format!("{index} {arm} {times}\n"))?;
+        fs::rename(new, &self.begun)?;
+        Ok(times)
     }
 
     /// Writes down what came of it.
@@ -200,6 +166,11 @@ impl Journal {
     }
 }
 
+/// The lines that were written to their end.
+fn whole(text: &str) -> &str {
+    text.rfind('\n').map_or("", |end| &text[..=end])
+}
+
 fn parse(path: &Path, text: &str) -> io::Result<Vec<Line>> {
     let numbered = text.lines().zip(1..);
     numbered
@@ -212,25 +183,33 @@ fn parse(path: &Path, text: &str) -> io::Result<Vec<Line>> {
         .collect()
 }
 
+/// The cases of a shard that a directory holds, without opening it for more.
+///
+/// # Errors
+/// They cannot be read.
+pub(super) fn kept(shard: &Shard, out: &Path) -> io::Result<Vec<Line>> {
+    let path = shard.file(out);
+    parse(&path, whole(&fs::read_to_string(&path)?))
+}
+
 /// The cases that directories hold, each once, in one order: whatever the order of the directories is, and however often
 /// one is given.
 ///
 /// # Errors
 /// One cannot be read, or holds something that is no case.
 pub fn merge(dirs: &[PathBuf]) -> io::Result<Vec<Line>> {
-    let mut cases: BTreeMap<(u64, u64, u64, u64), (String, Line)> = BTreeMap::new();
+    let mut cases: BTreeMap<(ShardKey, u64), (String, Line)> = BTreeMap::new();
     for dir in dirs {
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             if path.extension().is_none_or(|extension| extension != "jsonl") {
                 continue;
             }
-            let text = fs::read_to_string(&path)?;
-            let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-            for line in parse(&path, whole)? {
+            for line in parse(&path, whole(&fs::read_to_string(&path)?))? {
                 // Two runs of one case differ in their time alone; the lesser is taken.
                 let text = serde_json::to_string(&line)?;
-                let kept = cases.entry(line.key()).or_insert_with(|| (text.clone(), line.clone()));
+                let key = (line.shard_key(), line.index);
+                let kept = cases.entry(key).or_insert_with(|| (text.clone(), line.clone()));
                 if text < kept.0 {
                     *kept = (text, line);
                 }

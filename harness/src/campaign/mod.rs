@@ -5,23 +5,40 @@
 //! each writes a file of its own, and [`merge`](journal::merge) takes them in any order, any number of times.
 
 mod arms;
+mod caught;
+mod fuzz;
 pub mod journal;
 pub mod page;
+mod plain;
 mod propose;
+mod signature;
+pub mod totals;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use arms::{Arm, Ran};
-use journal::{Journal, Line, Totals};
-pub use propose::{Proposal, Unproposed, case_of, found, proposals, propose, steps};
+use arms::{Arm, Ran, Story};
+pub(crate) use caught::caught;
+use journal::{Found, Journal, Line, kept};
+pub use plain::gather;
+pub use propose::{FIRST_SEEN, Proposal, Unproposed, Wanted, case_of, proposals, propose, steps};
+pub(crate) use propose::{hash, put};
+use totals::Totals;
+use watch::Watchdog;
+
+/// How often a case may end the process before that is what is found: the first time a person may have killed it.
+const DEATHS: u64 = 2;
 
 /// Which part of which campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shard {
     /// The campaign's seed.
     pub seed: u64,
+    /// The commit that is run.
+    pub commit: String,
     /// The shard, from 0.
     pub shard: u64,
     /// How many shards there are.
@@ -45,46 +62,100 @@ impl Shard {
         seed.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
         u64::from_le_bytes(seed)
     }
+
+    /// The command that runs one of its cases again. The directory says what the shard had reached before.
+    fn replay(&self, index: u64, out: &Path) -> String {
+        let Self { seed, shard, of, .. } = self;
+        let out = out.display();
+        format!("cargo verify campaign --seed {seed} --shard {shard}/{of} --case {index} --out {out}")
+    }
+
+    fn line(&self, index: u64, arm: &str, ran: Ran, took: Duration) -> Line {
+        Line {
+            commit: self.commit.clone(),
+            seed: self.seed,
+            shard: self.shard,
+            of: self.of,
+            index,
+            arm: arm.to_owned(),
+            seconds: took.as_secs_f64(),
+            counts: ran.counts,
+            reached: ran.reached.into_iter().collect(),
+            found: ran.found,
+        }
+    }
 }
 
 /// Runs cases of a shard until time ends, and keeps each in `out`. `told` hears how far it is after each, and says whether
-/// to go on. What is found and can be told as a trace is proposed there, too.
+/// to go on. Each finding gets its page there, and a trace if it can be told as one. A case that runs for longer than `limit`
+/// ends the process.
 ///
 /// # Errors
 /// The directory cannot be read or written, or holds another campaign.
 pub fn run(
-    shard: Shard,
+    shard: &Shard,
     out: &Path,
     time: Duration,
+    limit: Duration,
+    told: &mut dyn FnMut(&Totals) -> bool,
+) -> io::Result<Totals> {
+    run_arms(&arms::all(), shard, out, time, limit, told)
+}
+
+fn run_arms(
+    arms: &[Arm],
+    shard: &Shard,
+    out: &Path,
+    time: Duration,
+    limit: Duration,
     told: &mut dyn FnMut(&Totals) -> bool,
 ) -> io::Result<Totals> {
     let until = Instant::now() + time;
-    let arms = arms::all();
     let mut journal = Journal::open(shard, out)?;
     let mut totals = Totals::of(journal.lines());
+    let watchdog = Watchdog::new(limit);
     while Instant::now() < until {
         let index = journal.next();
-        let arm = choose(&arms, &totals, index);
-        let line = match journal.begin(index, &arm.name)? {
-            // The process ended inside this very case, the last time: that is what is found.
-            journal::Begun::Again => died(shard, index, &arm.name),
-            journal::Begun::First => attempt(shard, index, arm, &totals),
+        let arm = choose(arms, &totals, index);
+        let begun = journal.begin(index, &arm.name)?;
+        let began = Instant::now();
+        // What is found is told and written before the case has ended: a kill between the two runs it again, and loses nothing.
+        let mut ran = if begun > DEATHS {
+            died(shard, index, arm)
+        } else {
+            watchdog.begins();
+            attempt(shard, index, arm, &totals.reached)
         };
-        let known = totals.findings.len();
+        hand_in(&mut ran, arm, shard.replay(index, out), &totals, out);
+        watchdog.ended();
+        ran.reached.retain(|point| !totals.reached.contains(point));
+        let line = shard.line(index, &arm.name, ran, began.elapsed());
         totals.add(&line);
-        let case = line.found.as_ref().and_then(|found| case_of(&found.replay)).map(str::to_owned);
         journal.end(line)?;
-        if let Some(case) = case.filter(|_| totals.findings.len() > known) {
-            match found(&case, out) {
-                Ok(proposal) => eprintln!("proposed: {}", proposal.path.display()),
-                Err(why) => eprintln!("not proposed: {case}: {why}"),
-            }
-        }
         if !told(&totals) {
             break;
         }
     }
     Ok(totals)
+}
+
+/// Runs one case of a shard again, whose cases before it are in `out`. Returns what it runs, and what it finds.
+///
+/// # Errors
+/// The cases before it cannot be read, or are not there.
+pub fn again(shard: &Shard, index: u64, out: &Path) -> io::Result<(String, Option<Found>)> {
+    let mut lines = kept(shard, out)?;
+    let before = usize::try_from(index).ok().filter(|before| *before <= lines.len());
+    let before = before.ok_or_else(|| {
+        let says = format!("{} has {} cases, and none before case {index}", out.display(), lines.len());
+        io::Error::new(io::ErrorKind::InvalidInput, says)
+    })?;
+    lines.truncate(before);
+    let totals = Totals::of(&lines);
+    let arms = arms::all();
+    let arm = choose(&arms, &totals, index);
+    let ran = once(arm, shard.seed_of(index), &totals.reached);
+    Ok((arm.name.clone(), ran.found))
 }
 
 /// Every fourth case goes to the arm that had the fewest; the others to the one that has reached the most that was new for
@@ -104,42 +175,77 @@ fn choose<'a>(arms: &'a [Arm], totals: &Totals, index: u64) -> &'a Arm {
 }
 
 /// Runs a case, and what is found twice more: a finding that does not come back is told as such.
-fn attempt(shard: Shard, index: u64, arm: &Arm, totals: &Totals) -> Line {
-    let began = Instant::now();
+fn attempt(shard: &Shard, index: u64, arm: &Arm, known: &BTreeSet<String>) -> Ran {
     let seed = shard.seed_of(index);
-    let mut ran = (arm.run)(seed, &totals.reached);
+    let mut ran = once(arm, seed, known);
     if let Some(found) = &mut ran.found {
         let same = |again: &Ran| again.found.as_ref().is_some_and(|one| one.invariant == found.invariant);
-        found.again = (0..2).filter(|_| same(&(arm.run)(seed, &totals.reached))).count() as u64;
+        found.again = (0..2).filter(|_| same(&once(arm, seed, known))).count() as u64;
     }
-    let Ran { counts, reached, found } = ran;
-    let reached = reached.into_iter().filter(|point| !totals.reached.contains(point)).collect();
-    Line {
-        seed: shard.seed,
-        shard: shard.shard,
-        of: shard.of,
-        index,
-        arm: arm.name.clone(),
-        seconds: began.elapsed().as_secs_f64(),
-        counts,
-        reached,
-        found,
-    }
+    ran
 }
 
-fn died(shard: Shard, index: u64, arm: &str) -> Line {
-    let says = format!("the process ended inside case {index} ({arm}, seed {})", shard.seed_of(index));
-    let again = format!("cargo verify campaign --seed {} --shard {}/{}", shard.seed, shard.shard, shard.of);
-    Line {
-        seed: shard.seed,
-        shard: shard.shard,
-        of: shard.of,
-        index,
-        arm: arm.to_owned(),
-        seconds: 0.0,
-        counts: std::collections::BTreeMap::new(),
-        reached: Vec::new(),
-        found: Some(journal::Found { invariant: "harness".to_owned(), says, replay: again, again: 0 }),
+/// Runs a case. A panic is what it finds.
+fn once(arm: &Arm, seed: u64, known: &BTreeSet<String>) -> Ran {
+    caught(|| (arm.run)(seed, known)).unwrap_or_else(|panicked| {
+        let found = Found {
+            invariant: panicked.breaks().to_owned(),
+            says: format!("{} (seed {seed}) panics at {}: {}", arm.name, panicked.at, panicked.says),
+            violation: format!("a panic: {}", panicked.line()),
+            kinds: panicked.at,
+            ..Found::default()
+        };
+        Ran { found: Some(found), ..Ran::default() }
+    })
+}
+
+/// The process has ended inside this very case, again and again: that is what is found.
+fn died(shard: &Shard, index: u64, arm: &Arm) -> Ran {
+    let seed = shard.seed_of(index);
+    let says = format!("the process ended {DEATHS} times inside case {index} ({}, seed {seed})", arm.name);
+    let violation = format!("the process ended inside a case of {}", arm.name);
+    Ran { found: Some(Found { violation, ..Found::harness(says) }), ..Ran::default() }
+}
+
+/// Tells a finding as a trace with its page; if it cannot, writes a page without one. Of findings of one signature one trace
+/// is enough.
+fn hand_in(ran: &mut Ran, arm: &Arm, replay: String, totals: &Totals, out: &Path) {
+    let Some(found) = &mut ran.found else { return };
+    if found.replay.is_empty() {
+        found.replay = replay;
+    }
+    if totals.findings.get(&found.signature()).is_some_and(|(known, _)| known.is_told()) {
+        return;
+    }
+    let story = ran.story.take().unwrap_or_else(|| Story {
+        name: arm.name.replace(' ', "-"),
+        seen: "random".to_owned(),
+        ..Story::default()
+    });
+    let told = match &found.case {
+        None => Err("no case of the explorer shows it".to_owned()),
+        Some(case) => caught(|| propose::found(case, &story.seen, out))
+            .map_err(|panicked| format!("what tells it panics at {}: {}", panicked.at, panicked.line()))
+            .and_then(|proposed| proposed.map_err(|why| why.to_string())),
+    };
+    match told {
+        Ok(proposal) => {
+            eprintln!("proposed: {}", proposal.path.display());
+            let page = proposal.path.with_extension("md");
+            found.page = Some(page.strip_prefix(out).unwrap_or(&page).display().to_string());
+            if !story.bytes.is_empty()
+                && let Err(error) = plain::write(found, &story, out)
+            {
+                eprintln!("the input is not kept: {error}");
+            }
+        }
+        Err(why) => {
+            found.untold = Some(why);
+            match plain::write(found, &story, out) {
+                Ok(page) => found.page = Some(page),
+                Err(error) => eprintln!("no page of a finding is written: {error}"),
+            }
+        }
     }
 }
 

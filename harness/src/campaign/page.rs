@@ -6,7 +6,8 @@ use std::path::Path;
 
 use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
 
-use super::journal::Totals;
+use super::journal::Found;
+use super::totals::{ALIVE, Canary, DUE, Totals};
 use crate::explore::point;
 use crate::order::KINDS;
 
@@ -23,22 +24,35 @@ pub fn write(totals: &Totals, out: &Path) -> io::Result<()> {
 /// The page.
 #[must_use]
 pub fn page(totals: &Totals) -> String {
-    let Totals { cases, seconds, counts, reached, arms, findings, .. } = totals;
+    let Totals { cases, counts, reached, arms, findings, .. } = totals;
     let mut text = format!(
-        "# A campaign\n\n{cases} cases in {seconds:.0} s of running, {} points reached, {} findings.\n\n",
+        "# A campaign\n\n{cases} cases and {} executions in {:.0} s of running, {} points reached, {} findings.\n\n",
+        totals.executions(),
+        totals.seconds,
         reached.len(),
         findings.len()
     );
-    text.push_str("![what was reached, over time](coverage.svg)\n\n## Findings\n\n");
+    text.push_str("| commit | seed | shard | cases | seconds |\n|---|---|---|---|---|\n");
+    for ((commit, seed, of, shard), (seconds, cases)) in &totals.shards {
+        let _ = writeln!(text, "| {commit} | {seed} | {shard}/{of} | {cases} | {seconds:.0} |");
+    }
+    if let Some(why) = totals.blind() {
+        let _ = write!(text, "\n**Incomplete: {why}.**\n");
+    }
+    text.push_str("\n![what was reached, over time](coverage.svg)\n\n## Findings\n\n");
     if findings.is_empty() {
         text.push_str("None.\n");
     }
     for (signature, (found, times)) in findings {
-        let _ = write!(
-            text,
-            "### {signature}\n\n{times} times; again in {} of 2 more runs of the first case.\n\n```\n{}\n```\n\n`{}`\n\n",
-            found.again, found.says, found.replay
+        finding(&mut text, signature, found, *times);
+    }
+    text.push_str("\n## Canaries\n\n| | found | due | last all of them, in case |\n|---|---|---|---|\n");
+    for (name, Canary { due, found, last }) in &totals.canaries {
+        let last = last.map_or_else(
+            || "never".to_owned(),
+            |(shard, of, index)| format!("{index} of shard {shard}/{of}"),
         );
+        let _ = writeln!(text, "| {name} | {found} | {due} | {last} |");
     }
     text.push_str("\n## What was run\n\n| | cases | reached first by it |\n|---|---|---|\n");
     for (arm, tally) in arms {
@@ -59,23 +73,43 @@ pub fn page(totals: &Totals) -> String {
     text
 }
 
+/// A finding: what happened, where its page is, and whether there is a trace of it.
+fn finding(text: &mut String, signature: &str, found: &Found, times: u64) {
+    let _ = write!(
+        text,
+        "### {signature}\n\n{times} times; again in {} of 2 more runs of that case. ",
+        found.again
+    );
+    if let Some(page) = &found.page {
+        let _ = write!(text, "[Its page]({page})");
+        text.push_str(if found.is_told() { ", beside its trace. " } else { ". " });
+    }
+    if let Some(why) = &found.untold {
+        let _ = write!(text, "It has no trace: {why}.");
+    }
+    let _ = write!(text, "\n\n```text\n{}\n```\n\n```sh\n{}\n```\n\n", found.says.trim_end(), found.replay);
+}
+
 /// One line for whoever waits.
 #[must_use]
-pub fn line(totals: &Totals, wall: f64) -> String {
+pub fn line(totals: &Totals) -> String {
     let count = |what: &str| totals.counts.get(what).copied().unwrap_or_default();
+    let rate = |n: u64| n as f64 / totals.elapsed().max(0.001);
+    let taken = KINDS.iter().filter(|kind| totals.reached.contains(&point(kind))).count();
     format!(
-        "{} cases, {:.1}/s; {} points reached, {} of {} kinds of the mechanism's steps; {} schedules, {} images, {} faults fired, {} fuzz inputs; {} canaries \
-         found; {} findings",
+        "{} cases, {:.1}/s, {:.0} executions/s; {} points reached, {taken} of {} kinds of the mechanism's steps; {} schedules, {} \
+         images, {} faults fired, {} fuzz inputs; {} of {} canaries found; {} findings",
         totals.cases,
-        totals.cases as f64 / wall.max(0.001),
+        rate(totals.cases),
+        rate(totals.executions()),
         totals.reached.len(),
-        KINDS.iter().filter(|kind| totals.reached.contains(&point(kind))).count(),
         KINDS.len(),
         count("schedules"),
         count("images"),
         count("faults fired"),
         count("fuzz inputs"),
-        count("canaries found"),
+        count(ALIVE),
+        count(DUE),
         totals.findings.len()
     )
 }
@@ -84,16 +118,16 @@ fn draw(totals: &Totals, path: &Path) -> Result<(), String> {
     let says = |error: &dyn std::fmt::Display| error.to_string();
     let area = SVGBackend::new(path, (720, 360)).into_drawing_area();
     area.fill(&WHITE).map_err(|error| says(&error))?;
-    let (width, height) = (totals.seconds.max(1.0), totals.reached.len().max(1));
+    let (width, height) = (totals.elapsed().max(1.0), totals.reached.len().max(1));
     let mut chart = ChartBuilder::on(&area)
-        .caption("points reached, over seconds of running", ("sans-serif", 16))
+        .caption("points reached, over seconds of each shard's running", ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(32)
         .y_label_area_size(48)
         .build_cartesian_2d(0.0..width, 0..height)
         .map_err(|error| says(&error))?;
     chart.configure_mesh().axis_style(BLACK).draw().map_err(|error| says(&error))?;
-    let end = (totals.seconds, totals.reached.len());
+    let end = (totals.elapsed(), totals.reached.len());
     let points = std::iter::once((0.0, 0)).chain(totals.growth.iter().copied()).chain([end]);
     chart.draw_series(LineSeries::new(points, &BLUE)).map_err(|error| says(&error))?;
     area.present().map_err(|error| says(&error))

@@ -11,9 +11,12 @@ use crate::page::{Facts, PageError, render};
 use crate::subject::Plain;
 
 /// The folder of a campaign that its proposals are in.
-const FOUND: &str = "found";
+pub(super) const FOUND: &str = "found";
 /// How the replay of a case begins.
 const REPLAY: &str = "cargo verify case \"";
+
+/// How the provenance of a path begins that one thread tells of what was met under several.
+pub const FIRST_SEEN: &str = "first seen:";
 
 /// Why nothing is proposed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,9 @@ pub enum Unproposed {
     /// It cannot be told as a trace.
     #[error(transparent)]
     Untold(#[from] Untold),
+    /// Another trace has its name.
+    #[error("{} is another trace: give it another name, or replace that one by --replace", .0.display())]
+    Exists(PathBuf),
     /// Its page cannot be made.
     #[error(transparent)]
     Page(#[from] PageError),
@@ -47,12 +53,23 @@ pub struct Proposal {
     pub trace: Trace,
 }
 
+/// How a proposal is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its name. Without one the letters of the case are its name, with a hash of the whole case.
+    pub slug: Option<&'a str>,
+    /// Where it was first seen.
+    pub seen: &'a str,
+    /// Whether it may take the place of another trace of this name.
+    pub replace: bool,
+}
+
 /// Runs a case twice, tells it as a trace that breaks the same invariant when it is replayed, and writes that with its page
-/// as `DIR/INVARIANT/SLUG.{trace,md}`. Without a slug its letters are one.
+/// as `DIR/INVARIANT/SLUG.{trace,md}`.
 ///
 /// # Errors
 /// When it does not break an invariant, or cannot be told or written.
-pub fn propose(case: &str, slug: Option<&str>, dir: &Path) -> Result<Proposal, Unproposed> {
+pub fn propose(case: &str, wanted: Wanted<'_>, dir: &Path) -> Result<Proposal, Unproposed> {
     let parsed: Case = case.parse()?;
     let broken = parsed.breaks::<Plain>()?.ok_or(Unproposed::Holds)?;
     let again = parsed.breaks::<Plain>()?;
@@ -60,22 +77,40 @@ pub fn propose(case: &str, slug: Option<&str>, dir: &Path) -> Result<Proposal, U
         let again = again.map_or_else(|| "nothing".to_owned(), |invariant| invariant.to_string());
         return Err(Unproposed::Differs(broken.to_string(), again));
     }
-    let trace = parsed.trace::<Plain>(broken, &format!("random case={case}"))?;
-    let slug = slug.map_or_else(|| slug_of(case), str::to_owned);
+    let trace = parsed.trace::<Plain>(broken, &format!("{} case={case}", wanted.seen))?;
+    let slug = wanted.slug.map_or_else(|| slug_of(case), str::to_owned);
     let path = dir.join(broken.as_str()).join(format!("{slug}.trace"));
+    let text = trace.to_string();
+    if !wanted.replace && fs::read_to_string(&path).is_ok_and(|there| there != text) {
+        return Err(Unproposed::Exists(path));
+    }
     let page = render(&trace, &Facts::of_any(&trace, &path))?;
-    for (path, text) in [(path.clone(), trace.to_string()), (path.with_extension("md"), page)] {
-        let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-        folder.and_then(|()| fs::write(&path, text)).map_err(|error| Unproposed::Unwritten(path, error))?;
+    // Whoever sees the trace finds its page.
+    for (path, text) in [(path.with_extension("md"), page), (path.clone(), text)] {
+        put(&path, text.as_bytes()).map_err(|error| Unproposed::Unwritten(path, error))?;
     }
     Ok(Proposal { path, trace })
 }
 
-/// The letters of a case, joined, and the moment of its crash.
+/// Writes a file, whole or not at all: another process may write the same.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let new = path.with_extension(format!("new-{}", std::process::id()));
+    fs::write(&new, bytes)?;
+    fs::rename(new, path)
+}
+
+/// A short name of bytes.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().chars().take(8).collect()
+}
+
+/// The letters of a case, joined, and the moment of its crash; what it keeps is in the hash.
 fn slug_of(case: &str) -> String {
     let words = case.split(':').nth(1).unwrap_or(case).split_whitespace();
     let plain = words.take_while(|word| !word.starts_with("power") && !word.contains(['.', '~', '#', ',']));
-    plain.filter(|word| *word != "@").map(|word| word.replace('!', "")).collect::<Vec<_>>().join("-")
+    let words = plain.filter(|word| *word != "@").map(|word| word.replace('!', ""));
+    words.chain([hash(case.as_bytes())]).collect::<Vec<_>>().join("-")
 }
 
 /// The case that a replay runs.
@@ -84,12 +119,12 @@ pub fn case_of(replay: &str) -> Option<&str> {
     replay.strip_prefix(REPLAY)?.strip_suffix('"')
 }
 
-/// Proposes a finding of a campaign, in its directory.
+/// Proposes a finding of a campaign, in its directory. The name says what is told, so that only the same is there already.
 ///
 /// # Errors
 /// As [`propose`].
-pub fn found(case: &str, out: &Path) -> Result<Proposal, Unproposed> {
-    propose(case, None, &out.join(FOUND))
+pub(super) fn found(case: &str, seen: &str, out: &Path) -> Result<Proposal, Unproposed> {
+    propose(case, Wanted { slug: None, seen, replace: true }, &out.join(FOUND))
 }
 
 /// What a campaign proposes: each trace's path, and how many steps of clients and of the world it has.
@@ -122,16 +157,21 @@ mod tests {
     #[test]
     fn what_holds_is_not_proposed() {
         let dir = tempfile::tempdir().expect("a directory");
-        let refused = |case: &str| propose(case, None, dir.path()).expect_err("nothing is broken");
+        let wanted = Wanted { slug: None, seen: "a test", replace: false };
+        let refused = |case: &str| propose(case, wanted, dir.path()).expect_err("nothing is broken");
         assert!(matches!(refused("random: append append @ 17 power none"), Unproposed::Holds));
         assert!(matches!(refused("random: apend"), Unproposed::NotACase(_)));
         assert!(proposals(dir.path()).expect("no proposals").is_empty());
     }
 
     #[test]
-    fn a_case_has_a_name_that_a_file_can_have() {
-        let case = case_of("cargo verify case \"random: append trim-all @ 17 power seg-1.sector:2\"");
-        assert_eq!(case.map(slug_of).as_deref(), Some("append-trim-all-17"));
+    fn a_case_has_a_name_that_a_file_can_have_and_no_other_case_has() {
+        let case = |units: &str| format!("random: append trim-all @ 17 power {units}");
+        let named = slug_of(case_of("cargo verify case \"random: append @ 1 here\"").expect("a case"));
+        assert!(named.starts_with("append-1-here-"), "{named}");
+        let [one, other] = ["seg-1.sector:2", "seg-1.sector:3"].map(|units| slug_of(&case(units)));
+        assert!(one.starts_with("append-trim-all-17-") && one != other, "{one} {other}");
+        assert!(one.chars().all(|char| char.is_ascii_alphanumeric() || char == '-'), "{one}");
         assert_eq!(case_of("cargo verify schedule tiny 12"), None);
     }
 }

@@ -1,9 +1,28 @@
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
-use super::journal::{Begun, Found, Journal, Line, Totals, merge};
-use super::{Shard, page, run};
+use super::arms::{Arm, Ran, arm};
+use super::journal::{Found, Journal, Line, merge};
+use super::totals::Totals;
+use super::{DEATHS, Shard, gather, hand_in, page, plain, run, run_arms};
+use crate::command::tests::takes;
 
-const SHARD: Shard = Shard { seed: 7, shard: 0, of: 2 };
+/// Longer than any case here.
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn shard(shard: u64) -> Shard {
+    Shard { seed: 7, commit: "abc".to_owned(), shard, of: 2 }
+}
+
+fn run_for(shard: &Shard, out: &Path, milliseconds: u64) -> Totals {
+    run(shard, out, Duration::from_millis(milliseconds), LIMIT, &mut |_| true).unwrap()
+}
+
+/// Runs so many cases of these arms.
+fn run_cases(arms: &[Arm], out: &Path, cases: u64) -> Totals {
+    run_arms(arms, &shard(0), out, LIMIT, LIMIT, &mut |totals| totals.cases < cases).unwrap()
+}
 
 /// What of a line does not depend on the time.
 fn timeless(line: &Line) -> Line {
@@ -13,14 +32,19 @@ fn timeless(line: &Line) -> Line {
 #[test]
 fn two_runs_of_a_shard_are_the_same_and_a_killed_one_goes_on() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    run(SHARD, one.path(), Duration::from_secs(2), &mut |_| true).unwrap();
-    run(SHARD, other.path(), Duration::from_secs(1), &mut |_| true).unwrap();
+    run_for(&shard(0), one.path(), 2000);
+    run_for(&shard(0), other.path(), 1000);
     let before = merge(&[other.path().into()]).unwrap().len();
-    // Cut amid a line, as a kill may leave it.
-    let file = SHARD.file(other.path());
+    // Cut amid a line, as a kill may leave it, in a case that had begun.
+    let file = shard(0).file(other.path());
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{text}{{\"seed\":7,")).unwrap();
-    run(SHARD, other.path(), Duration::from_secs(1), &mut |_| true).unwrap();
+    let begun = merge(&[one.path().into()]).unwrap();
+    if let Some(next) = begun.get(before) {
+        let journal = Journal::open(&shard(0), other.path()).unwrap();
+        assert_eq!(journal.begin(next.index, &next.arm).unwrap(), 1);
+    }
+    run_for(&shard(0), other.path(), 1000);
     let lines = [&one, &other].map(|dir| merge(&[dir.path().into()]).unwrap());
     assert!(lines[1].len() > before, "it went on");
     let common = lines[0].len().min(lines[1].len());
@@ -30,58 +54,156 @@ fn two_runs_of_a_shard_are_the_same_and_a_killed_one_goes_on() {
     }
     let totals = Totals::of(&lines[0]);
     assert!(totals.reached.len() > 10 && totals.findings.is_empty(), "{:?}", totals.findings);
+    assert!(totals.canaries.contains_key("canary schedules"), "{:?}", totals.canaries);
     page::write(&totals, one.path()).unwrap();
     let text = std::fs::read_to_string(one.path().join("summary.md")).unwrap();
-    assert!(text.contains("## Findings\n\nNone.") && text.contains("| run |"), "{text}");
+    assert!(text.contains("## Findings\n\nNone.") && text.contains("| canary schedules | 6 | 6 |"), "{text}");
+    assert!(text.contains("| abc | 7 | 0/2 |"), "{text}");
     assert!(std::fs::read_to_string(one.path().join("coverage.svg")).unwrap().contains("<svg"));
 }
 
 #[test]
 fn a_merge_takes_shards_in_any_order_any_number_of_times() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, other, merged] = dirs.each_ref().map(|dir| dir.path().to_owned());
+    run_for(&shard(0), &one, 600);
+    run_for(&shard(1), &other, 600);
+    // The same shard at another commit is another one.
+    run_for(&Shard { commit: "def".to_owned(), ..shard(1) }, &merged, 600);
+    let all = merge(&[one.clone(), other.clone(), merged.clone()]).unwrap();
+    assert_eq!(all, merge(&[merged.clone(), other.clone(), one.clone()]).unwrap());
+    assert_eq!(all, merge(&[one.clone(), other.clone(), one.clone(), merged.clone()]).unwrap());
+    let shards: BTreeSet<_> = all.iter().map(Line::shard_key).collect();
+    assert_eq!(shards.len(), 3, "{shards:?}");
+    let lines: Vec<String> = all.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+    std::fs::write(merged.join("merged.jsonl"), lines.join("\n") + "\n").unwrap();
+    assert_eq!(all, merge(&[merged, one]).unwrap(), "a merge can be merged again");
+}
+
+#[test]
+fn what_campaigns_found_is_gathered_in_any_order() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    for (shard, dir) in (0..).zip(&dirs) {
-        let shard = Shard { shard, ..SHARD };
-        run(shard, dir.path(), Duration::from_millis(600), &mut |_| true).unwrap();
+    let paths = dirs.each_ref().map(|dir| dir.path().to_owned());
+    for (dir, text) in paths.iter().zip(["b", "a"]) {
+        let folder = dir.join("found/acked-is-durable");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("both.md"), text).unwrap();
+        std::fs::write(folder.join(format!("only-{text}.md")), text).unwrap();
     }
-    let [one, other] = dirs.each_ref().map(|dir| dir.path().to_owned());
-    let merged = merge(&[one.clone(), other.clone()]).unwrap();
-    assert_eq!(merged, merge(&[other.clone(), one.clone()]).unwrap());
-    assert_eq!(merged, merge(&[one.clone(), other, one]).unwrap());
-    assert!(merged.iter().any(|line| line.shard == 1) && merged.iter().any(|line| line.shard == 0));
-}
-
-#[test]
-fn a_case_that_ended_the_process_is_a_finding_and_the_next_one_is_run() {
-    let dir = tempfile::tempdir().unwrap();
-    run(SHARD, dir.path(), Duration::from_millis(1), &mut |_| true).unwrap();
-    let journal = Journal::open(SHARD, dir.path()).unwrap();
-    let next = journal.next();
-    // The arm that this case will be of is written down as the campaign itself does.
-    let arms = super::arms::all();
-    let arm = super::choose(&arms, &Totals::of(journal.lines()), next).name.clone();
-    assert_eq!(journal.begin(next, &arm).unwrap(), Begun::First);
-    drop(journal);
-    let totals = run(SHARD, dir.path(), Duration::from_millis(1), &mut |_| true).unwrap();
-    let (found, times) = totals.findings.values().next().expect("a finding");
-    assert!(found.invariant == "harness" && found.says.contains("ended inside") && *times == 1);
-}
-
-#[test]
-fn another_seed_in_the_same_directory_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    run(SHARD, dir.path(), Duration::from_millis(1), &mut |_| true).unwrap();
-    let error = Journal::open(Shard { seed: 8, ..SHARD }, dir.path()).unwrap_err();
-    assert!(error.to_string().contains("seed 7"), "{error}");
-}
-
-#[test]
-fn findings_that_differ_in_numbers_only_are_one() {
-    let found = |says: &str| Found {
-        invariant: "acked-is-durable".to_owned(),
-        says: says.to_owned(),
-        replay: String::new(),
-        again: 2,
+    let gathered = |dirs: &[std::path::PathBuf]| {
+        let out = tempfile::tempdir().unwrap();
+        gather(dirs, out.path()).unwrap();
+        gather(dirs, out.path()).unwrap();
+        let folder = out.path().join("found/acked-is-durable");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        ["both.md", "only-a.md", "only-b.md"].map(read)
     };
-    assert_eq!(found("LSN 12 is gone").signature(), found("LSN 7 is gone").signature());
-    assert_ne!(found("LSN 12 is gone").signature(), found("LSN 12 came back").signature());
+    let [one, other] = paths;
+    assert_eq!(gathered(&[one.clone(), other.clone()]), ["a", "a", "b"]);
+    assert_eq!(gathered(&[other, one]), ["a", "a", "b"]);
+}
+
+/// Runs nothing, and reaches nothing.
+fn idle() -> Arm {
+    arm("idle".to_owned(), |_, _| Ran::default())
+}
+
+#[test]
+fn a_killed_case_is_run_again_and_one_that_ends_the_process_again_is_a_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let begin = |times: u64| {
+        let journal = Journal::open(&shard(0), dir.path()).unwrap();
+        for time in 1..=times {
+            assert_eq!(journal.begin(journal.next(), "idle").unwrap(), time);
+        }
+    };
+    begin(1);
+    let totals = run_cases(&[idle()], dir.path(), 1);
+    assert!(totals.findings.is_empty() && totals.cases == 1, "a kill is nobody's fault: {totals:?}");
+    begin(DEATHS);
+    let totals = run_cases(&[idle()], dir.path(), 3);
+    assert_eq!(totals.cases, 3, "the next one is run");
+    let (found, times) = totals.findings.values().next().expect("a finding");
+    assert!(found.invariant == "harness" && found.says.contains("ended 2 times inside case 1"), "{found:?}");
+    assert_eq!((*times, takes(&found.replay)), (1, Ok(())), "{}", found.replay);
+    let page = dir.path().join(found.page.as_ref().expect("a page"));
+    assert!(std::fs::read_to_string(page).unwrap().contains(&found.replay));
+}
+
+#[test]
+fn a_panic_is_a_finding_with_a_page_and_the_shard_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let panics = arm("panics".to_owned(), |_, _| panic!("acked-is-durable: LSN 3 is gone"));
+    let totals = run_cases(&[panics, idle()], dir.path(), 4);
+    assert!(totals.cases == 4 && totals.arms["idle"].cases > 0, "{totals:?}");
+    let (signature, (found, times)) = totals.findings.iter().next().expect("a finding");
+    assert!(
+        signature.starts_with("acked-is-durable: a panic: acked-is-durable: LSN # is gone"),
+        "{signature}"
+    );
+    assert_eq!((totals.findings.len(), found.again, *times), (1, 2, totals.arms["panics"].cases));
+    assert_eq!(takes(&found.replay), Ok(()));
+    page::write(&totals, dir.path()).unwrap();
+    let summary = std::fs::read_to_string(dir.path().join("summary.md")).unwrap();
+    let page = found.page.as_ref().expect("a page");
+    assert!(dir.path().join(page).exists() && summary.contains(&format!("]({page})")), "{summary}");
+    assert!(summary.contains("It has no trace: no case of the explorer shows it."), "{summary}");
+}
+
+#[test]
+fn a_signature_is_proposed_until_one_of_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |index, told: bool| {
+        let found = Found {
+            page: Some("found/a.md".to_owned()),
+            untold: (!told).then(|| "several crashes".to_owned()),
+            ..Found::harness("LSN 1 is gone".to_owned())
+        };
+        shard(0).line(index, "idle", Ran { found: Some(found), ..Ran::default() }, Duration::ZERO)
+    };
+    let handed_in = |totals: &Totals| {
+        let found = Some(Found::harness("LSN 2 is gone".to_owned()));
+        let mut ran = Ran { found, ..Ran::default() };
+        hand_in(&mut ran, &idle(), "cargo verify list".to_owned(), totals, dir.path());
+        ran.found.expect("it stays").page
+    };
+    let mut totals = Totals::default();
+    assert!(handed_in(&totals).is_some());
+    totals.add(&line(0, false));
+    assert!(handed_in(&totals).is_some(), "the first could not be told");
+    totals.add(&line(1, true));
+    assert_eq!(handed_in(&totals), None);
+    assert_eq!(totals.findings.len(), 1);
+}
+
+#[test]
+fn another_seed_or_commit_in_the_same_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    run_cases(&[idle()], dir.path(), 1);
+    let others = [Shard { seed: 8, ..shard(0) }, Shard { commit: "def".to_owned(), ..shard(0) }];
+    for other in others {
+        let error = Journal::open(&other, dir.path()).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("seed 7 on commit abc") && error.to_string().contains("--out"));
+    }
+    assert!(Journal::open(&shard(0), dir.path()).is_ok());
+}
+
+#[test]
+fn a_finding_that_needs_threads_gets_a_page_that_says_who_did_what() {
+    use crate::schedules::{LYING, Strategy, explore};
+    let dir = tempfile::tempdir().unwrap();
+    let found = explore(&LYING, &Strategy::Random, 1, 3).found.expect("a disk that lies loses records");
+    let (mut found, story) = super::arms::of_schedule(&LYING, &Strategy::Random, &found);
+    assert_eq!(found.case, None, "on a disk that does not lie nothing is lost");
+    assert!(!found.violation.contains("moment") && !found.signature().contains("canary-lying"), "{found:?}");
+    assert_eq!((found.kinds.as_str(), takes(&found.replay)), ("power", Ok(())));
+    found.untold = Some("one thread does not break it".to_owned());
+    let page = plain::write(&found, &story, dir.path()).unwrap();
+    assert!(page.starts_with("found/acked-is-durable/canary-lying-disk-"), "{page}");
+    let text = std::fs::read_to_string(dir.path().join(page)).unwrap();
+    for part in ["| client 1 | append 8 |", "1. client ", "The crash: moment ", "power keep=", &found.replay]
+    {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
 }

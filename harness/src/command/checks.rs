@@ -175,8 +175,15 @@ pub(super) fn run(check: &Check, plan: &Plan) -> Report {
     report
 }
 
-/// The commit that is being checked, with `+` where the work tree differs from it.
+/// What names the commit where the program runs without its tree.
+pub(crate) const COMMIT: &str = "TRUELOG_COMMIT";
+
+/// The commit that is being checked, with `+` where the work tree differs from it. What is not under version control does
+/// not count: it may be what a run has written.
 pub(crate) fn commit() -> String {
+    if let Ok(commit) = std::env::var(COMMIT) {
+        return commit;
+    }
     let git = |arguments: &[&str]| {
         std::process::Command::new("git")
             .args(arguments)
@@ -187,7 +194,12 @@ pub(crate) fn commit() -> String {
             .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     match git(&["rev-parse", "--short=12", "HEAD"]) {
-        Some(head) if git(&["status", "--porcelain"]).is_some_and(|dirty| !dirty.is_empty()) => head + "+",
+        Some(head)
+            if git(&["status", "--porcelain", "--untracked-files=no"])
+                .is_some_and(|dirty| !dirty.is_empty()) =>
+        {
+            head + "+"
+        }
         Some(head) => head,
         None => "unknown".to_owned(),
     }

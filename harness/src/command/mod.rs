@@ -7,6 +7,7 @@ mod conform;
 mod corpus;
 mod explore;
 mod fpre004;
+mod input;
 mod instructions;
 mod kernel;
 mod mechanism;
@@ -25,8 +26,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use checks::commit;
 pub use checks::{CHECKS, Check, Plan};
+pub(crate) use checks::{COMMIT, commit};
 
 use crate::report::{Report, Verdict, junit, sarif};
 
@@ -73,8 +74,10 @@ enum Command {
     Campaign(campaign::Campaign),
     /// Puts the shards of a campaign together, and writes their summary.
     Merge(campaign::Merge),
-    /// Makes a trace and a page of what a case shows, for the corpus.
+    /// Makes a trace and a page of what a case shows, for the corpus; keeps what an input of a fuzz target shows.
     Promote(promote::Arguments),
+    /// Runs one input of a fuzz target again, as a finding of a campaign prints it, and says what it stands for.
+    Input(input::Arguments),
     /// Runs one case again, as a finding of the checks `crash`, `faults`, `random` and `roles` prints it.
     Case(case::Arguments),
     /// The incident FPRE004 in virtual time, on three designs of the prefetch buffer: all its figures.
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Some(Command::Campaign(campaign)) => campaign::run(&campaign, arguments.plan.seed()),
         Some(Command::Merge(merge)) => campaign::run_merge(&merge),
         Some(Command::Promote(arguments)) => promote::run(&arguments),
+        Some(Command::Input(input)) => input::run(&input),
         Some(Command::Case(case)) => case::run(&case),
         Some(Command::Corpus(arguments)) => corpus::run(&arguments),
         Some(Command::Fpre004(arguments)) => fpre004::run(&arguments),
@@ -188,4 +192,31 @@ fn write(plan: &Plan, reports: &[Report]) -> Result<(), WriteError> {
 struct WriteError {
     path: PathBuf,
     source: std::io::Error,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Whether this very command takes a line that was printed to be run again.
+    pub(crate) fn takes(line: &str) -> Result<(), String> {
+        let line = line.strip_prefix("cargo verify ").ok_or(format!("{line:?} is no command"))?;
+        let mut words = vec!["cargo verify".to_owned()];
+        for (at, part) in line.split('"').enumerate() {
+            if at % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        Arguments::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_no_command_is_seen() {
+        assert!(takes("cargo verify campaign --seed 7 --shard 0/2").is_err(), "it lacks the time");
+        assert_eq!(takes("cargo verify campaign --seed 7 --shard 0/2 --case 12 --out some/where"), Ok(()));
+        assert_eq!(takes("cargo verify case \"random: append @ 3 process\""), Ok(()));
+        assert!(takes("cargo fuzz run batch").is_err());
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     let explored = explore(scene, &Strategy::Replay(arguments.schedule.clone()), 0, 1);
     match explored.found {
-        Some(found) => out::print(format!("VIOLATED {}\n{}", found.breaks, found.says), ExitCode::from(1)),
+        Some(found) => out::print(format!("VIOLATED {}\n{}", found.breaks, found.says()), ExitCode::from(1)),
         None if explored.schedules == 0 || explored.judged.points == 0 => {
             out::print("the schedule does not fit the scene any more: nothing was judged", ExitCode::from(3))
         }

@@ -19,12 +19,14 @@ pub struct Case {
 pub fn cases(image: &Image, older: &Image, dir: &Path, sector: u32) -> Vec<Case> {
     let sector = u64::from(sector);
     let mut cases = Vec::new();
-    for name in image.names(dir).unwrap_or_default() {
-        let path = dir.join(&name);
+    let names = image.names(dir).unwrap_or_default();
+    for name in &names {
+        let path = dir.join(name);
         let len = image.len_of(&path).unwrap_or(0);
-        let mut ways = vec![(format!("{name} removed"), Damage::Remove)];
+        let mut ways = astray(name, &names, dir, (len, sector));
+        ways.push((format!("{name} removed"), Damage::Remove));
         for at in (0..len).step_by(sector as usize) {
-            ways.extend(sector_ways(&name, at, sector, older));
+            ways.extend(sector_ways(name, at, sector, older));
             // A neighbour's bytes, which are valid somewhere else.
             let to = if at + sector < len { at + sector } else { at.saturating_sub(sector) };
             ways.push((
@@ -43,6 +45,18 @@ pub fn cases(image: &Image, older: &Image, dir: &Path, sector: u32) -> Vec<Case>
         }
     }
     cases
+}
+
+/// Two sectors of each other segment, at their own place, in this one: a whole batch that is valid elsewhere.
+fn astray(name: &str, names: &[String], dir: &Path, (len, sector): (u64, u64)) -> Vec<(String, Damage)> {
+    let is_segment = |name: &str| name.starts_with("segment-");
+    let others = names.iter().filter(|other| is_segment(name) && is_segment(other) && *other != name);
+    let pairs = others.flat_map(|of| (0..len).step_by(2 * sector as usize).map(move |at| (of, at)));
+    let way = |(of, at): (&String, u64)| {
+        let damage = Damage::Astray { of: dir.join(of), offset: at, len: 2 * sector };
+        (format!("{of} {at} and the next sector written to {name}"), damage)
+    };
+    pairs.map(way).collect()
 }
 
 /// What changes nothing is no damage.

@@ -11,7 +11,7 @@ use crate::subject::{AUDIT_EVERYTHING, Archived, Told};
 /// What the disk has done to the log that is open.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Harm {
-    /// A write or a sync of what the log consists of has failed in this life.
+    /// A write or a sync of what the log consists of has failed in this life, or its caller has unwound.
     write_back: Arc<AtomicBool>,
     /// Damage was named, by the open or by a read.
     damage: Arc<AtomicBool>,
@@ -22,7 +22,7 @@ pub(super) struct Harm {
 }
 
 impl Harm {
-    /// A write or a sync failed.
+    /// A write or a sync failed, or its caller unwound.
     pub(super) fn write_back_failed(&self) {
         self.write_back.store(true, Ordering::Relaxed);
     }

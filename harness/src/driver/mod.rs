@@ -11,6 +11,7 @@ mod units;
 mod world;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,7 +27,7 @@ pub use units::Units;
 pub use world::Impossible;
 pub(crate) use world::carry_out;
 
-use crate::fabric::{SimFs, drive_dir};
+use crate::fabric::{SimFs, Unwound, drive_dir};
 use crate::oracle::{Ended, Reading};
 use crate::order::{Journal, Seen};
 use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
@@ -147,7 +148,7 @@ impl<S: Archived> Driver<S> {
     pub fn client(&mut self, step: &ClientStep) -> Outcome {
         self.duties.enter(step);
         self.diary.note(Deed::Begin(step.clone()));
-        let outcome = self.call(step).unwrap_or_else(|refusal| {
+        let outcome = self.caught(step).unwrap_or_else(|refusal| {
             let kind = refusal.kind;
             self.refusal = Some(refusal);
             Outcome::Failed(kind)
@@ -157,6 +158,19 @@ impl<S: Archived> Driver<S> {
         self.look_at_health();
         self.moment(At::Return);
         outcome
+    }
+
+    /// A call that may unwind where the disk was asked to unwind it. Whoever does so inside a commit halts the log.
+    fn caught(&mut self, step: &ClientStep) -> Result<Outcome, Refusal> {
+        let called = catch_unwind(AssertUnwindSafe(|| self.call(step)));
+        called.unwrap_or_else(|panic| {
+            if !panic.is::<Unwound>() {
+                resume_unwind(panic);
+            }
+            self.harm.write_back_failed();
+            let says = "the caller unwound inside its commit".to_owned();
+            Err(Refusal { kind: Failure::Poisoned, lsns: None, says })
+        })
     }
 
     fn call(&mut self, step: &ClientStep) -> Result<Outcome, Refusal> {

@@ -52,6 +52,17 @@ pub(super) enum Crash {
     Power(Vec<Unit>),
 }
 
+impl Crash {
+    /// In a word.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Here => "no crash",
+            Self::Process => "process",
+            Self::Power(_) => "power",
+        }
+    }
+}
+
 /// A text that is no case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotACase {

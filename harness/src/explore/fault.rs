@@ -37,10 +37,12 @@ pub enum Kind {
     Lost,
     /// A lie: the write succeeds, and reaches the device with a bit flipped.
     Flipped,
+    /// The call is done, and the thread that made it unwinds behind it, inside its commit.
+    Unwinds,
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Eio,
         Self::EioDone,
         Self::EioOld,
@@ -54,16 +56,19 @@ impl Kind {
         Self::ShortHalf,
         Self::Lost,
         Self::Flipped,
+        Self::Unwinds,
     ];
 
     /// The kinds that can happen to a call. A drive may lie as well: what lies on it lies elsewhere too. What the log's
-    /// own volume stores in silence is detected, and not survived: see `damage`.
+    /// own volume stores in silence is detected, and not survived: see `damage`. What a commit does to a segment is where a
+    /// leader may unwind with a batch half made.
     pub(super) fn of(call: &Call) -> impl Iterator<Item = Self> {
-        let lies: &[Self] = match (call.op, call.role) {
+        let more: &[Self] = match (call.op, call.role) {
             (Op::Write, Role::OnDrive(..)) => &[Self::Lost, Self::Flipped],
+            (Op::Write | Op::SyncData, Role::Segment(_)) => &[Self::Unwinds],
             _ => &[],
         };
-        Self::told(call.op).iter().chain(lies).copied().filter(|kind| Knob::of_fault(*kind).is_on())
+        Self::told(call.op).iter().chain(more).copied().filter(|kind| Knob::of_fault(*kind).is_on())
     }
 
     /// Whether the call succeeds, and the disk has not done what it says.
@@ -116,6 +121,7 @@ impl Kind {
             Self::Lost => Fault::LostWrite,
             // In the header of whatever it is, which a checksum covers; behind it may be padding.
             Self::Flipped => Fault::FlippedWrite { byte: call.len.min(64) / 2 },
+            Self::Unwinds => Fault::Unwind,
         }
     }
 }
@@ -136,6 +142,7 @@ impl fmt::Display for Kind {
             Self::ShortHalf => "short-half",
             Self::Lost => "lost",
             Self::Flipped => "flipped",
+            Self::Unwinds => "unwinds",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Every sequence of a small scope, every crash point, everything that a crash can leave: recovered and judged.
 
+mod alone;
 mod alphabet;
 mod around;
 mod case;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use truelog_spec::contract::{Contract, Violation};
 
+pub use alone::{Fails, alone};
 pub use alphabet::{Letter, spell};
 pub use around::{Holds, Needs};
 pub use case::{Case, NotACase};
@@ -33,7 +35,7 @@ pub use counts::Counts;
 pub use fault::{Kind, Struck};
 pub use faults::{check as check_faults, strike};
 pub use guided::point;
-pub use random::{Swarm, check as check_random, draw, one as one_random};
+pub use random::{Swarm, canary, check as check_random, draw, one as one_random};
 pub use roles::{check as check_roles, duties};
 pub use run::Sequence;
 pub use scope::{LIMIT, Scope};

@@ -8,12 +8,16 @@ use proptest::prelude::*;
 use proptest::strategy::{Union, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
+use truelog_spec::Invariant;
 
 use super::alphabet::Situation;
 use super::check::conclude;
 use super::guided::{self, point};
 use super::{Explorer, Finding, Kind, Letter, Scope, Sequence, Struck, spell};
 use crate::command::Plan;
+use crate::driver::Duty;
+use crate::fabric::SyncOp;
+use crate::fewer::fewer;
 use crate::order::MECHANISM;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -24,6 +28,11 @@ use crate::subject::{Archived, Plain};
 const LONGEST: usize = 40;
 /// The same with an archive, of which a letter is a lot of work.
 const LONGEST_ARCHIVE: usize = 10;
+
+/// How many runs a finding may be shrunk by.
+const SHRINKS: usize = 150;
+/// How many runs the canary of the swarm is looked for in.
+const CANARY_RUNS: u64 = 20;
 
 /// What generates runs: the situation says which letters are possible, the weights how likely each is.
 #[derive(Debug, Clone, Copy)]
@@ -224,6 +233,21 @@ pub fn one<S: Archived>(
     reached
 }
 
+/// The canary of the swarm: on a disk that leaves out the data syncs of appends, acknowledged records are lost. Whether that
+/// is found.
+pub fn canary<S: Archived>(seed: u64, report: &mut Report) -> bool {
+    let ignored = Duty { phase: "append", file: "segment", sync: SyncOp::Data, after: "" };
+    let lying = Scope { ignored: Some(ignored), ..Scope::RANDOM };
+    let mut runner = runner(seed, 0);
+    (0..CANARY_RUNS).any(|_| {
+        let Some(letters) = letters::<false>(&mut runner) else { return false };
+        let explorer = Explorer::new(&lying);
+        explorer.run_whole::<S>(&Sequence { letters, fault: None });
+        explorer.counts().report(report);
+        explorer.finding().is_some_and(|found| found.violation.invariant == Invariant::AckedIsDurable)
+    })
+}
+
 /// How many letters there are up to the last one of whose calls each may go wrong.
 fn strikeable(letters: &[Letter]) -> usize {
     letters.iter().rposition(|letter| Scope::struck(*letter)).map_or(0, |at| at + 1)
@@ -247,13 +271,12 @@ fn struck<S: Archived>(sequence: &Sequence, scope: &Scope, runner: &mut TestRunn
 /// Runs a sequence; what is found, is shrunk.
 fn judge<S: Archived>(explorer: &Explorer<'_>, sequence: Sequence) -> Option<Finding> {
     run::<S>(explorer, &sequence);
-    explorer
-        .finding()
-        .map(|found| shrink::<S>(alone::<S>(explorer.scope, &sequence, &found), sequence, found))
+    let found = explorer.finding()?;
+    Some(shrink::<S>(without_archive::<S>(explorer.scope, &sequence, &found), sequence, found))
 }
 
 /// The scope without an archive, if the same run breaks the same invariant there: what needs no drives is told without them.
-fn alone<'a, S: Archived>(scope: &'a Scope, sequence: &Sequence, found: &Finding) -> &'a Scope {
+fn without_archive<'a, S: Archived>(scope: &'a Scope, sequence: &Sequence, found: &Finding) -> &'a Scope {
     let log = &Scope::RANDOM;
     if scope.prefix.is_empty() || spell(&sequence.letters).len() < sequence.letters.len() {
         return scope;
@@ -265,7 +288,7 @@ fn alone<'a, S: Archived>(scope: &'a Scope, sequence: &Sequence, found: &Finding
 }
 
 /// Of a run with a fault only what comes of its last letter is judged: what went before is a run without one.
-fn run<S: Archived>(explorer: &Explorer<'_>, sequence: &Sequence) {
+pub(super) fn run<S: Archived>(explorer: &Explorer<'_>, sequence: &Sequence) {
     match sequence.fault {
         Some(_) => drop(explorer.sequence::<S>(0, sequence)),
         None => explorer.run_whole::<S>(sequence),
@@ -273,25 +296,23 @@ fn run<S: Archived>(explorer: &Explorer<'_>, sequence: &Sequence) {
 }
 
 /// A run that breaks the same invariant, and from which no letter can be left out.
-fn shrink<S: Archived>(scope: &Scope, mut sequence: Sequence, found: Finding) -> Finding {
-    let until = Instant::now() + Duration::from_secs(20);
+pub(super) fn shrink<S: Archived>(scope: &Scope, sequence: Sequence, found: Finding) -> Finding {
+    let broken = found.violation.invariant;
     // In its own words: the scope may be a smaller one than it was found in.
     let explorer = Explorer::new(scope);
     run::<S>(&explorer, &sequence);
     let mut best = explorer.finding().unwrap_or(found);
-    let mut at = 0;
-    while at < sequence.letters.len() && Instant::now() < until {
-        let mut fewer = sequence.clone();
-        fewer.letters.remove(at);
+    fewer(sequence.letters, SHRINKS, |letters| {
+        let whole = [scope.prefix, letters].concat();
+        if spell(&whole).len() < whole.len() {
+            return None;
+        }
         let explorer = Explorer::new(scope);
-        let whole = [scope.prefix, &fewer.letters].concat();
-        if spell(&whole).len() == whole.len() {
-            run::<S>(&explorer, &fewer);
-        }
-        match explorer.finding().filter(|found| found.violation.invariant == best.violation.invariant) {
-            Some(found) => (sequence, best, at) = (fewer, found, 0),
-            None => at += 1,
-        }
-    }
+        run::<S>(&explorer, &Sequence { letters: letters.to_vec(), fault: sequence.fault });
+        let found = explorer.finding().filter(|found| found.violation.invariant == broken);
+        let kept = found.is_some();
+        best = found.unwrap_or_else(|| best.clone());
+        Some(kept)
+    });
     best
 }

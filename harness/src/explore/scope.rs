@@ -118,6 +118,12 @@ impl Scope {
             profile: Profile::W.sector(256).no_garbage(),
             ..scope("thrice", &[Letter::Append], 1, 3)
         },
+        // Room behind a torn batch whose predecessor is vouched for, and a life that appends before the next crash.
+        Self {
+            setup: Setup { segment: 1536, ..Setup::TINY },
+            profile: Profile::W.sector(128).no_garbage(),
+            ..scope("roomy-twice", &[Letter::Append, Letter::Idle], 3, 2)
+        },
         Self {
             setup: Setup { through: true, ..Setup::TINY },
             ..scope("write-through", &[Letter::Append, Letter::Idle, Letter::Close], 2, 1)

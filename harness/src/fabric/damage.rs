@@ -38,6 +38,15 @@ pub enum Damage {
         /// How long it is.
         len: u64,
     },
+    /// A misdirected write: what belongs to another file is (also) at the same place of this one.
+    Astray {
+        /// The other file.
+        of: PathBuf,
+        /// Where it begins.
+        offset: u64,
+        /// How long it is.
+        len: u64,
+    },
     /// A stale write, or a lost one: the bytes are as they were in an older image.
     Stale {
         /// The older image.
@@ -86,7 +95,7 @@ impl Image {
             return self.removed(path).ok_or_else(missing);
         }
         let before = &file.cache;
-        let after = damaged(before, path, damage);
+        let after = self.damaged(before, path, damage);
         if after == *before {
             return Err(DamageError::NoChange(path.to_owned()));
         }
@@ -100,32 +109,39 @@ impl Image {
             }
         }))
     }
-}
 
-fn damaged(before: &Content, path: &Path, damage: &Damage) -> Content {
-    let mut after = before.clone();
-    match damage {
-        Damage::Flip { bit } => {
-            let mut byte = before.padded(bit / 8, 1);
-            byte[0] ^= 1 << (bit % 8);
-            after.write_within(&byte, bit / 8);
+    fn damaged(&self, before: &Content, path: &Path, damage: &Damage) -> Content {
+        let mut after = before.clone();
+        match damage {
+            Damage::Flip { bit } => {
+                let mut byte = before.padded(bit / 8, 1);
+                byte[0] ^= 1 << (bit % 8);
+                after.write_within(&byte, bit / 8);
+            }
+            Damage::Zero { offset, len } => after.write_within(&vec![0; *len as usize], *offset),
+            Damage::Overwrite { offset, bytes } => after.write_within(bytes, *offset),
+            Damage::Misplace { from, to, len } => {
+                after.write_within(&before.padded(*from, *len as usize), *to);
+            }
+            Damage::Astray { of, offset, len } => {
+                after.write_within(&held(self, of, *offset, *len), *offset);
+            }
+            Damage::Stale { older, offset, len } => {
+                after.write_within(&held(older, path, *offset, *len), *offset);
+            }
+            Damage::RollBack { older, from } => {
+                let len = older.file(path).map_or(0, |file| file.cache.len());
+                after.set_len(len.max(*from).min(before.len()));
+                after.write_within(&held(older, path, *from, len.saturating_sub(*from)), *from);
+            }
+            Damage::Truncate { len } => after.set_len((*len).min(before.len())),
+            Damage::Remove => after = Content::default(),
         }
-        Damage::Zero { offset, len } => after.write_within(&vec![0; *len as usize], *offset),
-        Damage::Overwrite { offset, bytes } => after.write_within(bytes, *offset),
-        Damage::Misplace { from, to, len } => after.write_within(&before.padded(*from, *len as usize), *to),
-        Damage::Stale { older, offset, len } => after.write_within(&old(older, path, *offset, *len), *offset),
-        Damage::RollBack { older, from } => {
-            let len = older.file(path).map_or(0, |file| file.cache.len());
-            after.set_len(len.max(*from).min(before.len()));
-            after.write_within(&old(older, path, *from, len.saturating_sub(*from)), *from);
-        }
-        Damage::Truncate { len } => after.set_len((*len).min(before.len())),
-        Damage::Remove => after = Content::default(),
+        after
     }
-    after
 }
 
-/// The bytes of an older image, zeros where it had none.
-fn old(older: &Image, path: &Path, offset: u64, len: u64) -> Vec<u8> {
-    older.file(path).map_or_else(|| vec![0; len as usize], |file| file.cache.padded(offset, len as usize))
+/// The bytes that an image has of a file, zeros where it has none.
+fn held(image: &Image, path: &Path, offset: u64, len: u64) -> Vec<u8> {
+    image.file(path).map_or_else(|| vec![0; len as usize], |file| file.cache.padded(offset, len as usize))
 }

@@ -48,7 +48,13 @@ pub enum Fault {
     },
     /// A lie (Gate D): the sync succeeds and does nothing.
     LyingSync,
+    /// The call is done, and whoever made it unwinds behind it: see [`Unwound`].
+    Unwind,
 }
+
+/// What [`Fault::Unwind`] unwinds with, so that whoever asked for it can tell it from a panic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unwound;
 
 impl Fault {
     /// Whether the disk lies (Gate D): such a fault is to be detected, and cannot be survived.
@@ -67,7 +73,7 @@ impl Fault {
     pub const fn fits(self, op: Op) -> bool {
         match self {
             Self::Short(_) => matches!(op, Op::Read | Op::Write),
-            Self::Fail { .. } => true,
+            Self::Fail { .. } | Self::Unwind => true,
             Self::FailSync { .. } | Self::LyingSync => matches!(op, Op::SyncData | Op::SyncAll | Op::SyncDir),
             Self::LostWrite | Self::MisdirectedWrite { .. } | Self::FlippedWrite { .. } => {
                 matches!(op, Op::Write)

@@ -32,7 +32,7 @@ pub(crate) use content::mix;
 pub use call::{Call, Edge, Hook, LogRecord};
 pub use damage::{Damage, DamageError};
 pub use drive::{DriveFile, drive_dir, drive_name, drive_number};
-pub use fault::{Fault, FaultId, Plan, Reads, SyncOp};
+pub use fault::{Fault, FaultId, Plan, Reads, SyncOp, Unwound};
 pub use image::Image;
 pub use images::{Choice, Coverage, Images, PowerCrash};
 pub use role::{NoSuchRole, Role, RolePattern};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use truelog_env::{IoError, IoKind, Op, OpenMode, Weakness};
 
 use super::disk::{Disk, Order, Refused};
-use super::fault::Schedule;
+use super::fault::{Schedule, Unwound};
 use super::{Call, Edge, Fault, Hook, LogRecord, Role, Snapshot};
 
 /// A write between its edges.
@@ -192,6 +192,10 @@ impl Inner {
         drop(world);
         if let Some(hook) = hook {
             hook(&call, edge);
+        }
+        if fault == Some(Fault::Unwind) {
+            // Not by `panic!`: it is asked for, and nothing to print.
+            std::panic::resume_unwind(Box::new(Unwound));
         }
         result
     }

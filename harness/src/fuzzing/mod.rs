@@ -4,6 +4,7 @@
 //! never invents, and what it accepts it can say again; a log whose bytes were changed is judged as the checks judge it.
 
 mod formats;
+mod input;
 mod logs;
 mod texts;
 
@@ -36,5 +37,6 @@ pub const TARGETS: &[Target] = &[
 ];
 
 pub use formats::{archive_block, batch, identity, manifest_record, segment_header};
+pub use input::{Input, NotAnInput};
 pub use logs::{damaged_log, manifest_recovery, segment_recovery, steps};
 pub use texts::{claim_text, receipt_line, step_text, trace_text};

@@ -6,16 +6,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use truelog_spec::Trace;
 use truelog_spec::prefetch;
 use truelog_spec::switches::{NoTrace, Switch, counterexample};
 use truelog_spec::trace::Head;
+use truelog_spec::{Invariant, Trace};
 
 use super::kept::{KEPT, Kept};
 use super::{Facts, PageError, render};
 use crate::command::commit;
+use crate::replay::keeps;
 use crate::replay::practice::completed;
-use crate::replay::{check_one, keeps};
 use crate::traces::shrink::shrink;
 
 /// The corpus's own page, from the root of the repository.
@@ -34,12 +34,13 @@ about prefetched blocks is replayed on their own model, and not on the productio
 
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
+
+Each file is called as the mutant that breaks it: a switch of the design's model, which turns one rule off, or, of a bug that
+the engine had, a patch. The last two columns say how the path ends without it: at which step it is refused, and by which rule.
 ";
 
-const TABLE: &str = "
-| breaks | what goes wrong | found by | its mutant | the specification as it is | the code as it is |
-|---|---|---|---|---|---|
-";
+const TABLE: &str =
+    "| what goes wrong | found by | the design's model | the production code |\n|---|---|---|---|\n";
 
 /// A trace and its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +99,9 @@ pub fn entry(switch: Switch) -> Result<Entry, CorpusError> {
 }
 
 /// The trace without the steps that its violation does not need: the search begins with a path that is written by hand, and
-/// that may hold more. One that the production code cannot be led along stays as it was found.
+/// that may hold more.
 fn smaller(trace: Trace) -> Trace {
-    match shrink(&trace) {
-        Ok(shrunk) if shrunk.left_out > 0 && check_one(&shrunk.trace).is_ok() => shrunk.trace,
-        Ok(_) | Err(_) => trace,
-    }
+    shrink(&trace).map_or(trace, |shrunk| shrunk.trace)
 }
 
 /// Makes the trace and page of a switch of the prefetch.
@@ -111,7 +109,9 @@ fn smaller(trace: Trace) -> Trace {
 /// # Errors
 /// [`CorpusError::Prefetch`] and [`CorpusError::Page`].
 pub fn prefetch_entry(switch: prefetch::Switch) -> Result<Entry, CorpusError> {
-    with_page(&prefetch::counterexample(switch)?, Facts::of_prefetch(switch))
+    let trace = prefetch::counterexample(switch)?;
+    let facts = Facts::of_prefetch(switch, &trace);
+    with_page(&trace, facts)
 }
 
 /// Reads a trace that is kept under `root`, and makes its page.
@@ -210,23 +210,32 @@ fn same(kept: &str, made: &str) -> bool {
 /// The corpus's own page: what is there, by invariant, all of it reproduced at `commit`.
 #[must_use]
 pub fn index(entries: &[Entry], commit: &str) -> String {
-    let mut text = format!("{ABOUT}\n{REPRODUCED}`{commit}`.\n{TABLE}");
-    let mut rows: Vec<_> = entries.iter().map(|entry| (entry, entry.path.strip_prefix("corpus"))).collect();
+    let mut text = format!("{ABOUT}\n{REPRODUCED}`{commit}`.\n");
+    let mut rows: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry, entry.path.strip_prefix("corpus").unwrap_or(&entry.path)))
+        .collect();
     rows.sort_by_key(|(entry, _)| &entry.path);
-    for (entry, path) in rows {
-        let page = path.unwrap_or(&entry.path).with_extension("md");
-        let field =
-            |name: &str| entry.trace.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        let title = entry.page.lines().next().unwrap_or_default().trim_start_matches("# ");
-        text.push_str(&format!(
-            "| {} | [{title}]({}) | {} | {} | {} | {} |\n",
-            field("invariant: "),
-            page.display(),
-            field("found-by: "),
-            field("mutant: "),
-            field("head: "),
-            entry.code,
-        ));
+    let field = |entry: &Entry, name: &str| {
+        entry.trace.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
+    };
+    for invariant in Invariant::ALL {
+        let mut broken =
+            rows.iter().filter(|(entry, _)| field(entry, "invariant: ") == invariant.as_str()).peekable();
+        if broken.peek().is_none() {
+            continue;
+        }
+        text.push_str(&format!("\n## {invariant}\n\n> {}\n\n{TABLE}", invariant.says()));
+        for (entry, path) in broken {
+            let page = path.with_extension("md");
+            let title = entry.page.lines().next().unwrap_or_default().trim_start_matches("# ");
+            let (found, head) = (field(entry, "found-by: "), field(entry, "head: "));
+            text.push_str(&format!(
+                "| [{title}]({}) | {found} | {head} | {} |\n",
+                page.display(),
+                entry.code
+            ));
+        }
     }
     text
 }

@@ -1,6 +1,7 @@
 //! What is known about any trace, wherever it lies: of one that the corpus holds, what the corpus says; of another one,
 //! what can be shown here and now.
 
+use std::fmt;
 use std::path::Path;
 
 use truelog_spec::mechanism::{Ending, Guard};
@@ -9,12 +10,72 @@ use truelog_spec::trace::Head;
 use truelog_spec::{Step, Trace, WorldStep};
 
 use super::kept::KEPT;
-use super::{Facts, GRAIN, NO_CHOICE, Place, Replayed, words};
+use super::{Facts, ending, words};
+use crate::campaign::FIRST_SEEN;
 use crate::explore::{Case, Holds, Needs};
 use crate::replay::{End, check_one, follow};
 use crate::subject::Plain;
-use crate::traces::shrink::{Unshrinkable, shrink};
 use crate::traces::{AnySwitch, Ground, demand, steps, told};
+
+/// Why a path of the prefetch is not replayed on the production code as a whole.
+const GRAIN: &str = "a path of single actions in memory is not one of calls";
+
+/// Where a trace was replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Place {
+    /// The mechanism of the specification.
+    Mechanism,
+    /// The specification's model of the prefetch.
+    Prefetch,
+    /// The production code on the simulated disk.
+    Simulator,
+    /// The production code on a real file system.
+    RealFileSystem,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mechanism => "The design's model",
+            Self::Prefetch => "The model of the prefetch",
+            Self::Simulator => "The production code on a simulated disk",
+            Self::RealFileSystem => "The same on a real file system",
+        })
+    }
+}
+
+/// What a replay showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Replayed {
+    /// The invariant is broken there, with the mutant or switch.
+    Violates,
+    /// It is, if this is done.
+    ViolatesIf(String),
+    /// It cannot be broken there, for this reason.
+    Cannot(String),
+    /// It was not tried, for this reason.
+    NotTried(String),
+}
+
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Violates => f.write_str("yes"),
+            Self::ViolatesIf(what) => write!(f, "yes, if {what}"),
+            Self::Cannot(why) => write!(f, "no: {why}"),
+            Self::NotTried(why) => write!(f, "not tried: {why}"),
+        }
+    }
+}
+
+/// Where a trace breaks, as far as that was tried, and whether the code as it is has the bug.
+fn ends(trace: &Trace, replayed: &[(Place, Replayed)]) -> String {
+    let places: Vec<String> =
+        replayed.iter().map(|(place, replayed)| format!("{place}: {replayed}.")).collect();
+    let broken = replayed.contains(&(Place::Simulator, Replayed::Violates)) && trace.mutant.is_none();
+    let now = if broken { " **The code as it is has this bug.**" } else { "" };
+    format!("**Where it breaks.** {}{now}", places.join(" "))
+}
 
 impl Facts {
     /// What is known about the trace at `path`.
@@ -25,7 +86,9 @@ impl Facts {
         }
         match AnySwitch::of(trace) {
             Some(AnySwitch::Calls(switch)) if path.ends_with(switch.path()) => Self::of_switch(switch, trace),
-            Some(AnySwitch::Slots(switch)) if path.ends_with(switch.path()) => Self::of_prefetch(switch),
+            Some(AnySwitch::Slots(switch)) if path.ends_with(switch.path()) => {
+                Self::of_prefetch(switch, trace)
+            }
             switch => Self::of_case(trace, path).unwrap_or_else(|| Self::shown(trace, switch, path)),
         }
     }
@@ -41,12 +104,17 @@ impl Facts {
         let rule = Rule::of(trace);
         Some(Self {
             title: format!("{}{says}.", crash(trace)),
-            explanation: rule.as_ref().map(Rule::says).unwrap_or_default(),
-            replayed: vec![
-                (Place::Simulator, Replayed::Violates),
-                (Place::Mechanism, on_mechanism(trace, rule.as_ref())),
-                (Place::RealFileSystem, on_real(trace, &case)),
-            ],
+            explanation: format!("{}{}", threads(trace), rule.as_ref().map(Rule::says).unwrap_or_default()),
+            shows: String::new(),
+            ends: ends(
+                trace,
+                &[
+                    (Place::Simulator, Replayed::Violates),
+                    (Place::Mechanism, on_mechanism(trace, rule.as_ref())),
+                    (Place::RealFileSystem, on_real(trace, &case)),
+                ],
+            ),
+            fault: None,
             minimal: needs(&case.needs::<Plain>(trace.invariant)),
             passing: passing(case.holds_near::<Plain>(), rule.as_ref()),
             path: path.display().to_string(),
@@ -63,11 +131,23 @@ impl Facts {
         Self {
             title,
             explanation: story.map(|story| story.says.to_owned()).unwrap_or_default(),
-            replayed: replayed(trace),
-            minimal: needed(trace),
+            shows: story.map(|story| story.shows.to_owned()).unwrap_or_default(),
+            ends: ends(trace, &replayed(trace)),
+            fault: None,
+            minimal: ending::needed(trace),
             passing: story.map_or("None was looked for.", |story| story.passing).to_owned(),
             path: path.display().to_string(),
         }
+    }
+}
+
+/// What was met under threads, and is told by one.
+fn threads(trace: &Trace) -> &'static str {
+    if trace.found_by.starts_with(FIRST_SEEN) {
+        "This was first seen under threads. This path is one thread's, and breaks the same invariant; it is not that \
+         schedule. "
+    } else {
+        ""
     }
 }
 
@@ -166,9 +246,11 @@ fn needs(needs: &Needs) -> String {
             1 => "The one step that was drawn was left out".to_owned(),
             _ => format!("Each of the {tried} steps that were drawn was left out in turn"),
         };
-        format!("{each}, and all that a crash can leave of the rest was judged: nothing breaks it")
+        format!(
+            "**No step can be left out.** {each}, and all that a crash can leave of the rest was judged: nothing breaks it"
+        )
     } else {
-        format!("No: without {} it is broken all the same", idle.join(", or without "))
+        format!("**It could be shorter.** Without {} it is broken all the same", idle.join(", or without "))
     };
     text.push_str(&format!(" ({images} images)."));
     let harmless = [
@@ -232,18 +314,6 @@ fn replayed(trace: &Trace) -> Vec<(Place, Replayed)> {
     vec![
         (specification, there),
         (Place::Simulator, code),
-        (Place::RealFileSystem, Replayed::NotTried(NO_CHOICE.to_owned())),
+        (Place::RealFileSystem, Replayed::NotTried(ending::not_on_real(trace).to_owned())),
     ]
-}
-
-/// Whether each step of a trace is needed.
-pub(super) fn needed(trace: &Trace) -> String {
-    match shrink(trace) {
-        Ok(shrunk) if shrunk.left_out == 0 => {
-            "Without any one of them, and without any two, the path breaks the invariant no more.".to_owned()
-        }
-        Ok(shrunk) => format!("No: {} can be left out, as `cargo verify shrink` shows.", shrunk.left_out),
-        Err(why @ Unshrinkable::Otherwise { .. }) => format!("That cannot be told: {why}."),
-        Err(why) => format!("That was not tried: {why}."),
-    }
 }

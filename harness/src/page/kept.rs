@@ -4,7 +4,7 @@
 use truelog_spec::Trace;
 use truelog_spec::trace::Head;
 
-use super::{Facts, Place, Replayed};
+use super::{Facts, ending};
 use crate::replay::practice;
 
 /// A bug, told to a reader who knows storage and not Truelog.
@@ -16,6 +16,10 @@ pub struct Kept {
     title: &'static str,
     /// How it comes about, and what it costs.
     says: &'static str,
+    /// What the last step shows to be wrong.
+    shows: &'static str,
+    /// The step at which the engine did what was wrong.
+    fault: usize,
     /// Why no step can be left out.
     minimal: &'static str,
     /// The nearest path that passes.
@@ -27,10 +31,12 @@ pub const KEPT: &[Kept] = &[
     Kept {
         path: "corpus/nothing-invented/trim-takes-the-stream-table.trace",
         title: "A trim removes the only durable table of the streams.",
-        says: "A segment's first batch says how many records each stream has had. Record 1 is durable; record 2, in \
-               the next segment, is only written. A trim below record 2 removes the first segment. The power fails, \
-               the second segment's one batch is gone, and with it the last table: the stream's numbers begin again \
-               at 0, and what was number 0 once is so a second time.",
+        says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many \
+               records each stream has had. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
+               is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
+               one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
+        shows: "Record 2 is number 0 of stream 0, and so was record 1.",
+        fault: 4,
         minimal: "Without the second append no other segment stays; without the trim, or the loss of power, a table \
                   does; and without the last append nobody sees the number.",
         passing: "The segment of the last durable record stays, whatever is trimmed: its table is on the device.",
@@ -38,11 +44,13 @@ pub const KEPT: &[Kept] = &[
     Kept {
         path: "corpus/recovery-converges/mark-continued-from-the-cache.trace",
         title: "The next segment continues an idle mark that only the page cache holds.",
-        says: "The write of the idle mark fails, and its bytes are in the page cache all the same. The next open \
-               reads the mark, and the first batch of its new segment says that the old one ends behind it. The \
-               power fails, and the mark was never on the device: the old segment ends before the place that its \
-               successor names. What recovery returned rests on a batch that is not there, and a real loss at that \
-               place could no longer be told from it.",
+        says: "When a log comes to rest it writes an idle mark, an empty batch that says that all before it is durable. \
+               The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the \
+               mark, and the first batch of its new segment says that the old one ends after it. The power fails, and the \
+               mark was never on the device: the old segment ends before the place that its successor names.",
+        shows: "Both records are found, but what recovery returned rests on a batch that is not there: a real loss at that \
+                place could no longer be told from it.",
+        fault: 6,
         minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
                   without the loss of power the mark is still read.",
         passing: "Only what is proven to be durable is continued: a mark at the very end is not.",
@@ -57,15 +65,20 @@ impl Facts {
             Head::Unmodelled { part } => practice::left_out(part).unwrap_or(part),
             Head::Reached | Head::Refused { .. } => "nothing",
         };
+        let mutant = trace.mutant.as_deref().unwrap_or_default();
         Self {
             title: kept.title.to_owned(),
             explanation: kept.says.to_owned(),
-            replayed: vec![
-                (Place::Simulator, Replayed::Violates),
-                (Place::Mechanism, Replayed::NotTried(format!("it leaves out {unmodelled}"))),
-                (Place::RealFileSystem, Replayed::NotTried(super::NO_CHOICE.to_owned())),
-            ],
-            minimal: kept.minimal.to_owned(),
+            shows: kept.shows.to_owned(),
+            ends: format!(
+                "**The engine had this bug.** With `corpus/mutants/{mutant}.patch`, which brings it back, the production \
+                 code on a simulated disk breaks at the last step. As it is, the code takes each step, and nothing \
+                 breaks. The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
+                 {unmodelled}. On a real file system the path was not replayed: {}.",
+                ending::not_on_real(trace)
+            ),
+            fault: Some(kept.fault),
+            minimal: format!("**No step can be left out.** {}", kept.minimal),
             passing: kept.passing.to_owned(),
             path: kept.path.to_owned(),
         }

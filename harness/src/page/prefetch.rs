@@ -1,88 +1,182 @@
 //! The prefetch's actions in plain words, and in a diagram of their own participants.
 
-use truelog_spec::PrefetchStep;
-use truelog_spec::step::{Flag, Got, Range, Retired};
+use truelog_spec::prefetch::{Bytes, Design, Slot, Stage, State, replay_past};
+use truelog_spec::step::{Flag, Got, PrefetchStep, Range, Retired};
+use truelog_spec::{Step, Trace};
 
-/// Readers first and the drive last: a note that goes over all of them spans these two.
-pub(super) const HEAD: &str = "sequenceDiagram
-    participant C as readers
-    participant K as compactor
-    participant P as prefetcher
-    participant D as drive
-";
+use crate::traces::{Ground, steps};
+
+/// Who talks in a diagram, in the order in which they stand there.
+pub(super) const PARTICIPANTS: &[(char, &str)] =
+    &[('C', "readers"), ('K', "compactor"), ('P', "prefetcher"), ('D', "drive")];
+
+/// What a page on slots says first.
+pub(super) const ABOUT: &str = "A *slot* is a buffer for one block that is read ahead. Its *word* is one atomic integer \
+    with its phase (empty, filling, ready, retired), its *pins* (how many readers use it) and its *generation*: each \
+    compaction that rewrites the blocks begins a new one, and the *catalog* says which one is read. A reader that \
+    finds no slot that fits reads the drive itself.";
+
+/// The same, where the design has flags and no word.
+pub(super) const ABOUT_FLAGS: &str = "A *slot* is a buffer for one block that is read ahead. In the incident's design \
+    two layers keep a flag each: \"last write pending\" is set from the moment a write is submitted until it is \
+    acknowledged, \"cache ready\" once the buffer may be used. *Generations* count the rewrites of the block.";
 
 fn range(from: Range) -> String {
-    let half = if from.half == 0 { "" } else { ", from its middle on" };
-    format!("block {}{half}", from.block)
+    let half = if from.half == 0 { "" } else { "the second half of " };
+    format!("{half}block {}", from.block)
 }
 
+/// Who takes an action.
+pub(super) fn who(step: &PrefetchStep) -> String {
+    match *step {
+        PrefetchStep::Read { reader, .. }
+        | PrefetchStep::Pin { reader, .. }
+        | PrefetchStep::Serve { reader, .. }
+        | PrefetchStep::Unpin { reader, .. }
+        | PrefetchStep::Through(reader) => format!("reader {reader}"),
+        PrefetchStep::Submit(_)
+        | PrefetchStep::Switch(_)
+        | PrefetchStep::Reclaim(_)
+        | PrefetchStep::Retire { .. } => "compactor".to_owned(),
+        PrefetchStep::Land(_) | PrefetchStep::Acknowledge(_) | PrefetchStep::Rot(_) => "drive".to_owned(),
+        _ => "prefetcher".to_owned(),
+    }
+}
+
+/// What it does.
 pub(super) fn does(step: &PrefetchStep) -> String {
     match *step {
-        PrefetchStep::Read { reader, from } => format!("reader {reader} asks for {}", range(from)),
-        PrefetchStep::Land(generation) => format!("the blocks of generation {generation} reach the device"),
-        PrefetchStep::Acknowledge(generation) => {
-            format!("the write of generation {generation} is acknowledged")
+        PrefetchStep::Read { from, .. } => format!("asks for {}", range(from)),
+        PrefetchStep::Land(generation) => format!("has the blocks of generation {generation}"),
+        PrefetchStep::Acknowledge(generation) => format!("acknowledges the write of generation {generation}"),
+        PrefetchStep::Rot(block) => format!("its copy of block {block} rots"),
+        PrefetchStep::Submit(generation) => format!("submits the rewritten blocks, generation {generation}"),
+        PrefetchStep::Switch(generation) => format!("switches the catalog to generation {generation}"),
+        PrefetchStep::Reclaim(before) => format!("removes the blocks of generations before {before}"),
+        PrefetchStep::Retire { slot, before, did: Retired::Freed } => {
+            format!("empties slot {slot}, which is older than generation {before}")
         }
-        PrefetchStep::Rot(block) => format!("the drive's copy of block {block} rots"),
-        PrefetchStep::Submit(generation) => {
-            format!("the compactor submits the rewritten blocks, generation {generation}")
+        PrefetchStep::Retire { slot, before, did: Retired::Waits } => {
+            format!("closes slot {slot}, which is older than generation {before}, to new readers")
         }
-        PrefetchStep::Switch(generation) => format!("the catalog switches to generation {generation}"),
-        PrefetchStep::Reclaim(before) => format!("the blocks of generations before {before} are removed"),
-        PrefetchStep::Retire { slot, before, .. } => {
-            format!("slot {slot} is retired, for it is older than generation {before}")
+        PrefetchStep::Begin { slot, from, generation } => {
+            format!("begins to fill slot {slot} with {} of generation {generation}", range(from))
         }
-        PrefetchStep::Begin { slot, from, .. } => {
-            format!("the prefetcher begins to fill slot {slot} with {}", range(from))
+        PrefetchStep::Fill { slot, got: Got::Whole } => format!("gets the data for slot {slot}"),
+        PrefetchStep::Fill { slot, got: Got::Short } => format!("gets half of the data for slot {slot}"),
+        PrefetchStep::Fill { slot, got: Got::Garbled } => format!("gets garbled data for slot {slot}"),
+        PrefetchStep::Verify(slot) => format!("compares slot {slot} with the block's metadata"),
+        PrefetchStep::Excuse(slot) => format!("excuses the mismatch of slot {slot}: it was a race"),
+        PrefetchStep::Count(slot) => {
+            format!("counts the mismatch of slot {slot} against the drive, and reads again")
         }
-        PrefetchStep::Fill { slot, got: Got::Whole } => format!("the data for slot {slot} arrives"),
-        PrefetchStep::Fill { slot, got: Got::Short } => format!("half of the data for slot {slot} arrives"),
-        PrefetchStep::Fill { slot, got: Got::Garbled } => format!("garbled data for slot {slot} arrives"),
-        PrefetchStep::Verify(slot) => format!("verification compares slot {slot} with its metadata"),
-        PrefetchStep::Excuse(slot) => format!("the mismatch of slot {slot} is excused: it was a race"),
-        PrefetchStep::Count(slot) => format!("the mismatch of slot {slot} is counted against the drive"),
-        PrefetchStep::Quarantine(_) => "the drive is quarantined".to_owned(),
-        PrefetchStep::Publish(slot) => format!("the prefetcher publishes slot {slot}"),
-        PrefetchStep::Abandon(slot) => format!("the prefetcher gives slot {slot} up"),
-        PrefetchStep::Pin { reader, slot } => format!("reader {reader} pins slot {slot}"),
-        PrefetchStep::Serve { reader, slot } => format!("reader {reader} is served from slot {slot}"),
-        PrefetchStep::Unpin { reader, slot } => format!("reader {reader} gives slot {slot} back"),
-        PrefetchStep::Through(reader) => format!("reader {reader} reads past the slots"),
-        PrefetchStep::Mark(slot) => format!("the prefetcher sets \"cache ready\" for slot {slot}"),
-        PrefetchStep::Look { flag, .. } => format!("verification reads {}", flag_name(flag)),
+        PrefetchStep::Quarantine(_) => "quarantines the drive".to_owned(),
+        PrefetchStep::Publish(slot) => format!("says that slot {slot} is ready"),
+        PrefetchStep::Abandon(slot) => format!("gives slot {slot} up"),
+        PrefetchStep::Pin { slot, .. } => format!("pins slot {slot}"),
+        PrefetchStep::Serve { slot, .. } => format!("is served from slot {slot}"),
+        PrefetchStep::Unpin { slot, .. } => format!("gives slot {slot} back"),
+        PrefetchStep::Through(_) => "reads the drive itself".to_owned(),
+        PrefetchStep::Mark(slot) => format!("sets \"cache ready\" for slot {slot}"),
+        PrefetchStep::Look { flag, .. } => match flag {
+            Flag::Ready => "verifies: \"cache ready\" is set".to_owned(),
+            Flag::NotReady => "verifies: \"cache ready\" is not set".to_owned(),
+            Flag::Pending => "verifies: \"last write pending\" is set".to_owned(),
+            Flag::NotPending => "verifies: \"last write pending\" is not set".to_owned(),
+        },
     }
 }
 
-const fn flag_name(flag: Flag) -> &'static str {
-    match flag {
-        Flag::Ready | Flag::NotReady => "\"cache ready\"",
-        Flag::Pending | Flag::NotPending => "\"last write pending\"",
+/// What is different after each action of a path.
+pub(super) fn changes(trace: &Trace) -> Vec<String> {
+    let design = match Ground::of(trace) {
+        Ground::Slots(design) => design,
+        Ground::Calls(_) => Design::PACKED,
+    };
+    let mut states = Vec::new();
+    replay_past(design, &steps(trace), |_, state| states.push(*state));
+    let in_place = matches!(design, Design::Flags(_));
+    let change = |(index, line): (usize, &truelog_spec::trace::Line)| match &line.step {
+        Step::Prefetch(step) => changed(step, in_place, states.get(index), states.get(index + 1)),
+        Step::Client(_) | Step::World(_) | Step::Engine(_) => String::new(),
+    };
+    trace.lines.iter().enumerate().map(change).collect()
+}
+
+fn slot(state: Option<&State>, number: u8) -> Option<&Slot> {
+    state?.slots.get(usize::from(number).checked_sub(1)?)
+}
+
+/// What a slot's buffer holds.
+fn holds(slot: &Slot) -> String {
+    let half = if slot.short { "the first half of " } else { "" };
+    match slot.bytes {
+        Bytes::None => "nothing yet".to_owned(),
+        Bytes::Bad => "bytes that are not the block's".to_owned(),
+        Bytes::Of(generation) => format!("{half}{} of generation {generation}", range(slot.from)),
     }
 }
 
-pub(super) const fn changes(step: &PrefetchStep, violates: bool) -> &'static str {
-    match step {
-        PrefetchStep::Verify(_) if violates => {
-            "bytes of one state, metadata of another: a mismatch on a healthy drive"
+fn changed(step: &PrefetchStep, in_place: bool, before: Option<&State>, after: Option<&State>) -> String {
+    let text = match *step {
+        PrefetchStep::Submit(_) if in_place => {
+            "the new checksums count, a write is pending, and the drive still gives the old bytes"
         }
-        PrefetchStep::Serve { .. } if violates => "it gets other bytes than it asked for",
-        PrefetchStep::Through(_) if violates => "the block is not there any more",
-        PrefetchStep::Quarantine(_) if violates => "nothing is wrong with it",
-        PrefetchStep::Submit(_) => "a write is pending; the device still gives the old bytes",
-        PrefetchStep::Land(_) => "the device gives the new bytes; nobody has heard of it",
+        PrefetchStep::Submit(_) => "they are files of their own; the old ones stay",
+        PrefetchStep::Land(_) if in_place => "it gives the new bytes; nobody has heard of it",
+        PrefetchStep::Land(_) => "beside the old ones; nobody has heard of it",
         PrefetchStep::Acknowledge(_) => "no write is pending any more",
         PrefetchStep::Switch(_) => "who asks from now on asks for this generation",
-        PrefetchStep::Retire { did: Retired::Freed, .. } => "it is empty",
-        PrefetchStep::Retire { did: Retired::Waits, .. } => "whoever has it still will free it",
-        PrefetchStep::Begin { .. } => "a read of the device is under way",
-        PrefetchStep::Fill { .. } => "the buffer holds what the device gave at this moment",
+        PrefetchStep::Begin { .. } => "a read of the drive is under way",
         PrefetchStep::Publish(_) => "it may be pinned",
         PrefetchStep::Mark(_) => "the buffer counts as ready, whatever it holds",
-        PrefetchStep::Look { flag: Flag::Ready | Flag::Pending, .. } => "it is set",
-        PrefetchStep::Look { flag: Flag::NotReady | Flag::NotPending, .. } => "it is not set",
         PrefetchStep::Quarantine(_) => "no read goes to it any more",
+        PrefetchStep::Retire { did: Retired::Waits, .. } => "whoever has it still will empty it",
         _ => "",
+    };
+    match *step {
+        PrefetchStep::Read { reader, .. } => {
+            let asks = after.and_then(|state| state.readers.get(usize::from(reader).checked_sub(1)?));
+            let generation = asks.filter(|_| !in_place).map(|asks| asks.generation);
+            generation.map_or_else(String::new, |now| format!("its snapshot is generation {now}"))
+        }
+        PrefetchStep::Retire { slot: number, did: Retired::Freed, .. } => {
+            let pins = slot(before, number).map_or(0, |slot| slot.pins);
+            if pins > 0 {
+                "it is empty, and a reader has it pinned".to_owned()
+            } else {
+                "it is empty".to_owned()
+            }
+        }
+        PrefetchStep::Fill { slot: number, .. } => {
+            slot(after, number).map_or_else(String::new, |slot| format!("the buffer holds {}", holds(slot)))
+        }
+        PrefetchStep::Pin { slot: number, .. } => slot(after, number).map_or_else(String::new, |slot| {
+            format!("its word counts the reader; it is of generation {}", slot.generation)
+        }),
+        PrefetchStep::Serve { slot: number, .. } => {
+            slot(after, number).map_or_else(String::new, |slot| format!("it gets {}", holds(slot)))
+        }
+        PrefetchStep::Through(reader) if !in_place => {
+            let asked = before
+                .and_then(|state| Some((state, state.readers.get(usize::from(reader).checked_sub(1)?)?)));
+            let gone = asked.is_some_and(|(state, asked)| asked.generation < state.reclaimed);
+            if gone { "the block is not there any more" } else { "it gets what it asked for" }.to_owned()
+        }
+        PrefetchStep::Verify(number) => verdict(number, in_place, before, after),
+        _ => text.to_owned(),
     }
+}
+
+/// How a comparison ends.
+fn verdict(number: u8, in_place: bool, before: Option<&State>, after: Option<&State>) -> String {
+    let (Some(state), Some(buffer), Some(now)) = (before, slot(before, number), slot(after, number)) else {
+        return String::new();
+    };
+    let metadata = if in_place { state.submitted } else { buffer.generation };
+    let matches = if in_place { buffer.bytes == Bytes::Of(metadata) } else { now.stage == Stage::Verified };
+    let end = if matches { "they match" } else { "they do not match" };
+    format!("{end}: it holds {}, the metadata is of generation {metadata}", holds(buffer))
 }
 
 /// How much an action matters to a reader: the lower, the more.
@@ -91,6 +185,11 @@ pub(super) const fn weight(step: &PrefetchStep) -> u8 {
         PrefetchStep::Begin { .. } | PrefetchStep::Fill { .. } | PrefetchStep::Verify(_) => 2,
         _ => 1,
     }
+}
+
+/// Whether a diagram says what comes of an action.
+pub(super) const fn tells(step: &PrefetchStep) -> bool {
+    matches!(step, PrefetchStep::Fill { .. } | PrefetchStep::Verify(_) | PrefetchStep::Serve { .. })
 }
 
 /// Who talks to whom; nothing for what the world does to the drive.

@@ -1,67 +1,261 @@
-//! Which steps a page shows: all of clients and the world, and those of the engine that matter.
+//! Which steps a page shows: all of clients and the world, and those of the engine that matter; what goes as it always does
+//! is told as one.
 
 use std::fmt::Write as _;
 
 use truelog_spec::step::{Actor, Ended, OnDrive, Role, Row as Decision};
-use truelog_spec::trace::Line;
-use truelog_spec::{EngineStep, Step, Trace};
+use truelog_spec::trace::{Head, Line};
+use truelog_spec::{ClientStep, EngineStep, Step, Trace};
 
+use super::effects::Effects;
+use super::fold::{Fold, fold};
+use super::words::ended;
 use super::{PageError, prefetch, words};
 
 /// How many client and world steps a page shows at most. A trace with more is not shrunk.
 pub const MAX_CLIENT_AND_WORLD: usize = 10;
-/// How many engine steps a page shows at most; the others are counted.
-pub const MAX_ENGINE: usize = 8;
+/// How many engine steps a page shows one by one at most; the others are counted.
+pub const MAX_ENGINE: usize = 16;
 
 /// The weight of a step that matters only next to the pivotal one.
 const MINOR: u8 = 3;
 /// How many steps away is next to it.
 const NEAR: usize = 3;
+/// So many steps are named in one row, and not counted.
+const FEW: usize = 3;
 
 /// A row of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Row {
     /// A step, by its number.
     Step(usize),
+    /// Engine steps that belong together, from this number on.
+    Fold(usize, Fold),
+    /// Steps that are those before them once more, from one number to another, and how many they are each time.
+    Again(usize, usize, usize),
     /// Engine steps that are left out, from one number to another.
     Gap(usize, usize),
 }
 
-pub(super) fn rows(trace: &Trace) -> Result<Vec<Row>, PageError> {
-    let found = trace.lines.iter().filter(|line| line.step.actor() != Actor::Engine).count();
-    if found > MAX_CLIENT_AND_WORLD {
-        return Err(PageError::TooManySteps { found });
+/// A trace as its page tells it.
+pub(super) struct Told<'a> {
+    pub trace: &'a Trace,
+    pub rows: Vec<Row>,
+    /// What is different after each line.
+    pub changes: Vec<String>,
+    /// The step that decides.
+    pub pivot: usize,
+    /// The step that breaks the invariant.
+    pub violating: usize,
+}
+
+impl<'a> Told<'a> {
+    /// Tells a trace; `fault` is the step that decides, where the trace itself does not say.
+    pub(super) fn of(trace: &'a Trace, fault: Option<usize>) -> Result<Self, PageError> {
+        let found = trace.lines.iter().filter(|line| line.step.actor() != Actor::Engine).count();
+        if found > MAX_CLIENT_AND_WORLD {
+            return Err(PageError::TooManySteps { found });
+        }
+        let (violating, _) = trace.violation().ok_or(PageError::NoViolation)?;
+        let pivot = fault.or_else(|| trace.pivot().map(|(number, _)| number)).unwrap_or(violating);
+        let Effects { changes, met } = Effects::of(trace);
+        let mut told = Self { trace, rows: Vec::new(), changes, pivot, violating };
+        told.rows = told.fitting(told.all(&met));
+        Ok(told)
     }
-    let (violating, _) = trace.violation().ok_or(PageError::NoViolation)?;
-    let pivot = trace.pivot().map_or(violating, |(number, _)| number);
-    let mut engine: Vec<(u8, usize, usize)> = trace
-        .numbered()
-        .filter_map(|(number, line)| match &line.step {
-            Step::Engine(_) | Step::Prefetch(_) if number == pivot || number == violating => {
-                Some((0, 0, number))
+
+    /// Whether a page is about a step itself.
+    fn matters(&self, number: usize, met: &[bool]) -> bool {
+        let early = match &self.trace.code {
+            Some(Head::Refused { line, .. }) => *line == number,
+            _ => false,
+        };
+        let failed =
+            matches!(&self.trace.lines[number - 1].step, Step::Engine(step) if ended(step) != Ended::Done);
+        let decides = number == self.pivot || number == self.violating || early;
+        decides || failed || met[number - 1] || self.follows_a_failure(number)
+    }
+
+    /// Every step, one by one or with those that it belongs to.
+    fn all(&self, met: &[bool]) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut number = 1;
+        while let Some(line) = self.trace.lines.get(number - 1) {
+            let again = self.again(number, met);
+            if let Some((times, length)) = again {
+                rows.push(Row::Again(number, number + times * length - 1, length));
+                number += times * length;
+                continue;
             }
-            Step::Engine(step) => Some((weight(step)?, number.abs_diff(pivot), number))
-                .filter(|(weight, distance, _)| *weight < MINOR || *distance <= NEAR),
-            Step::Prefetch(step) if step.actor() == Actor::Engine => {
-                Some((prefetch::weight(step), number.abs_diff(pivot), number))
+            let here = self.trace.lines[number - 1..].iter().zip(number..);
+            let run = here.map_while(|(line, number)| match &line.step {
+                Step::Engine(step) if !self.matters(number, met) => Some(step),
+                _ => None,
+            });
+            let run: Vec<&EngineStep> = run.collect();
+            match fold(&run) {
+                Some(fold) => {
+                    number += fold.len;
+                    rows.push(Row::Fold(number - fold.len, fold));
+                }
+                None => {
+                    let plain = line.step.actor() == Actor::Engine && !self.matters(number, met);
+                    rows.push(if plain { Row::Gap(number, number) } else { Row::Step(number) });
+                    number += 1;
+                }
             }
-            Step::Client(_) | Step::World(_) | Step::Prefetch(_) => None,
+        }
+        rows
+    }
+
+    /// Whether it is the first sync of something of which one has failed: it makes less durable than it seems.
+    fn follows_a_failure(&self, number: usize) -> bool {
+        let synced = |line: &Line| match line.step {
+            Step::Engine(EngineStep::Sync(_, role, ended) | EngineStep::SyncDir(role, ended)) => {
+                Some((role, ended))
+            }
+            _ => None,
+        };
+        let lines = &self.trace.lines;
+        let Some((role, _)) = synced(&lines[number - 1]) else { return false };
+        let before = lines[..number - 1].iter().rev().filter_map(synced).find(|(other, _)| *other == role);
+        before.is_some_and(|(_, ended)| ended != Ended::Done)
+    }
+
+    /// How often the actions before a line come again there, and how many they are.
+    fn again(&self, number: usize, met: &[bool]) -> Option<(usize, usize)> {
+        if !self.trace.is_of_prefetch() {
+            return None;
+        }
+        let lines = &self.trace.lines;
+        let same = |length: usize, times: &usize| {
+            let from = number - 1 + (times - 1) * length;
+            let (first, here) =
+                (lines.get(number.checked_sub(length + 1)?..number - 1)?, lines.get(from..from + length)?);
+            let shown = (from..from + length).any(|index| self.matters(index + 1, met));
+            (!shown && first.iter().zip(here).all(|(a, b)| a.step == b.step)).then_some(())
+        };
+        (2..=4).find_map(|length| {
+            let times = (1..).take_while(|times| same(length, times).is_some()).count();
+            (times > 0).then_some((times, length))
         })
-        .collect();
-    engine.sort_unstable();
-    engine.truncate(MAX_ENGINE);
-    let shown = |number: usize, line: &Line| {
-        line.step.actor() != Actor::Engine || engine.iter().any(|(_, _, one)| *one == number)
-    };
-    let mut rows = Vec::new();
-    for (number, line) in trace.numbered() {
-        match rows.last_mut() {
-            _ if shown(number, line) => rows.push(Row::Step(number)),
-            Some(Row::Gap(_, last)) => *last = number,
-            _ => rows.push(Row::Gap(number, number)),
+    }
+
+    /// The rows that a page has room for: the steps of the engine that weigh most, and what is left out.
+    fn fitting(&self, rows: Vec<Row>) -> Vec<Row> {
+        let mut weighed: Vec<(u8, usize, usize)> = rows
+            .iter()
+            .filter_map(|row| match row {
+                Row::Gap(number, _) => Some(*number),
+                Row::Step(_) | Row::Fold(..) | Row::Again(..) => None,
+            })
+            .filter_map(|number| {
+                let distance = number.abs_diff(self.pivot);
+                let weight = match &self.trace.lines[number - 1].step {
+                    Step::Engine(step) => weight(step)?,
+                    Step::Prefetch(step) => prefetch::weight(step),
+                    Step::Client(_) | Step::World(_) => 0,
+                };
+                Some((weight, distance, number)).filter(|_| weight < MINOR || distance <= NEAR)
+            })
+            .collect();
+        weighed.sort_unstable();
+        weighed.truncate(MAX_ENGINE);
+        let mut fitting: Vec<Row> = Vec::new();
+        for row in rows {
+            match (row, fitting.last_mut()) {
+                (Row::Gap(number, _), _) if weighed.iter().any(|one| one.2 == number) => {
+                    fitting.push(Row::Step(number));
+                }
+                (Row::Gap(number, _), Some(Row::Gap(_, last))) => *last = number,
+                (row, _) => fitting.push(row),
+            }
+        }
+        for row in &mut fitting {
+            if let Row::Gap(first, last) = *row
+                && first == last
+            {
+                *row = Row::Step(first);
+            }
+        }
+        fitting
+    }
+
+    /// What steps that are left out do.
+    pub(super) fn left_out(&self, first: usize, last: usize) -> String {
+        let count = last - first + 1;
+        if count > FEW {
+            return format!("… {count} more steps");
+        }
+        let does: Vec<String> =
+            self.trace.lines[first - 1..last].iter().map(|line| words::does(&line.step)).collect();
+        does.join(", ")
+    }
+
+    /// What is different after steps that are told as one.
+    fn folded(&self, number: usize, fold: &Fold) -> String {
+        let before = &self.trace.lines[..number - 1];
+        let written = |segment: u64| {
+            before.iter().any(|line| {
+                matches!(&line.step, Step::Engine(EngineStep::WriteBatch(batch, _)) if batch.segment == segment)
+            })
+        };
+        let compacts = |line: &Line| matches!(line.step, Step::Client(ClientStep::Compact));
+        match fold.batch.map(|batch| batch.segment) {
+            Some(segment)
+                if segment > 1
+                    && !written(segment)
+                    && written(segment - 1)
+                    && self.trace.lines.iter().any(compacts) =>
+            {
+                format!("{}; segment {} is sealed, and may be compacted", fold.changes, segment - 1)
+            }
+            _ => fold.changes.clone(),
         }
     }
-    Ok(rows)
+
+    /// The table, in Markdown. The pivotal step is bold.
+    pub(super) fn table(&self) -> String {
+        let mut table = "| step | who | does | what changes |\n|--:|---|---|---|\n".to_owned();
+        for row in &self.rows {
+            // Writing to a string cannot fail.
+            let _ = match row {
+                Row::Gap(first, last) => {
+                    writeln!(table, "| {first}–{last} | engine | {} | |", self.left_out(*first, *last))
+                }
+                Row::Again(first, last, length) => {
+                    let times = match (last - first + 1) / length {
+                        1 => "once more".to_owned(),
+                        2 => "twice more".to_owned(),
+                        times => format!("{times} times more"),
+                    };
+                    writeln!(table, "| {first}–{last} | | the same {length} steps {times} | |")
+                }
+                Row::Fold(first, fold) => {
+                    let last = first + fold.len - 1;
+                    let answer = fold.answer.as_ref().map_or_else(String::new, |text| format!(", {text}"));
+                    writeln!(
+                        table,
+                        "| {first}–{last} | engine | {}{answer} | {} |",
+                        fold.does,
+                        self.folded(*first, fold)
+                    )
+                }
+                Row::Step(number) => {
+                    let line = &self.trace.lines[number - 1];
+                    let arrow = if line.outcome.is_some() { "→ " } else { "" };
+                    let bold = if self.pivot == *number { "**" } else { "" };
+                    let (does, who) = (words::does(&line.step), words::who(&line.step));
+                    let changes = &self.changes[number - 1];
+                    writeln!(
+                        table,
+                        "| {bold}{number}{bold} | {bold}{who}{bold} | {bold}{does}{bold} | {arrow}{changes} |"
+                    )
+                }
+            };
+        }
+        table
+    }
 }
 
 /// How much an engine step matters to a reader: the lower, the more. `None` for what each run does alike.
@@ -94,63 +288,4 @@ fn weight(step: &EngineStep) -> Option<u8> {
 /// Whether it is what it is for, under this name.
 fn counts(role: Role) -> bool {
     matches!(role, Role::Segment(_) | Role::Manifest | Role::Identity | Role::OnDrive(_, OnDrive::Run(_)))
-}
-
-/// How a call of the file system ended; events are done.
-pub(super) fn ended(step: &EngineStep) -> Ended {
-    match *step {
-        EngineStep::Mkdir(_, ended)
-        | EngineStep::Lock(ended)
-        | EngineStep::Create(_, ended)
-        | EngineStep::Allocate(_, ended)
-        | EngineStep::Fill(_, ended)
-        | EngineStep::WriteBatch(_, ended)
-        | EngineStep::WriteEdit(_, _, ended)
-        | EngineStep::WriteBlocks(_, _, _, ended)
-        | EngineStep::Sync(_, _, ended)
-        | EngineStep::SyncDir(_, ended)
-        | EngineStep::Rename(_, _, ended)
-        | EngineStep::Unlink(_, ended)
-        | EngineStep::Read(_, ended) => ended,
-        _ => Ended::Done,
-    }
-}
-
-/// The table, in Markdown. The pivotal step is bold; the step that violates says so.
-pub(super) fn table(trace: &Trace, rows: &[Row]) -> String {
-    let pivot = trace.pivot().map(|(number, _)| number);
-    let mut table = "| step | who | does | what changes |\n|--:|---|---|---|\n".to_owned();
-    for row in rows {
-        // Writing to a string cannot fail.
-        let _ = match *row {
-            Row::Gap(first, last) if first == last => {
-                writeln!(table, "| {first} | engine | … 1 more step | |")
-            }
-            Row::Gap(first, last) => {
-                let count = last - first + 1;
-                writeln!(table, "| {first}–{last} | engine | … {count} more steps | |")
-            }
-            Row::Step(number) => {
-                let line = &trace.lines[number - 1];
-                let mut changes = words::changes(line);
-                if line.outcome.is_some() {
-                    changes.insert_str(0, "→ ");
-                }
-                if line.violates {
-                    changes = format!("{changes}{}**breaks {}**", gap(&changes), trace.invariant);
-                }
-                let (bold, does) = (if pivot == Some(number) { "**" } else { "" }, words::does(&line.step));
-                let actor = line.step.actor();
-                writeln!(
-                    table,
-                    "| {bold}{number}{bold} | {bold}{actor}{bold} | {bold}{does}{bold} | {changes} |"
-                )
-            }
-        };
-    }
-    table
-}
-
-fn gap(text: &str) -> &'static str {
-    if text.is_empty() { "" } else { "; " }
 }

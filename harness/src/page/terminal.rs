@@ -4,6 +4,7 @@ use comfy_table::{Cell, ContentArrangement, Table, presets::NOTHING};
 use truelog_spec::Trace;
 use truelog_spec::trace::Head;
 
+use super::effects::Effects;
 use super::words;
 use crate::traces::{AnySwitch, Ground, demand, steps, told};
 
@@ -19,13 +20,15 @@ pub fn show(trace: &Trace) -> String {
     if table.width().is_none() {
         table.set_width(WIDTH);
     }
-    for (number, line) in trace.numbered() {
+    let changes = Effects::of(trace).changes;
+    for ((number, line), changes) in trace.numbered().zip(changes) {
         let mark = match (pivot == Some(number), line.violates) {
             (_, true) => "!",
             (true, false) => ">",
             (false, false) => "",
         };
-        let mut says = [words::does(&line.step), words::changes(line)].join("; ").replace('`', "");
+        let who = if trace.is_of_prefetch() { format!("{} ", words::who(&line.step)) } else { String::new() };
+        let mut says = [format!("{who}{}", words::does(&line.step)), changes].join("; ").replace('`', "");
         if says.ends_with("; ") {
             says.truncate(says.len() - 2);
         }

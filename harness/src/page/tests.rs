@@ -1,6 +1,6 @@
 //! Pages of traces that are written here, and what has no page.
 
-use truelog_spec::trace::Line;
+use truelog_spec::trace::{Head, Line};
 use truelog_spec::{EngineStep, Invariant};
 
 use super::*;
@@ -26,12 +26,10 @@ fn facts() -> Facts {
     Facts {
         title: "A record is acknowledged before it is on the disk, and a loss of power takes it.".to_owned(),
         explanation: "A write only reaches the page cache.".to_owned(),
-        replayed: vec![
-            (Place::Mechanism, Replayed::Violates),
-            (Place::Simulator, Replayed::Cannot("the engine refuses step 9".to_owned())),
-            (Place::RealFileSystem, Replayed::NotTried("the power cannot be cut here".to_owned())),
-        ],
-        minimal: "It is the shortest path there is: the search went breadth first.".to_owned(),
+        shows: "Record 1 was acknowledged, and is gone.".to_owned(),
+        ends: "**The rule against it** is told here.".to_owned(),
+        fault: None,
+        minimal: "**No step can be left out.** The search went breadth first.".to_owned(),
         passing: "With the sync of the batch before the acknowledgement, the record is recovered.".to_owned(),
         path: "corpus/acked-is-durable/ack-before-sync.trace".to_owned(),
     }
@@ -78,12 +76,8 @@ fn engine_steps_beyond_what_fits_are_counted() {
     trace.head = Head::Refused { line: 46, guard: "ack-needs-sync".to_owned() };
     let page = render(&trace, &facts()).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
-    assert_eq!(
-        rows.iter().filter(|row| row.contains("| engine | looks at")).count(),
-        MAX_ENGINE - 1,
-        "{page}"
-    );
-    assert!(rows.iter().any(|row| row.starts_with("| 6–38 | engine | … 33 more steps")), "{page}");
+    assert_eq!(rows.iter().filter(|row| row.contains("| engine | looks at")).count(), MAX_ENGINE, "{page}");
+    assert!(rows.iter().any(|row| row.starts_with("| 6–29 | engine | … 24 more steps")), "{page}");
     assert!(
         rows.iter().any(|row| row.starts_with("| **46** | **engine** | **acknowledges record 1**")),
         "{page}"
@@ -135,17 +129,46 @@ fn a_switch_has_a_page() {
     assert!(page.contains("cargo verify replay corpus/acked-is-durable/ack-on-write.trace"), "{page}");
 }
 
+/// A switch's trace with another line in its header.
+fn told(from: &str, to: &str) -> String {
+    let switch = Switch::WatermarkPassesHole;
+    let path = format!("{}/../{}", env!("CARGO_MANIFEST_DIR"), switch.path());
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert!(text.contains(from), "{text}");
+    ending::of_switch(&text.replace(from, to).parse().unwrap())
+}
+
 #[test]
 fn a_page_tells_both_endings() {
-    let head = "head: refused at 9 by ack-needs-sync";
-    let early = format!("{head}\ncode: refused at 8 by one-sync-method");
-    let told = page(&ACK_TOO_EARLY.replace(head, &early)).unwrap();
-    assert!(told.contains("the mechanism refuses step 9 by `ack-needs-sync`."), "{told}");
-    assert!(told.contains("step 8 is refused by `one-sync-method`, for a handle writes each"), "{told}");
-    let unmodelled = "head: unmodelled stream-tables\ncode: reached";
-    let other = page(&ACK_TOO_EARLY.replace(head, unmodelled)).unwrap();
-    assert!(other.contains("no such path (`stream-tables`): it leaves out the numbers"), "{other}");
-    assert!(other.contains("The production code takes each step, and the invariant holds."), "{other}");
+    let early = "code: refused at 16 by one-sync-method";
+    let text = told(early, early);
+    assert!(text.contains("the model refuses step 18"), "{text}");
+    assert!(text.contains("at step 16: a handle writes each"), "{text}");
+    let text = told(&format!("{early}\n"), "");
+    assert!(text.contains("it comes to step 18 and does not take it"), "{text}");
+    let text = told(early, "code: reached");
+    assert!(text.contains("takes each step, and nothing breaks."), "{text}");
+}
+
+/// What is told as one row are steps that belong together, and no step that a page is about.
+#[test]
+fn a_fold_ends_where_something_goes_wrong() {
+    let rows = |path: &str| {
+        let text = std::fs::read_to_string(format!("{}/../corpus/{path}.md", env!("CARGO_MANIFEST_DIR")));
+        text.unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let plain = rows("acked-is-durable/ack-on-write");
+    assert!(plain.contains("| 3–9 | engine | makes segment 1, and names it in the manifest |"), "{plain}");
+    // The write is not folded with the acknowledgement that comes too early.
+    assert!(plain.contains("| 11 | engine | writes batch 1 (record 1) to segment 1 |"), "{plain}");
+    let failed = rows("acked-is-durable/identity-not-vouched");
+    assert!(failed.contains(
+        "| 23 | engine | syncs the log's directory | the name of the manifest is durable, and not"
+    ));
+    let again = rows("no-ack-after-failed-sync/retry-failed-sync");
+    assert!(
+        again.contains("nothing is made durable: batch 1 counts as written since the failed sync of step 13")
+    );
 }
 
 #[test]

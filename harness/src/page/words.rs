@@ -1,14 +1,21 @@
 //! Steps in plain words.
 
+use truelog_spec::mechanism::call_of;
 use truelog_spec::step::{
-    Cache, CrashKind, DamageKind, Drives, Durability, Edit, Ended, FaultKind, Keep, Lsns, OnDrive, PathCheck,
-    RecordSpec, Role, Row, SyncKind, Unit, Verdict, Write,
+    DamageKind, Drives, Durability, Edit, Ended, FaultKind, Lsns, OnDrive, RecordSpec, Role, Stream,
+    SyncKind, Unit, Write,
 };
-use truelog_spec::trace::Line;
-use truelog_spec::{ClientStep, EngineStep, Outcome, Step, WorldStep};
+use truelog_spec::{ClientStep, EngineStep, Failure, Outcome, Step, WorldStep};
 
 use super::prefetch;
-use super::rows::ended;
+
+/// Who does it.
+pub(super) fn who(step: &Step) -> String {
+    match step {
+        Step::Prefetch(step) => prefetch::who(step),
+        Step::Client(_) | Step::World(_) | Step::Engine(_) => step.actor().to_string(),
+    }
+}
 
 /// What is done.
 pub(super) fn does(step: &Step) -> String {
@@ -27,13 +34,17 @@ pub(super) fn does(step: &Step) -> String {
     }
 }
 
-/// What is different afterwards.
-pub(super) fn changes(line: &Line) -> String {
-    match &line.step {
-        Step::Client(_) => line.outcome.as_ref().map(outcome).unwrap_or_default(),
-        Step::World(step) => world_changes(step),
-        Step::Engine(step) => engine_changes(step).to_owned(),
-        Step::Prefetch(step) => prefetch::changes(step, line.violates).to_owned(),
+/// How a call of the file system ended; events are done.
+pub(super) fn ended(step: &EngineStep) -> Ended {
+    call_of(step).map_or(Ended::Done, |(_, _, ended)| ended)
+}
+
+/// Some things, as one reads them out.
+pub(super) fn join(what: &[String]) -> String {
+    match what {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -51,7 +62,7 @@ fn plural(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn file(role: Role) -> String {
+pub(super) fn file(role: Role) -> String {
     match role {
         Role::Identity => "the identity".to_owned(),
         Role::IdentityTmp => "the temporary identity".to_owned(),
@@ -66,8 +77,8 @@ fn file(role: Role) -> String {
             let what = match file {
                 OnDrive::Identity => "the identity".to_owned(),
                 OnDrive::IdentityTmp => "the temporary identity".to_owned(),
-                OnDrive::Manifest => "the checkpoint".to_owned(),
-                OnDrive::ManifestTmp => "the temporary checkpoint".to_owned(),
+                OnDrive::Manifest => "the copy of the manifest".to_owned(),
+                OnDrive::ManifestTmp => "the temporary copy of the manifest".to_owned(),
                 OnDrive::Run(run) => format!("run {run}"),
                 OnDrive::RunTmp(run) => format!("the temporary run {run}"),
             };
@@ -81,25 +92,32 @@ fn drives(drives: Drives) -> String {
     format!("drive{} {}", if numbers.len() == 1 { "" } else { "s" }, numbers.join(" and "))
 }
 
-fn write(write: &Write, verb: &str, batch: &str) -> String {
+fn write(write: &Write, verb: &str) -> String {
     let one = |record: &RecordSpec| format!("{} bytes to stream {}", record.len, record.stream);
-    let records: Vec<String> = write.records.iter().map(one).collect();
-    let batch = if records.len() > 1 { batch } else { "" };
+    let what = match &write.records[..] {
+        [only] => one(only),
+        [first, rest @ ..] if rest.iter().all(|record| record == first) => {
+            format!("{} records of {}, as one batch", write.records.len(), one(first))
+        }
+        records => format!("{}, as one batch", join(&records.iter().map(one).collect::<Vec<_>>())),
+    };
     let writer = if write.writer == 0 { String::new() } else { format!(", as writer {}", write.writer) };
     let survives = match write.durability {
         Durability::PowerLoss => "",
         Durability::ProcessCrash => ", to survive a crash of the process only",
     };
-    format!("{verb} {}{batch}{writer}{survives}", records.join(" and "))
+    format!("{verb} {what}{writer}{survives}")
 }
 
 fn client(step: &ClientStep) -> String {
     match step {
         ClientStep::Create => "creates a log".to_owned(),
         ClientStep::Open => "opens the log".to_owned(),
-        ClientStep::Append(one) => write(one, "appends", ""),
-        ClientStep::Batch(many) => write(many, "appends", " as one batch"),
-        ClientStep::Submit { write: many, .. } => write(many, "hands in", " as one batch"),
+        ClientStep::Append(one) => write(one, "appends"),
+        ClientStep::Batch(many) => write(many, "appends"),
+        ClientStep::Submit { ticket, write: many } => {
+            format!("{}, and gets ticket {ticket} for it", write(many, "hands in"))
+        }
         ClientStep::Wait { ticket } => format!("waits for ticket {ticket}"),
         ClientStep::Trim { before } => format!("trims all records below {before}"),
         ClientStep::Tick => "lets background work go on".to_owned(),
@@ -120,18 +138,25 @@ fn client(step: &ClientStep) -> String {
     }
 }
 
-fn outcome(outcome: &Outcome) -> String {
+/// How a call ended; of a record in this stream.
+pub(super) fn outcome(outcome: &Outcome, stream: Option<Stream>) -> String {
     match outcome {
         Outcome::Done => "done".to_owned(),
         Outcome::Recovered(found) => {
-            let mut text = format!("finds {}; the next is {}", plural(found.records, "record"), found.next);
+            let mut text =
+                format!("finds {}; the next is record {}", plural(found.records, "record"), found.next);
             if !found.damage.is_empty() {
                 let damage: Vec<String> = found.damage.iter().map(|lsns| records(*lsns)).collect();
-                text = format!("{text}; names {} as damaged", damage.join(" and "));
+                text = format!("opens it for reading only; {text}; names {} as damaged", join(&damage));
             }
             text
         }
-        Outcome::Acked { lsns, .. } => format!("acknowledged as {}", records(*lsns)),
+        Outcome::Acked { lsns, seqs } => match (stream, &seqs[..]) {
+            (Some(stream), [seq]) => {
+                format!("acknowledged as {}, number {seq} of stream {stream}", records(*lsns))
+            }
+            _ => format!("acknowledged as {}", records(*lsns)),
+        },
         Outcome::Submitted(lsns) => format!("will be {}", records(*lsns)),
         Outcome::Trimmed(before) => format!("records below {before} are gone"),
         Outcome::Read(count) => format!("reads {}", plural(*count, "record")),
@@ -140,6 +165,7 @@ fn outcome(outcome: &Outcome) -> String {
             let lost: Vec<String> = lost.iter().map(|lsns| records(*lsns)).collect();
             format!("{} accepted as lost", lost.join(", "))
         }
+        Outcome::Failed(Failure::NotALog) => "finds no log".to_owned(),
         Outcome::Failed(failure) => format!("fails: {failure}"),
         Outcome::Unresolved => "is never answered".to_owned(),
     }
@@ -170,11 +196,19 @@ fn world(step: &WorldStep) -> String {
                 DamageKind::Stale => "an older state is back",
                 DamageKind::Misdirected => "other valid bytes are there instead",
                 DamageKind::Unreadable => "reading fails from now on",
-                DamageKind::Missing => "gone",
+                DamageKind::Missing => "it is removed",
                 DamageKind::Replaced => "another file is there instead",
                 DamageKind::Copied => "a copy is there instead",
             };
-            format!("damage to {}: {how}", unit(*what))
+            match (what, kind) {
+                (Unit::Name(role), DamageKind::Missing) => {
+                    format!("somebody removes the name of {}", file(*role))
+                }
+                (Unit::Name(role), DamageKind::Replaced) => {
+                    format!("somebody puts another file in the place of {}", file(*role))
+                }
+                _ => format!("damage to {}: {how}", unit(*what)),
+            }
         }
         WorldStep::Clock { ms } => format!("{ms} ms pass"),
     }
@@ -183,47 +217,13 @@ fn world(step: &WorldStep) -> String {
 pub(super) fn unit(unit: Unit) -> String {
     let sector = |sector: Option<u64>| sector.map_or_else(String::new, |at| format!(", sector {at}"));
     match unit {
-        Unit::Batch(number, at) => format!("batch {number}{}", sector(at)),
+        Unit::Batch(number, Some(at)) => format!("sector {at} of batch {number}"),
+        Unit::Batch(number, None) => format!("batch {number}"),
         Unit::Edit(number, at) => format!("manifest record {number}{}", sector(at)),
         Unit::Data(role, at) => format!("the bytes of {}{}", file(role), sector(at)),
         Unit::Size(role) => format!("the length of {}", file(role)),
         Unit::Name(role) => format!("the name of {}", file(role)),
         Unit::Gone(role) => format!("the removal of {}", file(role)),
-    }
-}
-
-fn kept(keep: &Keep) -> String {
-    match keep {
-        Keep::None => "nothing that was pending is on the disk".to_owned(),
-        Keep::All => "all that was pending is on the disk".to_owned(),
-        Keep::These(units) => {
-            let units: Vec<String> = units.iter().map(|one| unit(*one)).collect();
-            format!("of what was pending, the disk holds only {}", units.join(" and "))
-        }
-    }
-}
-
-fn world_changes(step: &WorldStep) -> String {
-    match step {
-        WorldStep::CrashProcess => match step.crash() {
-            Some(CrashKind::Process) => "the page cache lives on".to_owned(),
-            _ => String::new(),
-        },
-        WorldStep::CrashPower { keep, garbage } => {
-            let garbage =
-                if *garbage == Keep::None { String::new() } else { "; a sector is garbage".to_owned() };
-            format!("{}{garbage}", kept(keep))
-        }
-        WorldStep::Fault(fault) => {
-            let cache = if fault.cache == Cache::Old { "; reads give the old bytes" } else { "" };
-            if fault.keep == Keep::None && cache.is_empty() {
-                String::new()
-            } else {
-                format!("{}{cache}", kept(&fault.keep))
-            }
-        }
-        WorldStep::Damage { .. } => "durable bytes are no longer what they were".to_owned(),
-        WorldStep::Clock { .. } => String::new(),
     }
 }
 
@@ -241,21 +241,7 @@ fn engine(step: &EngineStep) -> String {
             format!("writes batch {} ({what}) to segment {}{through}", batch.batch, batch.segment)
         }
         EngineStep::WriteEdit(number, edit, _) => {
-            let what = match edit {
-                Edit::Checkpoint => "a checkpoint".to_owned(),
-                Edit::AddSegment(segment) => format!("segment {segment} exists"),
-                Edit::Trim { before, .. } => format!("all below {before} is trimmed"),
-                Edit::AcceptLoss(lsns) => format!("{} are lost", records(lsns)),
-                Edit::AddDrive(drive) => format!("drive {drive} is the log's"),
-                Edit::Publish(run) => {
-                    format!("run {} on {} holds {}", run.run, drives(run.copies), records(run.lsns))
-                }
-                Edit::Copies(run, copies) => format!("run {run} is on {}", drives(copies)),
-                Edit::Quarantine(drive) => format!("drive {drive} is quarantined"),
-                Edit::Readmit(drive) => format!("drive {drive} serves again"),
-                Edit::RemoveDrive(drive) => format!("drive {drive} is the log's no more"),
-                Edit::Audited => "an audit has ended".to_owned(),
-            };
+            let what = what_it_says(edit);
             format!("writes manifest record {number}: {what}")
         }
         EngineStep::WriteBlocks(drive, run, lsns, _) => {
@@ -273,14 +259,21 @@ fn engine(step: &EngineStep) -> String {
             let all = if kind == SyncKind::All { ", metadata included" } else { "" };
             format!("syncs {}{all}", file(role))
         }
+        EngineStep::SyncDir(role @ Role::Drive(_), _) => format!("syncs the directory of {}", file(role)),
         EngineStep::SyncDir(role, _) => format!("syncs {}", file(role)),
         EngineStep::Rename(from, to, _) => format!("renames {} to {}", file(from), file(to)),
-        EngineStep::Unlink(role, _) => format!("unlinks {}", file(role)),
+        EngineStep::Unlink(role, _) => format!("removes {}", file(role)),
         EngineStep::Read(role, _) => format!("reads {}", file(role)),
         EngineStep::Check(segment, _) => format!("looks at the path of segment {segment}"),
-        EngineStep::Encode(lsns, writer, _) => format!("takes in {} of writer {writer}", records(lsns)),
-        EngineStep::Publish(Durability::PowerLoss, lsn) => format!("says that all up to {lsn} is durable"),
-        EngineStep::Publish(Durability::ProcessCrash, lsn) => format!("says that all up to {lsn} is written"),
+        EngineStep::Encode(lsns, writer, _) => {
+            format!("gives the append of writer {writer} its number: {}", records(lsns))
+        }
+        EngineStep::Publish(Durability::PowerLoss, lsn) => {
+            format!("says that all up to record {lsn} is durable")
+        }
+        EngineStep::Publish(Durability::ProcessCrash, lsn) => {
+            format!("says that all up to record {lsn} is written")
+        }
         EngineStep::Ack(lsns, _) => format!("acknowledges {}", records(lsns)),
         EngineStep::Fail(lsns) => format!("fails {}", records(lsns)),
         EngineStep::Refuse(ticket) => format!("refuses ticket {ticket}"),
@@ -294,49 +287,27 @@ fn engine(step: &EngineStep) -> String {
     }
 }
 
-fn engine_changes(step: &EngineStep) -> &'static str {
-    if ended(step) == Ended::Failed {
-        return "what it wrote may be durable, in part, or not at all";
-    }
-    match step {
-        EngineStep::WriteBatch(batch, _) if batch.through => {
-            "the batch is durable, its file's name perhaps not"
+/// What a manifest record says.
+fn what_it_says(edit: Edit) -> String {
+    match edit {
+        Edit::Checkpoint => "a checkpoint".to_owned(),
+        Edit::AddSegment(segment) => format!("segment {segment} exists"),
+        Edit::Trim { before, .. } => format!("all below {before} is trimmed"),
+        Edit::AcceptLoss(lsns) => format!("{} are lost", records(lsns)),
+        Edit::AddDrive(drive) => format!("drive {drive} is the log's"),
+        Edit::Publish(run) => {
+            format!(
+                "run {} on {} holds {}, in the place of segments below {}",
+                run.run,
+                drives(run.copies),
+                records(run.lsns),
+                run.floor
+            )
         }
-        EngineStep::WriteBatch(..)
-        | EngineStep::WriteEdit(..)
-        | EngineStep::WriteBlocks(..)
-        | EngineStep::Fill(..) => "in the page cache only",
-        EngineStep::Verify(_, _, Verdict::Good) => "it is what was to be written",
-        EngineStep::Verify(_, _, Verdict::Bad) => "it is not what was to be written",
-        EngineStep::Sync(..) => "its bytes are durable, its name perhaps not",
-        EngineStep::SyncDir(..) => "the names in it are durable",
-        EngineStep::Rename(..) | EngineStep::Create(..) | EngineStep::Unlink(..) | EngineStep::Mkdir(..) => {
-            "durable only after a sync of the directory"
-        }
-        EngineStep::Check(_, found) => match found {
-            PathCheck::Same => "it leads to the same file",
-            PathCheck::Gone => "it leads nowhere",
-            PathCheck::Other => "it leads to another file",
-            PathCheck::Short => "the file is too short",
-        },
-        EngineStep::Ack(_, Durability::PowerLoss) => "promised to survive a loss of power",
-        EngineStep::Ack(_, Durability::ProcessCrash) => "promised to survive a crash of the process",
-        EngineStep::Publish(Durability::PowerLoss, _) => "a claim that anybody may check",
-        EngineStep::Poison => "nothing new will be acknowledged",
-        EngineStep::Recover(row, _) => decision(*row),
-        _ => "",
-    }
-}
-
-fn decision(row: Row) -> &'static str {
-    match row {
-        Row::EmptySegment => "it holds nothing",
-        Row::CleanEnd => "nothing is missing",
-        Row::TornTail | Row::ManifestTornTail => "its invalid end is cut",
-        Row::UnvouchedTail => "its last batches are to be written again",
-        Row::VouchedHole | Row::VouchedTailMissing | Row::BrokenLink => "it is damaged",
-        Row::SegmentMissing | Row::UnnamedSegment | Row::ManifestDamage => "the log is damaged",
-        Row::Orphan => "it is to be removed",
-        Row::RunMissing => "no copy of a run that counts is there",
+        Edit::Copies(run, copies) => format!("run {run} is on {}", drives(copies)),
+        Edit::Quarantine(drive) => format!("drive {drive} is quarantined"),
+        Edit::Readmit(drive) => format!("drive {drive} serves again"),
+        Edit::RemoveDrive(drive) => format!("drive {drive} is the log's no more"),
+        Edit::Audited => "an audit has ended".to_owned(),
     }
 }

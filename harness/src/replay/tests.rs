@@ -50,7 +50,7 @@ fn another_ending_of_the_prefetch_is_an_error() {
 
 #[test]
 fn another_ending_of_the_code_is_an_error() {
-    let code = "code: refused at 17 by one-sync-method";
+    let code = "code: refused at 16 by one-sync-method";
     assert!(matches!(wrong(EARLY, &format!("{code}\n"), ""), Wrong::Left(_)), "too late");
     let early = "code: refused at 12 by one-sync-method";
     assert!(
@@ -58,8 +58,8 @@ fn another_ending_of_the_code_is_an_error() {
         "too early"
     );
     assert!(matches!(wrong(EARLY, code, "code: reached"), Wrong::Left(_)));
-    assert!(matches!(wrong(EARLY, code, "code: refused at 17 by ack-needs-sync"), Wrong::Unknown(_)));
-    assert!(matches!(wrong(EARLY, code, "code: refused at 19 by one-sync-method"), Wrong::SaidTwice(_)));
+    assert!(matches!(wrong(EARLY, code, "code: refused at 16 by ack-needs-sync"), Wrong::Unknown(_)));
+    assert!(matches!(wrong(EARLY, code, "code: refused at 18 by one-sync-method"), Wrong::SaidTwice(_)));
     let known = "head: refused at 13 by one-commit-in-flight";
     let earlier = format!("{known}\ncode: refused at 8 by one-sync-method");
     assert!(matches!(wrong(PLAIN, known, &earlier), Wrong::Production { end: End::Took { line: 8 }, .. }));
@@ -67,12 +67,12 @@ fn another_ending_of_the_code_is_an_error() {
 
 #[test]
 fn a_practice_must_be_the_reason() {
-    let code = "code: refused at 17 by one-sync-method";
+    let code = "code: refused at 16 by one-sync-method";
     // The same line, for another reason: the batch goes to another segment than the one that is due.
     let text = kept(EARLY).replace("write batch:2 seg-1 lsns=2 through", "write batch:2 seg-9 lsns=2");
     let trace: Trace = text.parse().expect("a trace");
     assert!(text.contains(code));
-    assert!(matches!(on_code(&trace), Err(Wrong::Production { end: End::Refused { line: 17, .. }, .. })));
+    assert!(matches!(on_code(&trace), Err(Wrong::Production { end: End::Refused { line: 16, .. }, .. })));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use truelog_spec::Invariant;
 use truelog_spec::contract::{Obligations, Violation};
 use truelog_spec::step::CrashKind;
 
+use super::Crash;
 use super::play::Point;
 use super::scene::Scene;
 use crate::driver::{files, recover};
@@ -75,7 +76,7 @@ pub(super) struct Broken {
     /// What was broken.
     pub(super) violation: Violation,
     /// The crash.
-    pub(super) crash: String,
+    pub(super) crash: Crash,
 }
 
 impl Judge {
@@ -106,7 +107,8 @@ impl Judge {
         for cache in &caches {
             self.judged.images += 1;
             if let Some(violation) = self.image(cache, &point.process, process) {
-                return Some(Broken { violation, crash: format!("moment {number}, {}", CrashKind::Process) });
+                let (kind, says) = (CrashKind::Process, format!("moment {number}, {}", CrashKind::Process));
+                return Some(Broken { violation, crash: Crash { kind, says } });
             }
         }
         let mut images = point.disk.images(self.choices, 0);
@@ -115,10 +117,8 @@ impl Judge {
             self.judged.images += 1;
             if let Some(violation) = self.image(&crash.image, &point.power, power) {
                 let kept = point.disk.kept(&crash.choice);
-                broken = Some(Broken {
-                    violation,
-                    crash: format!("moment {number}, power keep={}", units(&kept)),
-                });
+                let says = format!("moment {number}, power keep={}", units(&kept));
+                broken = Some(Broken { violation, crash: Crash { kind: CrashKind::Power, says } });
                 break;
             }
         }

@@ -7,6 +7,7 @@
 //! judged.
 
 mod archive;
+mod begun;
 pub mod canary;
 mod judge;
 mod life;
@@ -22,19 +23,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use truelog_spec::Invariant;
+use truelog_spec::step::CrashKind;
 
 pub use archive::Work;
+pub use begun::Began;
 pub use judge::Judged;
 pub use runner::{Ended, Strategy};
 pub use scene::{Act, LYING, SCENES, Scene};
 pub use tape::Tape;
 
 use crate::command::Plan;
+use crate::explore;
+use crate::knobs::Knob;
 use crate::order;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::share::share;
-use crate::subject::UnderShuttle;
+use crate::subject::{Plain, UnderShuttle};
 use judge::Judge;
 use play::{Tray, play};
 
@@ -59,10 +64,40 @@ pub fn disk_point() {
 pub struct Found {
     /// What was broken: an invariant's slug, or [`order::MECHANISM`].
     pub breaks: &'static str,
-    /// How it showed.
-    pub says: String,
+    /// The violation itself.
+    pub violation: String,
+    /// The crash that shows it, if it takes one.
+    pub crash: Option<Crash>,
+    /// What the clients did, in the order in which they began; nothing of a schedule that came to no end.
+    pub began: Vec<Began>,
     /// The schedule.
     pub tape: Tape,
+}
+
+/// A crash of a schedule.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    /// Its kind.
+    pub kind: CrashKind,
+    /// The moment, and what the disk kept.
+    pub says: String,
+}
+
+impl Found {
+    /// How it showed.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let crash = self.crash.as_ref().map_or("without a crash", |crash| crash.says.as_str());
+        format!("{crash}: {}", self.violation)
+    }
+
+    /// The same as a run of one thread, and what it breaks there, if that is an invariant that one thread breaks.
+    #[must_use]
+    pub fn alone(&self, scene: &Scene) -> Option<explore::Finding> {
+        let broken = self.breaks.parse().ok()?;
+        let fails = scene.fails.map(|(role, op, _)| (role, op));
+        explore::alone::<Plain>(scene.drives > 0, &begun::letters(scene, &self.began), fails, broken)
+    }
 }
 
 /// What came of the schedules of one scene under one strategy.
@@ -105,7 +140,8 @@ pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64
         tally.replace(Tally::new(scene));
     if let Some((says, tape)) = ended.failure.clone() {
         // A call that never returns, or takes the whole process down, resolves nothing.
-        found = Some(Found { breaks: Invariant::AppendResolves.as_str(), says, tape });
+        let breaks = Invariant::AppendResolves.as_str();
+        found = Some(Found { breaks, violation: says, crash: None, began: Vec::new(), tape });
     }
     let Judge { judged, .. } = judge;
     let Ended { schedules, exhausted, .. } = ended;
@@ -138,23 +174,23 @@ impl Tally {
         self.worked += played.worked;
         self.work += played.work;
         let found = self.verdict(played);
-        self.found = found.map(|(breaks, says)| Found { breaks, says, tape: tape.clone() });
+        self.found = found.map(|(breaks, violation, crash)| {
+            let began = played.began.clone();
+            Found { breaks, violation, crash, began, tape: tape.clone() }
+        });
         self.found.is_none()
     }
 
-    fn verdict(&mut self, played: &play::Played) -> Option<(&'static str, String)> {
+    fn verdict(&mut self, played: &play::Played) -> Option<(&'static str, String, Option<Crash>)> {
         if let Some(violation) = played.violations.iter().min_by_key(|violation| violation.invariant) {
-            return Some((violation.invariant.as_str(), format!("without a crash: {}", violation.detail)));
+            return Some((violation.invariant.as_str(), violation.detail.clone(), None));
         }
         // Of all that is broken the first row names it, as everywhere.
         let judge = &mut self.judge;
         let broken =
             played.points.iter().enumerate().filter_map(|(number, point)| judge.point(number, point));
         if let Some(broken) = broken.min_by_key(|broken| broken.violation.invariant) {
-            return Some((
-                broken.violation.invariant.as_str(),
-                format!("{}: {}", broken.crash, broken.violation.detail),
-            ));
+            return Some((broken.violation.invariant.as_str(), broken.violation.detail, Some(broken.crash)));
         }
         match order::judge_concurrent(&played.run) {
             Ok(walked) => {
@@ -162,7 +198,7 @@ impl Tally {
                 self.kinds.extend(walked.kinds);
                 None
             }
-            Err(refused) => Some((refused.breaks(), order::context(&played.run, &refused))),
+            Err(refused) => Some((refused.breaks(), order::context(&played.run, &refused), None)),
         }
     }
 }
@@ -247,7 +283,7 @@ pub(crate) fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, repor
     }
     let blind = blind(scene, &explored);
     if let Some(found) = explored.found {
-        let says = format!("{} ({}) under {strategy}: {}", scene.name, scene.says, found.says);
+        let says = format!("{} ({}) under {strategy}: {}", scene.name, scene.says, found.says());
         report.find(found.breaks, says, format!("cargo verify schedule {} {}", scene.name, found.tape));
     } else if let Some(why) = blind {
         let says = format!("{} under {strategy}: {why}", scene.name);
@@ -273,7 +309,7 @@ pub fn blind(scene: &Scene, explored: &Explored) -> Option<&'static str> {
     let Explored { schedules, judged, faults, worked, work, .. } = explored;
     if *schedules == 0 || judged.images == 0 || judged.pairs == 0 {
         Some("nothing was judged")
-    } else if scene.fails.is_some() && *faults == 0 {
+    } else if scene.fails.is_some() && *faults == 0 && Knob::FailsUnderSchedule.is_on() {
         Some("the fault never fired")
     } else if scene.worked && *worked == 0 {
         Some("the log's own thread never wrote a batch")

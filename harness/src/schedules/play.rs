@@ -12,11 +12,13 @@ use truelog_spec::step::{CrashKind, Durability, Lsns, Write, Writer};
 use truelog_spec::{ClientStep, Outcome};
 
 use super::archive::{self, Work};
+use super::begun::Began;
 use super::disk_point;
 use super::life::{self, Hasty, Workers};
 use super::reads::{self, Told};
 use super::scene::{Act, Scene};
 use crate::fabric::{Call, Edge, Fault, LOG_DIR, Plan, Profile, Reads, Role, SimFs, Snapshot, drive_dir};
+use crate::knobs::Knob;
 use crate::order::{Journal, Seen, Tap};
 use crate::subject::{Ack, Archived, Claimed, Place, Refusal, Sent, Setup, Watch, Worked};
 
@@ -46,6 +48,8 @@ pub(super) struct Played {
     pub worked: u64,
     /// What the archive did.
     pub work: Work,
+    /// What the clients did, in the order in which they began.
+    pub began: Vec<Began>,
     /// What was seen of the first life, for the order check. What a second life finds vouched for cannot be told from
     /// the calls of the first: beside a commit the engine names a segment with the watermark as it was when it began to
     /// prepare it, and the mechanism with the watermark of that moment. The engine then vouches for less, and writes
@@ -88,6 +92,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// A client, or the scene, begins this.
+    pub(super) fn begins(&mut self, began: Began) {
+        self.played.began.push(began);
+    }
+
     /// What the archive did so far.
     pub(super) const fn work(&mut self) -> &mut Work {
         &mut self.played.work
@@ -176,7 +185,7 @@ impl Stage {
         if let Some((role, op)) = scene.lies {
             self.disk.ignore_sync(role, op);
         }
-        if let Some((role, op, nth)) = scene.fails {
+        if let Some((role, op, nth)) = scene.fails.filter(|_| Knob::FailsUnderSchedule.is_on()) {
             let fault = Fault::FailSync { kind: IoKind::Device, reads: Reads::New };
             self.disk.faults().schedule(Plan { role, op, nth, fault });
         }
@@ -371,6 +380,7 @@ fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
 pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
     let mut tickets = Vec::new();
     for (number, act) in (0_u64..).zip(acts) {
+        stage.known().begins(Began::Act(writer, *act));
         if let Some(write) = act.write(writer) {
             let sent = sent(stage, &write);
             if matches!(act, Act::Submit(_) | Act::Leave(_)) {
@@ -409,6 +419,7 @@ pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: 
         }
     }
     for (ticket, taken) in tickets {
+        stage.known().begins(Began::Wait(writer));
         let acks = stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
         told(stage, acks);
     }

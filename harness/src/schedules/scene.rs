@@ -215,6 +215,18 @@ pub const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
+        name: "own-thread-fails",
+        says: "a data sync fails under the log's own thread or under a writer, and both go on",
+        clients: &[
+            &[Act::Leave(8), Act::Append(8), Act::Append(8)],
+            &[Act::Leave(8), Act::Leave(8), Act::Append(8)],
+        ],
+        fails: Some((RolePattern::AnySegment, Op::SyncData, 1)),
+        worked: true,
+        times: 2,
+        ..PLAIN
+    },
+    Scene {
         name: "second-life",
         says: "the handle is dropped while its thread commits, and another thread opens the log at once",
         clients: &[&[Act::Append(8), Act::Leave(8)], &[Act::Leave(8)]],

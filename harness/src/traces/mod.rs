@@ -13,11 +13,10 @@ mod tests;
 
 use truelog_spec::mechanism::{self, Ending, Mechanism, replay, walk_past};
 use truelog_spec::prefetch::{self, Design};
-use truelog_spec::switches::{self, NoTrace};
+use truelog_spec::switches::{self, NoTrace, Story};
 use truelog_spec::trace::Head;
 use truelog_spec::{Step, Trace};
 
-use crate::page::Story;
 use crate::replay::practice::completed;
 
 /// What a path is taken on.
@@ -173,16 +172,10 @@ impl AnySwitch {
 
     /// What it does, for a reader.
     #[must_use]
-    pub fn story(self) -> Story {
+    pub const fn story(self) -> Story {
         match self {
-            Self::Calls(switch) => {
-                let told = switch.story();
-                Story { title: told.title, says: told.says, passing: told.passing }
-            }
-            Self::Slots(switch) => {
-                let told = switch.story();
-                Story { title: told.title, says: told.says, passing: told.passing }
-            }
+            Self::Calls(switch) => switch.story(),
+            Self::Slots(switch) => switch.story(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Makes a trace smaller: steps are left out as long as the path still breaks the same invariant with the same switch,
-//! and the design still refuses it for that switch's guard.
+//! and the design still refuses it for that switch's guard. Where the production code can be led along a trace, up to
+//! where it refuses it, it can be led along the smaller one, too.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,6 +11,7 @@ use truelog_spec::trace::Line;
 use truelog_spec::{Invariant, Step, Trace};
 
 use super::{AnySwitch, Ground, left_out, told};
+use crate::replay::check_one;
 
 /// Pairs of steps are tried, too, in traces of up to so many steps.
 const PAIRS: usize = 150;
@@ -21,6 +23,8 @@ pub struct Shrunk {
     pub trace: Trace,
     /// How many steps were left out.
     pub left_out: usize,
+    /// Which, by their numbers in the trace as it was.
+    pub removed: Vec<usize>,
     /// For each step that stays, in order: how the path ends without it.
     pub without: Vec<Without>,
 }
@@ -52,6 +56,7 @@ impl fmt::Display for Without {
 /// A step, and whether the model offered it on the path that is shrunk: then it must offer it on a smaller one, too.
 #[derive(Debug, Clone)]
 struct Marked {
+    number: usize,
     step: Step,
     offered: bool,
 }
@@ -90,11 +95,12 @@ pub fn shrink(trace: &Trace) -> Result<Shrunk, Unshrinkable> {
     }
     let mutant = trace.mutant.clone().unwrap_or_default();
     let switch = AnySwitch::of(trace).ok_or_else(|| Unshrinkable::NoSwitch(mutant.clone()))?;
-    let aim = Aim { switch, invariant: trace.invariant, designed: Ground::designed(trace) };
+    let led = check_one(trace).is_ok();
+    let aim = Aim { switch, trace, designed: Ground::designed(trace), led };
     let offers = switch.offers(&super::steps(trace));
-    let marked = trace.lines.iter().zip(offers.into_iter().chain(std::iter::repeat(false)));
+    let marked = trace.numbered().zip(offers.into_iter().chain(std::iter::repeat(false)));
     let marked: Vec<Marked> =
-        marked.map(|(line, offered)| Marked { step: line.step.clone(), offered }).collect();
+        marked.map(|((number, line), offered)| Marked { number, step: line.step.clone(), offered }).collect();
     let Some(mut lines) = aim.hit(&marked) else {
         let steps = super::steps(trace);
         let ending = told(&switch.ground().run(&steps), &steps);
@@ -104,30 +110,37 @@ pub fn shrink(trace: &Trace) -> Result<Shrunk, Unshrinkable> {
         lines = fewer;
     }
     let left_out = trace.lines.len() - lines.len();
+    let stays = |number: &usize| lines.iter().any(|line| line.number == *number);
+    let removed = (1..=trace.lines.len()).filter(|number| !stays(number)).collect();
     let without = (0..lines.len()).map(|at| aim.ends(&without(&lines, at..at + 1))).collect();
     if left_out == 0 {
-        return Ok(Shrunk { trace: trace.clone(), left_out, without });
+        return Ok(Shrunk { trace: trace.clone(), left_out, removed, without });
     }
-    // What was seen on the longer path is not known of the shorter one.
-    let last = lines.len();
-    let lines = (1..).zip(lines).map(|(number, line)| Line {
-        step: line.step,
-        outcome: None,
-        violates: number == last,
-    });
-    let shorter = Trace { lines: lines.collect(), code: None, ..trace.clone() };
-    let trace = switch.stated(shorter).map_err(Unshrinkable::AnotherReason)?;
-    Ok(Shrunk { trace, left_out, without })
+    let trace = aim.stated(&lines).map_err(Unshrinkable::AnotherReason)?;
+    Ok(Shrunk { trace, left_out, removed, without })
 }
 
 /// What must stay true of a smaller path.
-struct Aim {
+struct Aim<'a> {
     switch: AnySwitch,
-    invariant: Invariant,
+    trace: &'a Trace,
     designed: Ground,
+    /// The production code can be led along it.
+    led: bool,
 }
 
-impl Aim {
+impl Aim<'_> {
+    /// A path as a trace. What was seen on the longer path is not known of the shorter one.
+    fn stated(&self, lines: &[Marked]) -> Result<Trace, String> {
+        let last = lines.len();
+        let lines = (1..).zip(lines).map(|(number, line)| Line {
+            step: line.step.clone(),
+            outcome: None,
+            violates: number == last,
+        });
+        self.switch.stated(Trace { lines: lines.collect(), code: None, ..self.trace.clone() })
+    }
+
     fn run(&self, lines: &[Marked]) -> Ending<String> {
         self.switch.ground().run(&steps(lines))
     }
@@ -153,7 +166,7 @@ impl Aim {
     /// The path up to its violation, if it breaks the invariant by the switch.
     fn hit(&self, lines: &[Marked]) -> Option<Vec<Marked>> {
         let breaks = |lines: &[Marked]| match self.run(lines) {
-            Ending::Violated { line, invariant } if invariant == self.invariant => Some(line),
+            Ending::Violated { line, invariant } if invariant == self.trace.invariant => Some(line),
             _ => None,
         };
         let path = &lines[..breaks(lines)?];
@@ -162,9 +175,11 @@ impl Aim {
             return None;
         }
         match self.designed.run(&steps(path)) {
-            Ending::Refused { guard, .. } if self.switch.turns_off(&guard) => Some(path.to_vec()),
-            _ => None,
+            Ending::Refused { guard, .. } if self.switch.turns_off(&guard) => {}
+            _ => return None,
         }
+        let led = || self.stated(path).is_ok_and(|trace| check_one(&trace).is_ok());
+        (!self.led || led()).then(|| path.to_vec())
     }
 
     /// A smaller path, if there is one: large pieces are tried first, then pairs.

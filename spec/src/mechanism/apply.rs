@@ -103,7 +103,8 @@ impl State {
 }
 
 /// The call of the file system that a step is.
-pub(crate) fn call_of(step: &EngineStep) -> Option<(Call, Role, Ended)> {
+#[must_use]
+pub fn call_of(step: &EngineStep) -> Option<(Call, Role, Ended)> {
     Some(match *step {
         EngineStep::Mkdir(role, ended) => (Call::Mkdir, role, ended),
         EngineStep::Lock(ended) => (Call::Lock, Role::Dir, ended),

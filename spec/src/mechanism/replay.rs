@@ -5,7 +5,7 @@ use std::fmt;
 use super::state::{Phase, Request, State};
 use super::{Found, Guard, Mechanism, Menu};
 use crate::invariant::Invariant;
-use crate::outcome::{self, Outcome};
+use crate::outcome::{self, Failure, Outcome};
 use crate::step::{ClientStep, EngineStep, Lsns, Step};
 
 /// How a path ended on a mechanism, whose guards are these.
@@ -58,7 +58,7 @@ pub struct Walked {
     pub ending: Ending,
     /// The last state.
     pub state: State,
-    /// What the last open that returned has found.
+    /// What the last open has found, if it has returned.
     pub opened: Option<Found>,
 }
 
@@ -67,6 +67,9 @@ impl Walked {
     fn take(&mut self, mechanism: Mechanism, step: &Step, line: usize) -> bool {
         match mechanism.apply(&self.state, step) {
             Ok(next) => {
+                if matches!(step, Step::Client(ClientStep::Create | ClientStep::Open)) {
+                    self.opened = None;
+                }
                 if matches!(step, Step::Engine(EngineStep::Ready { .. })) {
                     self.opened = self.state.engine.as_mut().and_then(|engine| engine.found.take());
                 }
@@ -102,6 +105,9 @@ impl Walked {
     /// What the client saw of the last open.
     #[must_use]
     pub fn recovered(&self) -> Option<Outcome> {
+        if self.state.engine.is_none() {
+            return Some(Outcome::Failed(Failure::NotALog));
+        }
         let found = self.opened.as_ref()?;
         // Where nothing can be read, everything that was ever given an LSN is named.
         let given = self.state.requests.iter().filter(|request| request.lsn != 0).map(Request::last).max();

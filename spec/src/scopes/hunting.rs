@@ -63,6 +63,12 @@ const COMMITTED: &[&str] = &[
     "engine publish power-loss=1",
     "engine ack 1",
 ];
+/// The first batch is written, and half of it reaches the device.
+const TORN: &[&str] = &[
+    "engine encode 1 writer=0",
+    "engine write batch:1 seg-1 lsns=1",
+    "world crash power keep=batch:1.sector:0",
+];
 /// Two records are committed at once.
 const COMMITTED_TOGETHER: &[&str] = &[
     "engine encode 1..2 writer=0",
@@ -133,9 +139,8 @@ fn handed_in() -> Vec<Step> {
 fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
     let ready = prepared(one(0));
     match switch {
-        Switch::AckOnWrite | Switch::ClaimBeforeSync | Switch::TornTailIsFatal => {
-            ("commit", ready, Menu::power(limits(1, 1, 1, 2)))
-        }
+        Switch::AckOnWrite | Switch::ClaimBeforeSync => ("commit", ready, Menu::power(limits(1, 1, 1, 2))),
+        Switch::TornTailIsFatal => ("commit", then(ready, TORN), Menu::power(limits(1, 1, 1, 2))),
         Switch::RewriteAckedBlock | Switch::TwoCommitsInFlight => {
             ("commit", ready, Menu::power(limits(2, 1, 2, 3)).pair())
         }
@@ -147,9 +152,10 @@ fn ground(switch: Switch) -> (&'static str, Vec<Step>, Menu) {
             let batch = write(0, Durability::PowerLoss, 2);
             ("recovery", prepared(batch), Menu::power(limits(1, 2, 3, 4)).process())
         }
-        Switch::AppendBehindTornTail | Switch::CutAcrossASegment => {
-            ("recovery", ready, Menu::power(limits(2, 2, 3, 4)).again())
+        Switch::AppendBehindTornTail => {
+            ("recovery", then(ready, TORN), Menu::power(limits(2, 2, 3, 4)).again())
         }
+        Switch::CutAcrossASegment => ("recovery", ready, Menu::power(limits(2, 2, 3, 4)).again()),
         Switch::EditBehindTornEdit => ("prepare", asked(one(0)), Menu::power(limits(2, 2, 3, 2)).again()),
         Switch::NoDirSyncOnSegment
         | Switch::ManifestBeforeName

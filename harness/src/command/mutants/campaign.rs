@@ -1,5 +1,6 @@
 //! `cargo verify mutants --campaign`: engines with one mutant each, drawn by seed, and campaigns that are not told which.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,8 +12,37 @@ use serde::Serialize;
 use super::declared::{Declared, declared};
 use super::workshop::{Built, Workshop};
 use super::{Arguments, drawn, out};
-use crate::campaign::journal::{Totals, merge};
+use crate::campaign::journal::merge;
 use crate::campaign::proposals;
+use crate::campaign::totals::Totals;
+
+/// The most steps of clients and of the world that the trace of a finding may have.
+const STEPS: usize = 10;
+
+/// The checks whose mutants a campaign has no arm for, or one that tells no trace; and why. What stands here is left out of
+/// the draw, and the table says so.
+const OUT_OF_REACH: [(&str, &str); 14] = [
+    ("mechanism", "it changes what judges"),
+    ("conformance", "it changes what judges"),
+    ("loom", "no arm: weak memory, the kernel alone"),
+    ("fpre004", "no arm: the fabric in virtual time"),
+    ("strace", "no arm: the real file system"),
+    ("kill", "no arm: the real file system"),
+    ("archive-kill", "no arm: the real file system"),
+    ("inject", "no arm: the real file system"),
+    ("short", "no arm: the real file system"),
+    ("displaced", "no arm: other programs' deeds"),
+    ("damage", "no trace: durable bytes are damaged by a fuzz target alone, and drives by none"),
+    ("corpus", "no arm: one path, kept because nothing else comes by"),
+    ("schedules", "no trace: what shows it is a schedule"),
+    ("roles", "no arm: syncs that the disk leaves out"),
+];
+
+/// Why a campaign cannot find a mutant, if so: it can if one of its checks has an arm.
+fn out_of_reach(mutant: &Declared) -> Option<&'static str> {
+    let why = |check: &str| OUT_OF_REACH.iter().find(|(out, _)| *out == check).map(|(_, why)| *why);
+    mutant.kills.iter().map(|kill| why(&kill.check)).min_by_key(Option::is_some).flatten()
+}
 
 /// What a campaign on a mutant came to.
 #[derive(Debug, Serialize)]
@@ -27,7 +57,8 @@ struct Hunt {
     cases: u64,
     /// The first command that shows it again.
     replay: String,
-    /// What was proposed for the corpus: a trace, and how many steps of clients and of the world it has.
+    /// What was proposed for the corpus: a trace that has its page beside it, and how many steps of clients and of the world
+    /// it has.
     proposed: Vec<(String, usize)>,
     /// Why there was no campaign.
     unbuilt: Option<String>,
@@ -38,7 +69,7 @@ impl Hunt {
     fn new(mutant: &Declared) -> Self {
         Self {
             mutant: mutant.slug.clone(),
-            invariant: mutant.kill.invariants.join(", "),
+            invariant: mutant.invariants().collect::<Vec<_>>().join(", "),
             found: Vec::new(),
             seconds: 0.0,
             cases: 0,
@@ -48,8 +79,12 @@ impl Hunt {
         }
     }
 
+    /// Found is what was told: for an invariant that the mutant declares, in a trace that is short and has its page.
     fn is_found(&self) -> bool {
-        !self.found.is_empty()
+        self.proposed.iter().any(|(path, steps)| {
+            let folder = Path::new(path).parent().and_then(Path::file_name).and_then(|name| name.to_str());
+            *steps <= STEPS && folder.is_some_and(|invariant| self.declares(invariant))
+        })
     }
 
     /// Whether an invariant is one that the mutant declares.
@@ -60,35 +95,57 @@ impl Hunt {
 
 /// Runs the campaigns. 0 if each mutant was found, 1 if one was not, 4 if the surroundings failed.
 pub(super) fn run(root: &Path, arguments: &Arguments) -> ExitCode {
-    let hunts = match hunt(root, arguments) {
-        Ok(hunts) => hunts,
+    let hunted = match hunt(root, arguments) {
+        Ok(hunted) => hunted,
         Err(error) => {
             eprintln!("cargo verify mutants: {error}");
             return ExitCode::from(4);
         }
     };
+    let Hunted { hunts, left_out } = &hunted;
     if hunts.is_empty() {
-        eprintln!("cargo verify mutants: no such mutant in corpus/mutants");
+        eprintln!(
+            "cargo verify mutants: no mutant of corpus/mutants that a campaign can find\n{}",
+            show(left_out)
+        );
         return ExitCode::from(2);
     }
     let end = ExitCode::from(u8::from(!hunts.iter().all(Hunt::is_found)));
-    if arguments.json { out::json(&hunts, end) } else { out::print(render(&hunts), end) }
+    let says = || format!("{}\n{}", show(left_out), render(hunts));
+    if arguments.json { out::json(&hunted, end) } else { out::print(says(), end) }
 }
 
-/// Mutants of the engine, `count` of them, as the seed says.
-fn hidden(mut mutants: Vec<Declared>, arguments: &Arguments) -> Vec<Declared> {
+/// The mutants that no campaign can find, by the reason.
+type LeftOut = BTreeMap<&'static str, Vec<String>>;
+
+/// What was hunted, and what was not.
+#[derive(Debug, Serialize)]
+struct Hunted {
+    hunts: Vec<Hunt>,
+    left_out: LeftOut,
+}
+
+/// Mutants that a campaign can find, `count` of them, as the seed says; and those that it cannot.
+fn hidden(mut mutants: Vec<Declared>, arguments: &Arguments) -> (Vec<Declared>, LeftOut) {
+    let mut left_out = LeftOut::new();
     mutants.retain(|mutant| {
         let wanted = arguments.only.is_empty() || arguments.only.contains(&mutant.slug);
-        // A mutant of the specification or of the disk changes what judges.
-        wanted && !matches!(mutant.kill.check.as_str(), "mechanism" | "conformance")
+        let why = out_of_reach(mutant).filter(|_| wanted);
+        if let Some(why) = why {
+            left_out.entry(why).or_default().push(mutant.slug.clone());
+        }
+        wanted && why.is_none()
     });
-    drawn(mutants, arguments.seed, arguments.count)
+    (drawn(mutants, arguments.seed, arguments.count), left_out)
 }
 
-fn hunt(root: &Path, arguments: &Arguments) -> io::Result<Vec<Hunt>> {
+fn hunt(root: &Path, arguments: &Arguments) -> io::Result<Hunted> {
+    let (mutants, left_out) = hidden(declared(&root.join("corpus/mutants"))?, arguments);
+    if mutants.is_empty() {
+        return Ok(Hunted { hunts: Vec::new(), left_out });
+    }
     let workshop = Workshop::new(root)?;
-    let mutants = hidden(declared(&root.join("corpus/mutants"))?, arguments);
-    mutants
+    let hunts = mutants
         .iter()
         .map(|mutant| {
             eprintln!("{}: building", mutant.slug);
@@ -101,7 +158,8 @@ fn hunt(root: &Path, arguments: &Arguments) -> io::Result<Vec<Hunt>> {
             eprintln!("{}: {}", mutant.slug, if hunt.is_found() { "found" } else { "NOT FOUND" });
             Ok(hunt)
         })
-        .collect()
+        .collect::<io::Result<_>>()?;
+    Ok(Hunted { hunts, left_out })
 }
 
 /// A campaign on one mutant, from nothing, into `dir`.
@@ -140,7 +198,18 @@ fn on(dir: &Path, mutant: &Declared, built: &Built, arguments: &Arguments) -> io
         hunt.found.push(first.invariant.clone());
     }
     hunt.proposed = proposals(dir)?;
+    hunt.proposed.retain(|(path, _)| Path::new(path).with_extension("md").exists());
     Ok(hunt)
+}
+
+/// What is left out of the draw, as a table.
+fn show(left_out: &LeftOut) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_header(["left out of the draw", "mutants"]);
+    for (why, mutants) in left_out {
+        table.add_row([(*why).to_owned(), mutants.join("\n")]);
+    }
+    table.to_string()
 }
 
 fn render(hunts: &[Hunt]) -> String {
@@ -167,6 +236,47 @@ fn render(hunts: &[Hunt]) -> String {
         ]);
     }
     let found = hunts.iter().filter(|hunt| hunt.is_found()).count();
-    let declared = hunts.iter().filter(|hunt| hunt.found.iter().any(|one| hunt.declares(one))).count();
-    format!("{table}\nfound: {found} of {}, for the invariant that it declares: {declared}", hunts.len())
+    format!(
+        "{table}\nfound for the invariant that it declares, with a page and at most {STEPS} steps: {found} of {}",
+        hunts.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::checks::CHECKS;
+
+    fn hunt(proposed: &[(&str, usize)]) -> Hunt {
+        Hunt {
+            mutant: "ack-before-sync".to_owned(),
+            invariant: "acked-is-durable".to_owned(),
+            found: vec!["acked-is-durable".to_owned()],
+            seconds: 1.0,
+            cases: 1,
+            replay: String::new(),
+            proposed: proposed.iter().map(|(path, steps)| ((*path).to_owned(), *steps)).collect(),
+            unbuilt: None,
+        }
+    }
+
+    #[test]
+    fn found_is_what_is_told_in_few_steps_for_the_invariant_that_is_declared() {
+        let right = "out/found/acked-is-durable/append.trace";
+        assert!(hunt(&[(right, STEPS)]).is_found());
+        assert!(!hunt(&[]).is_found(), "a finding alone tells nobody");
+        assert!(!hunt(&[(right, STEPS + 1)]).is_found());
+        assert!(!hunt(&[("out/found/nothing-invented/append.trace", 3)]).is_found());
+        assert!(hunt(&[("out/found/nothing-invented/append.trace", 3), (right, 4)]).is_found());
+    }
+
+    #[test]
+    fn what_is_out_of_reach_is_a_check_and_what_is_in_reach_has_mutants() {
+        for (check, _) in OUT_OF_REACH {
+            assert!(CHECKS.iter().any(|known| known.name == check), "{check}");
+        }
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/mutants");
+        let mutants = declared(&dir).unwrap_or_else(|error| panic!("{error}"));
+        assert!(mutants.iter().filter(|mutant| out_of_reach(mutant).is_none()).count() >= 20);
+    }
 }

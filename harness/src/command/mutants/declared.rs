@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::command::checks::CHECKS;
 use crate::knobs::Knob;
 
 /// A check that must kill it, and the invariants that the check must name, no more and no fewer; `harness` stands for a
@@ -22,6 +23,11 @@ impl Kill {
         invariants.sort();
         Self { check: check.to_owned(), invariants, without: None }
     }
+
+    /// The place of its check among all, which stand in the order of their cost; one that is not known comes last.
+    pub(super) fn cost(&self) -> usize {
+        CHECKS.iter().position(|check| check.name == self.check).unwrap_or(CHECKS.len())
+    }
 }
 
 /// A patch with its header.
@@ -29,21 +35,43 @@ impl Kill {
 pub(super) struct Declared {
     pub(super) slug: String,
     pub(super) origin: String,
-    /// What it was made for.
-    pub(super) kill: Kill,
-    /// The checks whose canary it is.
+    /// What it was made for: each of these must kill it. One at least, the cheapest first.
+    pub(super) kills: Vec<Kill>,
+    /// The checks whose canary it is, the cheapest first.
     pub(super) canaries: Vec<Kill>,
     pub(super) patch: PathBuf,
 }
 
-/// Reads the headers of all patches, in the order of their names.
+impl Declared {
+    /// The cost of its cheapest check.
+    pub(super) fn cost(&self) -> usize {
+        self.kills.first().map_or(usize::MAX, Kill::cost)
+    }
+
+    /// The invariants that it was made for.
+    pub(super) fn invariants(&self) -> impl Iterator<Item = &str> {
+        self.kills.iter().take(1).flat_map(|kill| kill.invariants.iter().map(String::as_str))
+    }
+
+    /// All invariants that some check must name, its canaries' checks included.
+    #[cfg(test)]
+    fn named(&self) -> std::collections::BTreeSet<&str> {
+        let kills = self.kills.iter().chain(&self.canaries);
+        kills.flat_map(|kill| kill.invariants.iter().map(String::as_str)).collect()
+    }
+}
+
+/// Reads the headers of all patches: those with the cheapest checks first, then in the order of their names.
 pub(super) fn declared(dir: &Path) -> io::Result<Vec<Declared>> {
     let mut patches: Vec<PathBuf> = fs::read_dir(dir)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "patch"))
         .collect();
     patches.sort();
-    patches.into_iter().map(|patch| header(&fs::read_to_string(&patch)?, patch)).collect()
+    let read = patches.into_iter().map(|patch| header(&fs::read_to_string(&patch)?, patch));
+    let mut mutants: Vec<Declared> = read.collect::<io::Result<_>>()?;
+    mutants.sort_by_key(Declared::cost);
+    Ok(mutants)
 }
 
 fn header(text: &str, patch: PathBuf) -> io::Result<Declared> {
@@ -59,13 +87,13 @@ fn header(text: &str, patch: PathBuf) -> io::Result<Declared> {
         let kill = says.split_once(" names ").map(|(check, invariants)| Kill::new(check, invariants));
         kill.ok_or_else(|| wrong(format!("`canary: {says}`, where `canary: CHECK names INVARIANTS` is due")))
     };
-    Ok(Declared {
-        slug: field("mutant")?,
-        origin: field("origin")?,
-        kill: Kill::new(&field("check")?, &field("invariant")?),
-        canaries: all("canary").map(canary).collect::<io::Result<_>>()?,
-        patch: patch.clone(),
-    })
+    field("check")?;
+    let invariant = field("invariant")?;
+    let mut kills: Vec<Kill> = all("check").map(|check| Kill::new(check, &invariant)).collect();
+    kills.sort_by_key(Kill::cost);
+    let mut canaries = all("canary").map(canary).collect::<io::Result<Vec<_>>>()?;
+    canaries.sort_by_key(Kill::cost);
+    Ok(Declared { slug: field("mutant")?, origin: field("origin")?, kills, canaries, patch: patch.clone() })
 }
 
 #[cfg(test)]
@@ -76,7 +104,6 @@ mod tests {
 
     use super::super::matrix;
     use super::*;
-    use crate::command::CHECKS;
 
     fn all() -> Vec<Declared> {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/mutants");
@@ -103,18 +130,32 @@ mod tests {
         }
     }
 
-    /// By declaration each mutant and each switch has one invariant, and a run holds every mutant, a test every switch, to
-    /// just that one. So no two columns are equal as long as none is empty; that a check could not name the one for the
-    /// other is shown by the runs alone.
+    /// A bug may break several invariants: of a mutant its canaries' checks name others, and a switch of the same name is
+    /// the same bug. Two invariants of which no bug breaks just one would be one invariant, as far as anybody can see.
     #[test]
     fn every_invariant_has_a_column_of_its_own() {
         let mutants = all();
-        let fallen = mutants.iter().map(|mutant| {
-            let [invariant] = &mutant.kill.invariants[..] else { panic!("{}: one invariant", mutant.slug) };
-            (mutant.slug.as_str(), invariant.as_str())
-        });
-        let faults = matrix::faults(&matrix::columns(fallen));
+        let fallen = mutants
+            .iter()
+            .flat_map(|mutant| mutant.named().into_iter().map(|invariant| (mutant.slug.as_str(), invariant)));
+        let columns = matrix::columns(fallen);
+        let faults = matrix::faults(&columns);
         assert!(faults.is_empty(), "{faults:?}");
+        // Else the second half of that says nothing.
+        let shared = columns.iter().filter(|(one, falls)| {
+            let mut others = columns.iter().filter(|(other, _)| other != one);
+            falls.bugs().iter().any(|bug| others.any(|(_, also)| also.bugs().contains(bug)))
+        });
+        assert!(shared.count() > 1, "no bug breaks two invariants");
+    }
+
+    /// A check that no run knows kills nothing, and one invariant is what a mutant is made for.
+    #[test]
+    fn every_mutant_declares_one_invariant_and_checks_that_there_are() {
+        for mutant in all() {
+            assert_eq!(mutant.invariants().count(), 1, "{}", mutant.slug);
+            assert!(mutant.kills.iter().all(|kill| kill.cost() < CHECKS.len()), "{}", mutant.slug);
+        }
     }
 
     /// What docs/TESTING.md says of a mutant is what its header declares.
@@ -130,7 +171,8 @@ mod tests {
             let Some(mutant) = all().into_iter().find(|mutant| Some(mutant.slug.as_str()) == slug) else {
                 continue;
             };
-            assert_eq!(Kill::new(check, invariant), mutant.kill, "{line}");
+            let kills: Vec<Kill> = check.split(", ").map(|check| Kill::new(check, invariant)).collect();
+            assert_eq!(kills, mutant.kills, "{line}");
             held += 1;
         }
         assert!(held >= 20, "{held} rows of the table name a mutant");
@@ -142,6 +184,9 @@ mod tests {
         let whole = "mutant: x\norigin: y\ninvariant: harness\ncheck: crash\ncanary: order names harness\n";
         let kill = Kill::new("order", "harness");
         assert_eq!(header(whole).map(|declared| declared.canaries).ok(), Some(vec![kill]));
+        // The cheapest first, whatever the header's order.
+        let two = header(&format!("check: schedules\n{whole}")).expect("a header");
+        assert_eq!(two.kills, [Kill::new("crash", "harness"), Kill::new("schedules", "harness")]);
         for (from, to) in [("origin: y\n", ""), ("check: ", "chck: "), (" names ", " "), ("mutant", "diff ")]
         {
             assert!(header(&whole.replace(from, to)).is_err(), "{from}");

@@ -10,23 +10,33 @@ use truelog_spec::{Invariant, Status, prefetch};
 use super::{End, Row};
 use crate::knobs::Knob;
 
-/// What falls for each invariant: mutants, and switches of the two models.
-pub(super) type Columns = BTreeMap<String, BTreeSet<String>>;
+/// What falls for an invariant: mutants, and switches of the two models.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Column {
+    mutants: BTreeSet<String>,
+    switches: BTreeSet<String>,
+}
+
+impl Column {
+    /// The bugs, by name: a switch and a mutant of one name are the same bug, on the mechanism and in the engine.
+    pub(super) fn bugs(&self) -> BTreeSet<&str> {
+        self.mutants.iter().chain(&self.switches).map(String::as_str).collect()
+    }
+}
+
+/// The column of each invariant for which anything falls.
+pub(super) type Columns = BTreeMap<String, Column>;
 
 /// The columns: `fallen` are mutants, each with an invariant that it fell for.
 pub(super) fn columns<'a>(fallen: impl Iterator<Item = (&'a str, &'a str)>) -> Columns {
     let mut columns: Columns = BTreeMap::new();
-    let mut add = |invariant: &str, what: String| {
-        columns.entry(invariant.to_owned()).or_default().insert(what);
-    };
-    for (mutant, invariant) in fallen {
-        add(invariant, mutant.to_owned());
+    for (mutant, invariant) in fallen.filter(|(_, invariant)| *invariant != "harness") {
+        columns.entry(invariant.to_owned()).or_default().mutants.insert(mutant.to_owned());
     }
-    for switch in Switch::ALL {
-        add(switch.invariant().as_str(), format!("switch {switch}"));
-    }
-    for switch in prefetch::Switch::ALL {
-        add(switch.invariant().as_str(), format!("switch {switch} of the prefetch"));
+    let switches = Switch::ALL.iter().map(|switch| (switch.to_string(), switch.invariant()));
+    let of_prefetch = prefetch::Switch::ALL.iter().map(|switch| (switch.to_string(), switch.invariant()));
+    for (switch, invariant) in switches.chain(of_prefetch) {
+        columns.entry(invariant.as_str().to_owned()).or_default().switches.insert(switch);
     }
     columns
 }
@@ -43,7 +53,7 @@ pub(super) fn faults(columns: &Columns) -> Vec<String> {
     let empty = checked.filter(|one| !columns.contains_key(one.as_str()));
     let mut faults: Vec<String> = empty.map(|one| format!("nothing falls for {one}")).collect();
     for (one, falls) in columns {
-        let same = columns.iter().find(|(other, also)| *other > one && *also == falls);
+        let same = columns.iter().find(|(other, also)| *other > one && also.bugs() == falls.bugs());
         faults.extend(same.map(|(other, _)| format!("the same falls for {one} and for {other}")));
     }
     faults
@@ -54,17 +64,13 @@ pub(super) fn show(columns: &Columns) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_header(["invariant", "mutants that fall", "switches"]);
     for invariant in Invariant::ALL {
-        let falls = columns.get(invariant.as_str());
-        let (switches, mutants): (Vec<&String>, Vec<&String>) =
-            falls.into_iter().flatten().partition(|what| what.starts_with("switch "));
-        let mutants = match (invariant.status(), mutants.is_empty()) {
+        let falls = columns.get(invariant.as_str()).cloned().unwrap_or_default();
+        let mutants = match (invariant.status(), falls.mutants.is_empty()) {
             (Status::Unchecked, _) => "UNCHECKED".to_owned(),
             (Status::Checked, true) => "no mutant".to_owned(),
-            (Status::Checked, false) => {
-                mutants.iter().map(|mutant| mutant.as_str()).collect::<Vec<_>>().join("\n")
-            }
+            (Status::Checked, false) => falls.mutants.into_iter().collect::<Vec<_>>().join("\n"),
         };
-        table.add_row([invariant.to_string(), mutants, switches.len().to_string()]);
+        table.add_row([invariant.to_string(), mutants, falls.switches.len().to_string()]);
     }
     table.to_string()
 }
@@ -103,24 +109,22 @@ mod tests {
 
     fn row(mutant: &str, invariant: &str, end: End, without: Option<Knob>) -> Row {
         let (mutant, invariant) = (mutant.to_owned(), invariant.to_owned());
-        Row { mutant, origin: String::new(), check: String::new(), invariant, without, end, seconds: 0.0 }
+        let (origin, check, explored) = (String::new(), String::new(), String::new());
+        Row { mutant, origin, check, invariant, without, end, explored, seconds: 0.0 }
     }
 
     #[test]
     fn two_equal_columns_and_an_empty_one_are_told() {
         let rows = [row("a", "append-resolves", End::Survived, None)];
         let mut columns = of_rows(&rows);
-        assert!(
-            columns.values().flatten().all(|what| what.starts_with("switch ")),
-            "what lives fell for nothing"
-        );
+        assert!(columns.values().all(|falls| falls.mutants.is_empty()), "what lives fell for nothing");
         // No switch shows what a log says of itself: only mutants do, and these rows have none that fell.
         assert_eq!(
             faults(&columns),
             ["nothing falls for health-tells-truth", "nothing falls for books-balance"]
         );
         for (mutant, invariant) in [("b", "health-tells-truth"), ("c", "books-balance")] {
-            columns.insert(invariant.to_owned(), BTreeSet::from([mutant.to_owned()]));
+            columns.entry(invariant.to_owned()).or_default().mutants.insert(mutant.to_owned());
         }
         assert!(faults(&columns).is_empty(), "{:?}", faults(&columns));
         let falls = columns.remove("append-resolves").expect("a column");
@@ -128,6 +132,12 @@ mod tests {
         assert_eq!(faults(&columns), ["nothing falls for append-resolves"]);
         columns.insert("append-resolves".to_owned(), falls);
         assert_eq!(faults(&columns), ["the same falls for append-resolves and for books-balance"]);
+        // It is the bug that counts, on whichever side it was seen.
+        let column = columns.get_mut("books-balance").expect("a column");
+        column.mutants = std::mem::take(&mut column.switches);
+        assert_eq!(faults(&columns), ["the same falls for append-resolves and for books-balance"]);
+        columns.entry("books-balance".to_owned()).or_default().mutants.insert("b".to_owned());
+        assert!(faults(&columns).is_empty(), "{:?}", faults(&columns));
     }
 
     #[test]

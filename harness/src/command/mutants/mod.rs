@@ -2,7 +2,7 @@
 //!
 //! A mutant is a patch in corpus/mutants that puts a real bug into the engine. Its header declares, before
 //! any run, which check must kill it and which invariant that check must name. Each patch is applied to a
-//! copy of the tree, built, and checked there. Surviving, dying for another invariant, no longer applying and
+//! copy of the tree, built, and checked there, by the cheapest check first. Surviving, dying for another invariant, no longer applying and
 //! not building are four different errors.
 //!
 //! A canary is a mutant that shows that a check can fail at all. Each check has one; a header says of which.
@@ -105,6 +105,8 @@ struct Row {
     #[serde(serialize_with = "name_of")]
     without: Option<Knob>,
     end: End,
+    /// What the check had gone through when it ended, by its own count.
+    explored: String,
     seconds: f64,
 }
 
@@ -146,17 +148,17 @@ fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
             rows.iter().filter(|row| !matches!(row.end, End::Killed | End::Survived | End::Misnamed { .. }));
         let mut wrong: Vec<String> = broke.map(|row| format!("{}: {}", row.mutant, row.end)).collect();
         wrong.extend(idle.map(|(knob, _)| format!("no mutant needs `{}`", knob.name())));
-        return (format!("{}\n{}", render(rows), matrix::show_needs(&needs)), wrong);
+        return (format!("{}\n{}", render(rows, arguments.seed), matrix::show_needs(&needs)), wrong);
     }
     let lives = rows.iter().filter(|row| row.end != End::Killed);
     let mut wrong: Vec<String> =
         lives.map(|row| format!("{}: {}: {}", row.mutant, row.check, row.end)).collect();
     if !whole || arguments.canaries {
-        return (render(rows), wrong);
+        return (render(rows, arguments.seed), wrong);
     }
     let columns = matrix::of_rows(rows);
     wrong.extend(matrix::faults(&columns));
-    (format!("{}\n{}", render(rows), matrix::show(&columns)), wrong)
+    (format!("{}\n{}", render(rows, arguments.seed), matrix::show(&columns)), wrong)
 }
 
 /// A patch, and the checks that it is held against.
@@ -175,9 +177,9 @@ fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
             let kills = if arguments.canaries {
                 mutant.canaries.clone()
             } else if arguments.knobs {
-                without(&mutant.kill)
+                mutant.kills.iter().flat_map(without).collect()
             } else {
-                vec![mutant.kill.clone()]
+                mutant.kills.clone()
             };
             (mutant, kills)
         })
@@ -217,10 +219,10 @@ fn drawn(mut mutants: Vec<Declared>, seed: u64, count: usize) -> Vec<Declared> {
     mutants
 }
 
-/// The check of a mutant, once for each knob that it can do without.
-fn without(kill: &Kill) -> Vec<Kill> {
+/// A check of a mutant, once for each knob that it can do without.
+fn without(kill: &Kill) -> impl Iterator<Item = Kill> {
     let knobs = Knob::value_variants().iter().filter(|knob| knob.is_of(&kill.check));
-    knobs.map(|knob| Kill { without: Some(*knob), ..kill.clone() }).collect()
+    knobs.map(|knob| Kill { without: Some(*knob), ..kill.clone() })
 }
 
 /// Builds a mutant while nobody else builds, and checks it beside others.
@@ -234,13 +236,13 @@ fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: 
     let mut rows = Vec::new();
     for kill in kills {
         let began = Instant::now();
-        let end = match &built {
+        let (end, explored) = match &built {
             Ok(built) => built.check(kill, seed)?,
-            Err(end) => end.clone(),
+            Err(end) => (end.clone(), String::new()),
         };
         let seconds = began.elapsed().as_secs_f64();
         let without = kill.without.map_or_else(String::new, |knob| format!(" without {}", knob.name()));
-        eprintln!("{slug}: {}{without}: {end} in {seconds:.0} s", kill.check);
+        eprintln!("{slug}: {}{without}: {end} in {seconds:.1} s, {explored}", kill.check);
         rows.push(Row {
             mutant: slug.clone(),
             origin: mutant.origin.clone(),
@@ -248,6 +250,7 @@ fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: 
             invariant: kill.invariants.join(", "),
             without: kill.without,
             end,
+            explored,
             seconds,
         });
     }
@@ -258,16 +261,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn render(rows: &[Row]) -> String {
+fn render(rows: &[Row], seed: u64) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY).set_header([
-        "mutant",
-        "origin",
-        "check",
-        "invariant",
-        "end",
-        "seconds",
-    ]);
+    let header = ["mutant", "origin", "check", "invariant", "end", "explored until then", "seconds"];
+    table.load_style(UTF8_BORDERS_ONLY).set_header(header);
     for row in rows {
         let without = row.without.map_or_else(String::new, |knob| format!(" without {}", knob.name()));
         table.add_row([
@@ -276,18 +273,38 @@ fn render(rows: &[Row]) -> String {
             format!("{}{without}", row.check),
             row.invariant.clone(),
             row.end.to_string(),
-            format!("{:.0}", row.seconds),
+            row.explored.clone(),
+            format!("{:.1}", row.seconds),
         ]);
     }
     let killed = rows.iter().filter(|row| row.end == End::Killed).count();
-    format!("{table}\nkilled as declared: {killed} of {}", rows.len())
+    format!("{table}\nkilled as declared: {killed} of {}, with seed {seed}", rows.len())
 }
 
-/// What a check's report says of the mutant.
-fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> End {
-    let Ok(reports) = serde_json::from_slice::<serde_json::Value>(stdout) else {
-        return End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) };
-    };
+/// What a check's report says of the mutant, and what the check had explored.
+fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> (End, String) {
+    match serde_json::from_slice::<serde_json::Value>(stdout) {
+        Ok(reports) => (ended(kill, code, &reports, stderr), explored(&reports)),
+        Err(_) => (End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) }, String::new()),
+    }
+}
+
+/// What says best how far a check had to go; of a check that counts none of these its first count does.
+const EFFORT: [&str; 7] = ["schedules", "damages", "images", "states", "traces", "kills", "runs"];
+
+/// The count of a report that says how far its check has come.
+fn explored(reports: &serde_json::Value) -> String {
+    let counts: Vec<(&str, u64)> = reports[0]["explored"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|count| Some((count["what"].as_str()?, count["n"].as_u64()?)))
+        .collect();
+    let told = EFFORT.iter().find_map(|effort| counts.iter().find(|(what, n)| what == effort && *n > 0));
+    told.or(counts.first()).map_or_else(String::new, |(what, n)| format!("{n} {what}"))
+}
+
+fn ended(kill: &Kill, code: Option<i32>, reports: &serde_json::Value, stderr: &[u8]) -> End {
     let mut named: Vec<String> = reports
         .as_array()
         .into_iter()
@@ -323,6 +340,22 @@ mod tests {
 
     fn kill() -> Kill {
         Kill { check: "crash".into(), invariants: vec!["acked-is-durable".into()], without: None }
+    }
+
+    fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> End {
+        super::judge(kill, code, stdout, stderr).0
+    }
+
+    #[test]
+    fn the_count_that_says_most_is_told() {
+        let told = |explored: &str| {
+            let report = format!(r#"[{{"findings":[],"explored":{explored}}}]"#);
+            super::judge(&kill(), Some(0), report.as_bytes(), b"").1
+        };
+        assert_eq!(told(r#"[{"what":"crash points","n":7},{"what":"images","n":40}]"#), "40 images");
+        assert_eq!(told(r#"[{"what":"receipts kept","n":3}]"#), "3 receipts kept");
+        assert_eq!(told(r#"[{"what":"calls","n":3},{"what":"images","n":0}]"#), "3 calls");
+        assert_eq!(told("[]"), "");
     }
 
     #[test]

@@ -147,8 +147,8 @@ impl Built {
         &self.program
     }
 
-    /// Runs one check of the mutant, and says how that ended.
-    pub(super) fn check(&self, kill: &Kill, seed: u64) -> io::Result<End> {
+    /// Runs one check of the mutant, and says how that ended and what the check had explored.
+    pub(super) fn check(&self, kill: &Kill, seed: u64) -> io::Result<(End, String)> {
         let mut command = Command::new(&self.program);
         command.args(["--json", "--only", &kill.check, "--seed", &seed.to_string()]);
         if let Some(knob) = kill.without {

@@ -62,6 +62,9 @@ fn a_path_of_another_machine_is_refused() {
 fn stories_are_sentences() {
     for switch in Switch::ALL {
         let story = switch.story();
-        assert!(!story.title.ends_with('.') && story.says.ends_with('.') && story.passing.ends_with('.'));
+        assert!(!story.title.ends_with('.'), "{switch}");
+        for text in [story.says, story.shows, story.passing] {
+            assert!(text.ends_with('.'), "{switch}: {text}");
+        }
     }
 }

@@ -1,0 +1,87 @@
+//! A finding that no trace tells, in a page of its own.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use truelog_spec::Invariant;
+
+use super::arms::Story;
+use super::journal::Found;
+use super::propose::{FOUND, hash, put};
+
+/// Writes the page, and the input of a fuzz target beside it. Returns the page's path in the campaign's directory.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn write(found: &Found, story: &Story, out: &Path) -> io::Result<String> {
+    let path = if story.name.starts_with("fuzz/") {
+        let input = format!("{FOUND}/{}/{}", story.name, hash(&story.bytes));
+        put(&out.join(&input), &story.bytes)?;
+        format!("{input}.md")
+    } else {
+        format!("{FOUND}/{}/{}-{}.md", found.invariant, story.name, hash(found.replay.as_bytes()))
+    };
+    put(&out.join(&path), page(found, story).as_bytes())?;
+    Ok(path)
+}
+
+fn page(found: &Found, story: &Story) -> String {
+    let mut text = format!("# {}\n\n", found.violation.lines().next().unwrap_or(&found.says));
+    let _ = match found.invariant.parse::<Invariant>() {
+        Ok(invariant) => write!(text, "**Breaks** `{invariant}`: {}\n\n", invariant.says()),
+        Err(_) => write!(text, "**Breaks** `{}`, which is no promise of the log.\n\n", found.invariant),
+    };
+    if let Some(why) = &found.untold {
+        let _ = write!(text, "No trace tells it: {why}.\n\n");
+    }
+    let _ = write!(text, "```text\n{}\n```\n\n", found.says.trim_end());
+    if !story.says.is_empty() {
+        let _ = write!(text, "{}\n\n", story.says.trim_end());
+    }
+    let _ = write!(
+        text,
+        "Two more runs of the same case showed it {} times. Run it again:\n\n```sh\n{}\n```\n",
+        found.again, found.replay
+    );
+    if let Some(case) = found.case.as_deref().filter(|case| !found.replay.contains(*case)) {
+        let _ = write!(
+            text,
+            "\nOne thread breaks the same invariant:\n\n```sh\ncargo verify case \"{case}\"\n```\n"
+        );
+    }
+    text
+}
+
+/// Copies what campaigns have found into one directory. Of two files of one name the lesser stays, so that the order of the
+/// directories makes no difference.
+///
+/// # Errors
+/// Something cannot be read or written.
+pub fn gather(dirs: &[std::path::PathBuf], out: &Path) -> io::Result<()> {
+    for dir in dirs {
+        let from = dir.join(FOUND);
+        if from.is_dir() {
+            copy(&from, &out.join(FOUND))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+            continue;
+        }
+        let bytes = fs::read(entry.path())?;
+        match fs::read(&target) {
+            Ok(there) if there <= bytes => {}
+            Ok(_) | Err(_) => put(&target, &bytes)?,
+        }
+    }
+    Ok(())
+}

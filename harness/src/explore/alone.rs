@@ -1,0 +1,94 @@
+//! What was met under threads, told by one thread: a run of the same kinds of steps that breaks the same invariant.
+
+use truelog_env::Op;
+use truelog_spec::Invariant;
+
+use super::alphabet::Situation;
+use super::case::Case;
+use super::fault::Kind;
+use super::random::{run, shrink};
+use super::{Explorer, Finding, Letter, Scope, Sequence, Struck};
+use crate::fabric::RolePattern;
+use crate::subject::Archived;
+
+/// A sync that fails: of which file, and which call.
+pub type Fails = (RolePattern, Op);
+
+/// A run of one thread that does what `letters` say, as far as each is possible then, and breaks the invariant; shrunk.
+/// Where a sync failed, some call of that kind fails in it. What needs no drives is told without them.
+#[must_use]
+pub fn alone<S: Archived>(
+    drives: bool,
+    letters: &[Letter],
+    fails: Option<Fails>,
+    broken: Invariant,
+) -> Option<Finding> {
+    let scopes = [Some(&Scope::RANDOM), drives.then_some(&Scope::RANDOM_ARCHIVE)];
+    scopes.into_iter().flatten().find_map(|scope| {
+        let letters = possible(scope, letters);
+        let sequence = match fails {
+            None => Some(Sequence { letters, fault: None }),
+            Some(fails) => struck::<S>(scope, &letters, fails, broken),
+        }?;
+        let found = breaks::<S>(scope, &sequence, broken)?;
+        Some(shrink::<S>(scope, sequence, found))
+    })
+}
+
+/// The letters that are possible behind each other, the others left out.
+fn possible(scope: &Scope, letters: &[Letter]) -> Vec<Letter> {
+    let mut situation = Situation::behind(scope.prefix);
+    letters.iter().copied().filter(|letter| situation.take(*letter).is_some()).collect()
+}
+
+/// What a run breaks, if it is this invariant.
+fn breaks<S: Archived>(scope: &Scope, sequence: &Sequence, broken: Invariant) -> Option<Finding> {
+    let explorer = Explorer::new(scope);
+    run::<S>(&explorer, sequence);
+    explorer.finding().filter(|found| found.violation.invariant == broken)
+}
+
+/// The shortest beginning of the letters in whose last one such a failing call breaks the invariant.
+fn struck<S: Archived>(
+    scope: &Scope,
+    letters: &[Letter],
+    (role, op): Fails,
+    broken: Invariant,
+) -> Option<Sequence> {
+    let beginnings = (1..=letters.len()).filter(|upto| Scope::struck(letters[upto - 1]));
+    let ways = beginnings.flat_map(|upto| {
+        let plain = Sequence { letters: letters[..upto].to_vec(), fault: None };
+        let calls = plain.calls::<S>(scope);
+        let meant =
+            calls.into_iter().enumerate().filter(|(_, call)| call.op == op && role.matches(call.role));
+        let struck: Vec<Struck> = meant.map(|(call, _)| Struck { call, kind: Kind::Eio }).collect();
+        struck.into_iter().map(move |struck| Sequence { fault: Some(struck), ..plain.clone() })
+    });
+    ways.into_iter().find(|way| breaks::<S>(scope, way, broken).is_some())
+}
+
+impl Case {
+    /// A case with one crash at the most that breaks the same invariant: this one, or it without its last crash, or any with
+    /// its letters.
+    #[must_use]
+    pub fn with_one_crash<S: Archived>(&self, broken: Invariant) -> Option<String> {
+        let mut case = self.clone();
+        while case.crashes.len() > 1 {
+            case.crashes.pop();
+        }
+        if case.breaks::<S>() == Ok(Some(broken)) {
+            return Some(case.to_string());
+        }
+        let archived = !self.scope.prefix.is_empty();
+        alone::<S>(archived, &self.sequence.letters, None, broken).map(|found| found.case)
+    }
+
+    /// The kinds of the steps that lead to what it breaks: its last letter, what fails in it, and what crashes.
+    #[must_use]
+    pub fn kinds(&self) -> String {
+        let letter = self.sequence.letters.last().map(ToString::to_string);
+        let fault = self.sequence.fault.map(|struck| struck.kind.to_string());
+        let crashes = self.crashes.iter().map(|(_, crash)| crash.kind().to_owned());
+        letter.into_iter().chain(fault).chain(crashes).collect::<Vec<_>>().join(", ")
+    }
+}
