@@ -386,5 +386,10 @@ fn a_case_with_two_crashes_is_told_by_one_of_them() {
     let late: Case = "random: append append @ 0 process @ 3 process".parse().unwrap();
     let once = late.with_one_crash::<Broken<ACKS_EARLY>>(Invariant::AckedIsDurable).expect("its letters do");
     assert!(once.starts_with("random: append @ ") && once.matches('@').count() == 1, "{once}");
-    assert_eq!(once.parse::<Case>().unwrap().kinds(), "append, power");
+    let kinds = |case: &str| case.parse::<Case>().unwrap().kinds();
+    assert_eq!(kinds(&once), "append, power");
+    // What is handed in, and which call fails how, does not part findings.
+    assert_eq!(kinds("random: trim-all append-large @ 7 process"), kinds("random: batch @ 9 process"));
+    assert_eq!(kinds("random: append !3:eio @ 7 process"), kinds("random: batch !9:short @ 1 process"));
+    assert_eq!(kinds("random: !3:eio @ 7 here"), "create, a failed call, no crash");
 }

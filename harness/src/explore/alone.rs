@@ -83,12 +83,35 @@ impl Case {
         alone::<S>(archived, &self.sequence.letters, None, broken).map(|found| found.case)
     }
 
-    /// The kinds of the steps that lead to what it breaks: its last letter, what fails in it, and what crashes.
+    /// The kinds of the steps that lead to what it breaks: of its last letter, of what fails in it, and of what crashes.
     #[must_use]
     pub fn kinds(&self) -> String {
-        let letter = self.sequence.letters.last().map(ToString::to_string);
-        let fault = self.sequence.fault.map(|struck| struck.kind.to_string());
-        let crashes = self.crashes.iter().map(|(_, crash)| crash.kind().to_owned());
-        letter.into_iter().chain(fault).chain(crashes).collect::<Vec<_>>().join(", ")
+        let step = self.sequence.letters.last().map(|letter| letter.kind());
+        let fault =
+            self.sequence.fault.map(|struck| if struck.kind.is_lie() { "a lie" } else { "a failed call" });
+        let crashes = self.crashes.iter().map(|(_, crash)| crash.kind());
+        let kinds: Vec<&str> = [step.unwrap_or("create")].into_iter().chain(fault).chain(crashes).collect();
+        kinds.join(", ")
+    }
+}
+
+impl Letter {
+    /// The kind of step that it is, whatever it hands in or leaves.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Append | Self::AppendLight | Self::AppendLarge | Self::Batch => "append",
+            Self::Submit | Self::SubmitLight | Self::Wait => "submit",
+            Self::TrimAll | Self::TrimMost => "trim",
+            Self::Tick | Self::Idle | Self::Work => "tick",
+            Self::Open | Self::Die | Self::Blackout => "open",
+            Self::Close => "close",
+            Self::Read | Self::Inspect => "read",
+            Self::Adopt | Self::Restore => "adopt",
+            Self::AcceptLoss => "accept-loss",
+            Self::AddDrives => "add-drives",
+            Self::Compact => "compact",
+            Self::Scrub => "scrub",
+            Self::Rebuild => "rebuild",
+        }
     }
 }
