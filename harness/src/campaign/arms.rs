@@ -17,7 +17,7 @@ use crate::schedules::{self, SCENES, Scene, Strategy};
 use crate::subject::Plain;
 
 /// Schedules of a case.
-const SCHEDULES: u64 = 3;
+const SCHEDULES: u64 = 8;
 
 /// What came of a case.
 #[derive(Debug, Default)]
