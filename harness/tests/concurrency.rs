@@ -54,7 +54,7 @@ fn the_logs_own_thread_commits_what_nobody_waits_for() {
     let mut scenes = 0;
     for scene in SCENES.iter().filter(|scene| scene.worked) {
         for strategy in [Strategy::Random, Strategy::Pct(3)] {
-            let explored = explore(scene, &strategy, 7, 6);
+            let explored = explore(scene, &strategy, 7, 6 * scene.times);
             assert!(explored.found.is_none(), "{} under {strategy}: {:?}", scene.name, explored.found);
             assert!(explored.worked > 0, "{} under {strategy}: it never wrote", scene.name);
             println!("{} under {strategy}: {} writes", scene.name, explored.worked);
