@@ -92,8 +92,8 @@ impl PlaceCheck<'_> {
         let some = place.lsns.first > Lsn::NONE && !place.lsns.is_empty();
         let options = self.view.options();
         let block = u64::from(options.block_size);
-        // A segment is longer than it should be only for a batch that would not fit.
-        let longest = options.segment_size.max(u64::from(options.max_batch_bytes)).saturating_add(2 * block);
+        // A segment is longer than it should be only for a batch that would not fit, such as what a recovery writes again.
+        let longest = options.segment_size.saturating_add(u64::from(u32::MAX)).saturating_add(2 * block);
         let in_blocks =
             place.offset >= block && place.offset.is_multiple_of(block) && place.end.is_multiple_of(block);
         let room = place.end.saturating_sub(place.offset) / as_u64(FRAME_HEADER);
