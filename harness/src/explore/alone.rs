@@ -2,13 +2,15 @@
 
 use truelog_env::Op;
 use truelog_spec::Invariant;
+use truelog_spec::contract::Violation;
 
 use super::alphabet::Situation;
 use super::case::Case;
 use super::fault::Kind;
-use super::random::{run, shrink};
+use super::random::{SHRINKS, run, shrink};
 use super::{Explorer, Finding, Letter, Scope, Sequence, Struck};
 use crate::fabric::RolePattern;
+use crate::fewer::fewer;
 use crate::subject::Archived;
 
 /// A sync that fails: of which file, and which call.
@@ -26,6 +28,9 @@ pub fn alone<S: Archived>(
     let scopes = [Some(&Scope::RANDOM), drives.then_some(&Scope::RANDOM_ARCHIVE)];
     scopes.into_iter().flatten().find_map(|scope| {
         let letters = possible(scope, letters);
+        if let Some(found) = fails.is_none().then(|| refused::<S>(scope, &letters, broken)).flatten() {
+            return Some(found);
+        }
         let sequence = match fails {
             None => Some(Sequence { letters, fault: None }),
             Some(fails) => struck::<S>(scope, &letters, fails, broken),
@@ -33,6 +38,28 @@ pub fn alone<S: Archived>(
         let found = breaks::<S>(scope, &sequence, broken)?;
         Some(shrink::<S>(scope, sequence, found))
     })
+}
+
+/// A run without a crash in which the mechanism refuses a step for the invariant: shrunk, too.
+fn refused<S: Archived>(scope: &'static Scope, letters: &[Letter], broken: Invariant) -> Option<Finding> {
+    let refusal = |letters: &[Letter]| {
+        let sequence = Sequence { letters: letters.to_vec(), fault: None };
+        let (refused, says) = sequence.walked::<S>(scope).err()?;
+        let case = Case { scope, sequence, crashes: Vec::new() }.to_string();
+        let violation = Violation::new(broken, says);
+        (refused.breaks() == broken.as_str()).then_some(Finding { violation, case, crashes: 0 })
+    };
+    let mut best = refusal(letters)?;
+    fewer(letters.to_vec(), SHRINKS, |rest| {
+        if possible(scope, rest).len() < rest.len() {
+            return None;
+        }
+        let found = refusal(rest);
+        let kept = found.is_some();
+        best = found.unwrap_or_else(|| best.clone());
+        Some(kept)
+    });
+    Some(best)
 }
 
 /// The letters that are possible behind each other, the others left out.

@@ -176,6 +176,14 @@ impl Case {
         Some(Self { scope, sequence, crashes })
     }
 
+    /// How many steps of clients and of the world it is: the create, what is done, what goes wrong, and each crash with the open
+    /// behind it.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        let Sequence { letters, fault } = &self.sequence;
+        1 + letters.len() + usize::from(fault.is_some()) + 2 * self.crashes.len()
+    }
+
     /// Moves the last crash to an earlier moment; false if there is none.
     pub fn earlier(&mut self) -> bool {
         match self.crashes.last_mut() {

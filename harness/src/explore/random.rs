@@ -30,7 +30,7 @@ const LONGEST: usize = 40;
 const LONGEST_ARCHIVE: usize = 10;
 
 /// How many runs a finding may be shrunk by.
-const SHRINKS: usize = 150;
+pub(super) const SHRINKS: usize = 150;
 /// How many runs the canary of the swarm is looked for in.
 const CANARY_RUNS: u64 = 20;
 

@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::declared::{Declared, declared};
 use super::workshop::{Built, Workshop};
 use super::{Arguments, drawn, out};
-use crate::campaign::journal::merge;
+use crate::campaign::journal::{Found, merge};
 use crate::campaign::proposals;
 use crate::campaign::totals::Totals;
+use crate::explore::Case;
 
 /// The most steps of clients and of the world that the trace of a finding may have.
 const STEPS: usize = 10;
@@ -57,8 +58,8 @@ struct Hunt {
     cases: u64,
     /// The first command that shows it again.
     replay: String,
-    /// What was proposed for the corpus: a trace that has its page beside it, and how many steps of clients and of the world
-    /// it has.
+    /// What was told: a trace that has its page beside it, or the page of what no trace tells, and how many steps of clients
+    /// and of the world it has.
     proposed: Vec<(String, usize)>,
     /// Why there was no campaign.
     unbuilt: Option<String>,
@@ -199,7 +200,15 @@ fn on(dir: &Path, mutant: &Declared, built: &Built, arguments: &Arguments) -> io
     }
     hunt.proposed = proposals(dir)?;
     hunt.proposed.retain(|(path, _)| Path::new(path).with_extension("md").exists());
+    hunt.proposed.extend(totals.findings.values().filter_map(|(first, _)| page_of(first, dir)));
     Ok(hunt)
+}
+
+/// The page of what one thread does and no trace tells, such as a call that fails; and how many steps that is.
+fn page_of(found: &Found, dir: &Path) -> Option<(String, usize)> {
+    let case = found.case.as_deref().filter(|_| !found.is_told())?.parse::<Case>().ok()?;
+    let page = dir.join(found.page.as_deref()?);
+    page.exists().then(|| (page.display().to_string(), case.steps()))
 }
 
 /// What is left out of the draw, as a table.
