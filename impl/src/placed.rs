@@ -65,17 +65,16 @@ impl PlaceCheck<'_> {
             Ok(lead) => lead,
             Err(error) => return self.view.unless_unnamed(kept.first).and_then(|()| refused(error)),
         };
-        let moved = could_be
-            && match lead {
-                Lead::Segment(lead)
-                    if here && lead.ground.segment == place.segment && lead.lsns.contains(kept.last) =>
-                {
-                    return Ok(self.held(kept.last));
-                }
-                // A recovery has written them again, in a segment of its own.
-                Lead::Segment(lead) => ground.is_none() && place.segment < lead.ground.segment,
-                Lead::Run(_) => ground.is_none(),
-            };
+        let moved = match lead {
+            Lead::Segment(lead)
+                if here && lead.ground.segment == place.segment && lead.lsns.contains(kept.last) =>
+            {
+                return Ok(self.held(kept.last));
+            }
+            // A recovery has written them again, in a segment of its own.
+            Lead::Segment(lead) => ground.is_none() && place.segment < lead.ground.segment,
+            Lead::Run(_) => ground.is_none(),
+        };
         let told = self.records(kept)?;
         if here || !matches!(told, Verdict::Verified | Verdict::Unvouched) {
             return Ok(told);
@@ -83,7 +82,7 @@ impl PlaceCheck<'_> {
         if could_be && let Some(error) = self.view.unnamed() {
             return Err(error.clone());
         }
-        Ok(if moved { told } else { violated(Violation::OtherPlace) })
+        Ok(if could_be && moved { told } else { violated(Violation::OtherPlace) })
     }
 
     /// Whether any batch may ever have stood at such a place.

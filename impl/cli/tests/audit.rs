@@ -1,11 +1,14 @@
 //! `truelog audit logs`, as an operator runs it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod common;
 
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use common::given::{Given, flip};
+use common::truelog;
 use serde_json::Value;
 
 /// The incident's own line, and where its artifact would be.
@@ -15,99 +18,6 @@ claim   B/append_packet  {path}    wal append_packet path=(?<path>\\S+) offset=(
 release G/wal_removed    {path}    wal removed path=(?<path>\\S+)
 count   A/received       -         packet received
 ";
-
-struct Given {
-    place: tempfile::TempDir,
-}
-
-impl Given {
-    /// An empty place on a real disk: where temporary files are kept may be memory, which keeps no promise.
-    fn new() -> Self {
-        Self { place: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
-    }
-
-    /// A log with records, and what its writer logged about them in `app.log`.
-    fn with_log(format: &str) -> Self {
-        let given = Self::new();
-        given.good(&["create", "log", "--segment-size", "131072", "--max-batch-bytes", "4096"]);
-        given.append(0..3_000, format, &[]);
-        given
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.at(name), bytes).unwrap();
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        truelog().args(args).current_dir(self.place.path()).output().unwrap()
-    }
-
-    fn good(&self, args: &[&str]) {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {output:?}");
-    }
-
-    fn append(&self, lines: std::ops::Range<u32>, format: &str, more: &[&str]) {
-        let logged = OpenOptions::new().create(true).append(true).open(self.at("app.log")).unwrap();
-        let mut child = truelog()
-            .args(["append", "log", "--log-format", format, "--log-level", "debug"])
-            .args(more)
-            .current_dir(self.place.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(logged)
-            .spawn()
-            .unwrap();
-        let input: String = lines.map(|line| format!("line {line}\n")).collect();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
-    }
-
-    /// The claims in `app.log`.
-    fn claims(&self) -> u64 {
-        let text = fs::read_to_string(self.at("app.log")).unwrap();
-        let claims =
-            text.lines().filter(|line| line.contains("\"durable\"") || line.contains(": durable ")).count();
-        assert!(claims > 20, "{claims}");
-        claims as u64
-    }
-
-    /// Audits `app.log`; it must end with `exit` and `code`. Returns what was told, and the summary.
-    #[track_caller]
-    fn audit(&self, more: &[&str], dir: &str, exit: i32, code: &str) -> (Vec<Value>, Value) {
-        let output = self.run(&[&["audit", "logs", "--json", "--log", "app.log"], more, &[dir]].concat());
-        assert_eq!(output.status.code(), Some(exit), "{output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains(code), "{output:?}");
-        let mut told: Vec<Value> = String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let summary = told.pop().unwrap();
-        assert_eq!(summary["violated"], told.iter().filter(|it| it["verdict"] == "violated").count());
-        (told, summary)
-    }
-
-    fn whys(&self, exit: i32) -> Vec<String> {
-        let (told, _) = self.audit(&[], "log", exit, "TL-");
-        told.iter().map(|it| it["why"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-fn truelog() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_truelog"))
-}
-
-fn flip(path: &Path, at: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at).unwrap();
-    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
-}
 
 #[test]
 fn every_claim_of_a_writer_holds_in_either_format() {
@@ -437,45 +347,6 @@ fn each_claim_of_a_line_that_has_several_is_held() {
     assert!(text.contains("b.wal") && text.contains("2 claims"), "{text}");
 }
 
-/// Just when the directory is badly broken the report is needed.
-#[test]
-fn a_log_that_cannot_be_looked_at_has_a_report_and_no_claim_of_it_holds() {
-    let given = Given::with_log("json");
-    flip(&given.at("log/IDENTITY"), 40);
-    let output = given.run(&["incident", "--log", "app.log", "log"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("## 13. Residual Risks") && text.contains("TL-003"), "{text}");
-    assert_eq!(given.run(&["audit", "logs", "--log", "app.log", "log"]).status.code(), Some(3));
-}
-
-#[test]
-fn a_report_takes_the_place_of_nothing_that_it_is_about() {
-    let given = Given::with_log("json");
-    let before = fs::read(given.at("app.log")).unwrap();
-    for out in ["app.log", "./app.log", "log/segment-0000000001", "log/report.md"] {
-        let output = given.run(&["incident", "--log", "app.log", "log", "--out", out]);
-        assert_eq!(output.status.code(), Some(2), "{out}: {output:?}");
-    }
-    assert_eq!(fs::read(given.at("app.log")).unwrap(), before);
-    assert!(!given.at("log/report.md").exists());
-    given.good(&["incident", "--log", "app.log", "log", "--out", "report.md"]);
-    given.good(&["incident", "--log", "app.log", "log", "--out", "report.md"]);
-    // What has another name outside, and what nobody knows to be a drive's while the log cannot be read.
-    fs::hard_link(given.at("log/segment-0000000001"), given.at("other.md")).unwrap();
-    fs::write(given.at("run-0000000001"), "a run").unwrap();
-    flip(&given.at("log/IDENTITY"), 40);
-    for out in ["other.md", "run-0000000001"] {
-        let bytes = fs::read(given.at(out)).unwrap();
-        let output = given.run(&["incident", "--log", "app.log", "log", "--out", out]);
-        assert_eq!(
-            (output.status.code(), fs::read(given.at(out)).unwrap() == bytes),
-            (Some(2), true),
-            "{out}"
-        );
-    }
-}
-
 /// Zeros before a line are those of a file that was cut under its writer; and what is too long may hide a claim.
 #[test]
 fn a_claim_behind_much_of_anything_is_found_or_said_not_to_be_read() {
@@ -506,25 +377,4 @@ fn without_a_manifest_no_place_but_the_right_one_is_verified() {
     given.write("app.log", format!("{}\n", good.replace("\"segment\":1,", "\"segment\":2,")));
     let (told, summary) = given.audit(&[], "log", 3, "TL-909");
     assert_eq!((told.len(), &summary["verified"]), (1, &0.into()), "{summary}");
-}
-
-/// However often the log has told of something else.
-#[test]
-fn a_failure_is_in_the_report_behind_any_number_of_other_lines() {
-    let given = Given::with_log("json");
-    let line = |event: &str, code: &str| {
-        format!(
-            "{{\"timestamp\":\"2026-11-26T03:14:00.1Z\",\"level\":\"WARN\",\"fields\":{{\"message\":\"{event}\",\"code\":\"{code}\"}},\"target\":\"truelog::event\"}}\n"
-        )
-    };
-    let mut text: String = (0..200)
-        .map(|_| line("drive does not serve", "TL-032") + &line("archive delayed", "TL-029"))
-        .collect();
-    text += &line("poisoned", "TL-001");
-    text += &fs::read_to_string(given.at("app.log")).unwrap();
-    given.write("app.log", text);
-    let output = given.run(&["incident", "--log", "app.log", "log"]);
-    let report = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{report}");
-    assert!(report.contains("\"poisoned\" TL-001") && !report.contains("tells of no failure"), "{report}");
 }

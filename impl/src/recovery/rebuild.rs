@@ -311,7 +311,8 @@ fn name_segments(home: &Home, base: &mut Base) -> Result<Survey> {
     let watermark = base.watermark.max(archived);
     let read = ManifestRead { state: Some(state.clone()), watermark, verdict: ManifestVerdict::Whole };
     let survey = survey_of(home, read)?;
-    // No number is used again. Of those whose segments are gone only that much is known, that each held a record at least.
+    // Of the segments that are gone, each that the archive has replaced held a record at least: above as many numbers as it
+    // has records none of theirs is used again. Only one that never held a record may have had a higher one.
     let archived = SegmentNo(archived.get());
     state.next_segment = survey.highest.max(archived).next().max(state.floor);
     Ok(survey)

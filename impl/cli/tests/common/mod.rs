@@ -1,6 +1,8 @@
 //! A log, its writer and its watch, as child processes.
 #![allow(dead_code, reason = "not each test uses all of it")]
 
+pub(crate) mod given;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
