@@ -257,6 +257,14 @@ impl Scope {
         )
     };
 
+    /// The same with room for every edit, each of which is written behind the last: the order of calls can be held against
+    /// the mechanism, which has no edit that comes in a checkpoint.
+    pub const RANDOM_ORDER: Self = Self {
+        name: "random-order",
+        setup: Setup { manifest_blocks: 16, ..Setup::SMALLEST },
+        ..Self::RANDOM_ARCHIVE
+    };
+
     /// Whether each call of a letter may go wrong, and what comes of it is known to be judged right.
     pub(super) fn struck(letter: Letter) -> bool {
         let archived = [Letter::AddDrives, Letter::Compact, Letter::Scrub, Letter::TrimAll];
@@ -346,7 +354,7 @@ impl Scope {
             .chain(Self::FAULTS)
             .chain(Self::ROLES)
             .chain(Self::ARCHIVE)
-            .chain(&[Self::RANDOM, Self::RANDOM_ARCHIVE]);
+            .chain(&[Self::RANDOM, Self::RANDOM_ARCHIVE, Self::RANDOM_ORDER]);
         all.into_iter().find(|scope| scope.name == name)
     }
 
