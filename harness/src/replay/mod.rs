@@ -37,6 +37,9 @@ pub enum End {
         line: usize,
         /// What it did, if it did anything.
         instead: Option<EngineStep>,
+        /// What it had done before in the same call, and the trace leaves out: a code that takes the line could not be told
+        /// from one that has a guard there.
+        besides: Option<EngineStep>,
     },
     /// The code took the line that it is said to refuse.
     Took {
@@ -58,8 +61,10 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reached => f.write_str("each line happened, and every invariant held"),
-            Self::Refused { line, instead: None } => write!(f, "line {line} was due, and nothing happened"),
-            Self::Refused { line, instead: Some(step) } => {
+            Self::Refused { line, instead: None, .. } => {
+                write!(f, "line {line} was due, and nothing happened")
+            }
+            Self::Refused { line, instead: Some(step), .. } => {
                 write!(f, "where line {line} was due, it did `{step}`")
             }
             Self::Took { line } => write!(f, "line {line} happened"),
@@ -141,6 +146,9 @@ pub struct Replayed {
     pub lines: usize,
     /// How many actions of it were done on the production slot word.
     pub on_word: u64,
+    /// What the production code does before it refuses a line, in the same call, that the trace leaves out. Unless that is
+    /// what the guard asks for, the trace does not tell it from a code without the guard.
+    pub besides: Option<EngineStep>,
 }
 
 /// All traces under `corpus`, in the order of their paths.
@@ -202,8 +210,8 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
         }
     }
     on_mechanism(trace, &steps)?;
-    on_code(trace)?;
-    Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len(), on_word: 0 })
+    let besides = on_code(trace)?;
+    Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len(), on_word: 0, besides })
 }
 
 /// The design of the trace's switch, that of the slot word, and the production code's word itself.
@@ -231,7 +239,7 @@ fn on_prefetch(trace: &Trace, steps: &[Step]) -> Result<Replayed, Wrong> {
         return Err(Wrong::Unknown(code.clone()));
     }
     let on_word = slots::follow(steps)?;
-    Ok(Replayed { violates: switch.is_some(), lines: steps.len(), on_word })
+    Ok(Replayed { violates: switch.is_some(), lines: steps.len(), on_word, besides: None })
 }
 
 /// The mechanism as it is.
@@ -260,8 +268,8 @@ fn on_mechanism(trace: &Trace, steps: &[Step]) -> Result<(), Wrong> {
     }
 }
 
-/// The production code as it is.
-fn on_code(trace: &Trace) -> Result<(), Wrong> {
+/// The production code as it is; what it does before it refuses a line, in the same call, that the trace leaves out.
+fn on_code(trace: &Trace) -> Result<Option<EngineStep>, Wrong> {
     let head = trace.code();
     let line = |head: &Head| match head {
         Head::Refused { line, .. } => Some(*line),
@@ -274,16 +282,18 @@ fn on_code(trace: &Trace) -> Result<(), Wrong> {
     let end = follow(trace, line(head))?;
     let otherwise = || Wrong::Production { head: head.clone(), end: end.clone() };
     match (head, &end) {
-        (Head::Reached, End::Reached) => Ok(()),
-        (Head::Refused { line, guard }, End::Refused { line: at, instead }) if line == at => {
+        (Head::Reached, End::Reached) => Ok(None),
+        (Head::Refused { line, guard }, End::Refused { line: at, instead, besides }) if line == at => {
             // A guard of the mechanism is the mechanism's to name.
             if trace.code.is_none() {
-                return Ok(());
+                return Ok(*besides);
             }
             let practice = practice::practice(guard).ok_or_else(|| Wrong::Unknown(head.clone()))?;
             let due = trace.lines.get(line - 1).map(|line| &line.step);
             match (due, instead) {
-                (Some(Step::Engine(due)), instead) if (practice.explains)(due, instead.as_ref()) => Ok(()),
+                (Some(Step::Engine(due)), instead) if (practice.explains)(due, instead.as_ref()) => {
+                    Ok(*besides)
+                }
                 _ => Err(otherwise()),
             }
         }

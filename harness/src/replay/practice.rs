@@ -69,6 +69,7 @@ pub fn completed(switch: Switch, trace: Trace) -> Trace {
         Switch::CheckpointWithoutDirSync => &[("manifest", "2")],
         // Room for two batches and the idle mark.
         Switch::CutAcrossASegment
+        | Switch::RewriteAckedBlock
         | Switch::WatermarkPassesHole
         | Switch::NoIdentityInChecksum
         | Switch::DamageIsTornTail => &[("segment", "1024")],

@@ -119,14 +119,15 @@ impl State {
     fn took(&mut self, line: usize) {
         let line = line + 1;
         self.verdict = Some(Verdict::End(match self.besides {
-            Some(step) => End::Refused { line, instead: Some(step) },
+            Some(step) => End::Refused { line, instead: Some(step), besides: None },
             None => End::Took { line },
         }));
     }
 
     /// Something else than the line that is due and refused.
     fn refuse(&mut self, instead: Option<EngineStep>) {
-        self.verdict = Some(Verdict::End(End::Refused { line: self.due + 1, instead }));
+        self.verdict =
+            Some(Verdict::End(End::Refused { line: self.due + 1, instead, besides: self.besides }));
     }
 
     /// A call that was put off, once a commit is under way: it waits for no space then.

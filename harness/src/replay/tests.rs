@@ -90,3 +90,23 @@ fn a_call_that_ran_alone_ends_as_its_line_says() {
     let other = wrong(FOUND, "-> acked 2 seq=1", "-> acked 2 seq=7");
     assert!(matches!(other, Wrong::Left(LeftPath::Call { line: 3, .. })), "{other}");
 }
+
+/// What the production code does beyond a trace, before it refuses a line, would stand for a refusal by a code that takes
+/// that line: such a trace is no regression test.
+#[test]
+fn a_code_without_the_guard_is_told_from_one_with_it() {
+    // There the guard asks for just what it does besides: the record that the run would leave out.
+    let asked = ["compaction-preserves-reads/run-leaves-a-gap.trace"];
+    let besides: Vec<(String, EngineStep)> = traces(&corpus())
+        .expect("the corpus")
+        .into_iter()
+        .filter_map(|path| {
+            let replayed =
+                check_one(&read(&path).expect("a trace")).unwrap_or_else(|wrong| panic!("{wrong}"));
+            let name = path.strip_prefix(corpus()).ok()?.display().to_string();
+            Some((name, replayed.besides?))
+        })
+        .collect();
+    let names: Vec<&str> = besides.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, asked, "{besides:?}");
+}

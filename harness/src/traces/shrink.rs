@@ -1,6 +1,7 @@
 //! Makes a trace smaller: steps are left out as long as the path still breaks the same invariant with the same switch,
 //! and the design still refuses it for that switch's guard. Where the production code can be led along a trace, up to
-//! where it refuses it, it can be led along the smaller one, too.
+//! where it refuses it, it can be led along the smaller one, too; and where it does nothing that the trace leaves out before it
+//! refuses, the smaller one leaves nothing out either: a code without the guard could not be told from it.
 
 use std::fmt;
 use std::ops::Range;
@@ -95,7 +96,7 @@ pub fn shrink(trace: &Trace) -> Result<Shrunk, Unshrinkable> {
     }
     let mutant = trace.mutant.clone().unwrap_or_default();
     let switch = AnySwitch::of(trace).ok_or_else(|| Unshrinkable::NoSwitch(mutant.clone()))?;
-    let led = check_one(trace).is_ok();
+    let led = Led::along(trace);
     let aim = Aim { switch, trace, designed: Ground::designed(trace), led };
     let offers = switch.offers(&super::steps(trace));
     let marked = trace.numbered().zip(offers.into_iter().chain(std::iter::repeat(false)));
@@ -125,8 +126,29 @@ struct Aim<'a> {
     switch: AnySwitch,
     trace: &'a Trace,
     designed: Ground,
-    /// The production code can be led along it.
-    led: bool,
+    /// How the production code can be led along it.
+    led: Led,
+}
+
+/// How the production code can be led along a path, from worse to better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Led {
+    /// Not at all.
+    Not,
+    /// It does something that the path leaves out before it refuses it.
+    Besides,
+    /// It does as the path says, up to where it refuses it.
+    Strictly,
+}
+
+impl Led {
+    fn along(trace: &Trace) -> Self {
+        match check_one(trace) {
+            Ok(replayed) if replayed.besides.is_none() => Self::Strictly,
+            Ok(_) => Self::Besides,
+            Err(_) => Self::Not,
+        }
+    }
 }
 
 impl Aim<'_> {
@@ -178,8 +200,8 @@ impl Aim<'_> {
             Ending::Refused { guard, .. } if self.switch.turns_off(&guard) => {}
             _ => return None,
         }
-        let led = || self.stated(path).is_ok_and(|trace| check_one(&trace).is_ok());
-        (!self.led || led()).then(|| path.to_vec())
+        let led = || self.stated(path).is_ok_and(|trace| Led::along(&trace) >= self.led);
+        (self.led == Led::Not || led()).then(|| path.to_vec())
     }
 
     /// A smaller path, if there is one: large pieces are tried first, then pairs.
