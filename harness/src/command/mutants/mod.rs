@@ -117,6 +117,17 @@ fn name_of<S: serde::Serializer>(knob: &Option<Knob>, serializer: S) -> Result<S
 /// Runs the mutants; fails unless each is killed as declared.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    match strangers(&root, arguments) {
+        Ok(strangers) if strangers.is_empty() => {}
+        Ok(strangers) => {
+            eprintln!("cargo verify mutants: not in corpus/mutants: {}", strangers.join(", "));
+            return ExitCode::from(2);
+        }
+        Err(error) => {
+            eprintln!("cargo verify mutants: {error}");
+            return ExitCode::from(4);
+        }
+    }
     if arguments.campaign {
         return campaign::run(&root, arguments);
     }
@@ -128,7 +139,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     if rows.is_empty() {
-        eprintln!("cargo verify mutants: no such mutant in corpus/mutants");
+        eprintln!("cargo verify mutants: none of these mutants has anything to be held against");
         return ExitCode::from(2);
     }
     let (says, wrong) = conclude(&rows, arguments);
@@ -136,6 +147,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let end = if arguments.json { out::json(&rows, end) } else { out::print(says, end) };
     wrong.iter().for_each(|one| eprintln!("WRONG: {one}"));
     end
+}
+
+/// What `--only` names and no mutant is called: beside mutants that there are, a slip of the pen would go unnoticed.
+fn strangers(root: &Path, arguments: &Arguments) -> io::Result<Vec<String>> {
+    let mutants = declared(&root.join("corpus/mutants"))?;
+    let unknown = |slug: &&String| !mutants.iter().any(|mutant| mutant.slug == **slug);
+    Ok(arguments.only.iter().filter(unknown).cloned().collect())
 }
 
 /// What a run comes to, and what is wrong with that. Of a part of the mutants the whole cannot be said.
@@ -356,6 +374,22 @@ mod tests {
         assert_eq!(told(r#"[{"what":"receipts kept","n":3}]"#), "3 receipts kept");
         assert_eq!(told(r#"[{"what":"calls","n":3},{"what":"images","n":0}]"#), "3 calls");
         assert_eq!(told("[]"), "");
+    }
+
+    #[test]
+    fn a_slug_that_no_mutant_has_is_told_beside_others_that_some_have() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let strangers = |only: &str| {
+            let line = <Line as clap::Parser>::try_parse_from(["mutants", "--only", only]).expect("a line");
+            super::strangers(&root, &line.arguments).expect("the headers")
+        };
+        assert!(strangers("ack-now-sync-later").is_empty());
+        assert_eq!(strangers("ack-now-sync-latter,ack-now-sync-later,"), ["ack-now-sync-latter", ""]);
     }
 
     #[test]
