@@ -153,16 +153,20 @@ struct Hunted {
     left_out: LeftOut,
 }
 
-/// Mutants that a campaign can find, `count` of them, as the seed says; and those that it cannot.
+/// Mutants that a campaign can find, `count` of them, as the seed says; and those that it cannot. Who names some gets just
+/// these, and sees whether what leaves them out is true.
 fn hidden(mut mutants: Vec<Declared>, arguments: &Arguments) -> (Vec<Declared>, LeftOut) {
     let mut left_out = LeftOut::new();
+    if !arguments.only.is_empty() {
+        mutants.retain(|mutant| arguments.only.contains(&mutant.slug));
+        return (mutants, left_out);
+    }
     mutants.retain(|mutant| {
-        let wanted = arguments.only.is_empty() || arguments.only.contains(&mutant.slug);
-        let why = out_of_reach(mutant).filter(|_| wanted);
+        let why = out_of_reach(mutant);
         if let Some(why) = why {
             left_out.entry(why).or_default().push(mutant.slug.clone());
         }
-        wanted && why.is_none()
+        why.is_none()
     });
     (drawn(mutants, arguments.seed, arguments.count), left_out)
 }
@@ -327,6 +331,19 @@ mod tests {
                 "{slug}: its checks say so"
             );
         }
+    }
+
+    #[test]
+    fn what_is_named_is_hunted_although_the_draw_leaves_it_out() {
+        let hunted = |line: &[&str]| {
+            let (mutants, left_out) = hidden(all(), &super::super::tests::arguments(line));
+            (mutants.into_iter().map(|mutant| mutant.slug).collect::<Vec<_>>(), left_out.len())
+        };
+        let named = ["--campaign", "--count", "1", "--only", "ack-before-sync,warn-then-delete"];
+        // The cheapest check first.
+        assert_eq!(hunted(&named), (vec!["warn-then-delete".to_owned(), "ack-before-sync".to_owned()], 0));
+        let (drawn, reasons) = hunted(&["--campaign", "--count", "2"]);
+        assert!(drawn.len() == 2 && reasons > 4, "{drawn:?}, {reasons} reasons");
     }
 
     /// What is left out of the draw is accepted by a review, mutant by mutant.

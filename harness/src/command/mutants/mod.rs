@@ -396,18 +396,22 @@ mod tests {
         assert!(offs("conformance").is_empty(), "it has no knob, and need not run");
     }
 
-    #[test]
-    fn a_slug_that_no_mutant_has_is_told_beside_others_that_some_have() {
+    /// What a line of arguments says.
+    pub(super) fn arguments(line: &[&str]) -> Arguments {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]
             arguments: Arguments,
         }
+        let line = ["mutants"].iter().chain(line);
+        <Line as clap::Parser>::try_parse_from(line).expect("a line").arguments
+    }
+
+    #[test]
+    fn a_slug_that_no_mutant_has_is_told_beside_others_that_some_have() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let strangers = |only: &str| {
-            let line = <Line as clap::Parser>::try_parse_from(["mutants", "--only", only]).expect("a line");
-            super::strangers(&root, &line.arguments).expect("the headers")
-        };
+        let strangers =
+            |only: &str| super::strangers(&root, &arguments(&["--only", only])).expect("the headers");
         assert!(strangers("ack-now-sync-later").is_empty());
         assert_eq!(strangers("ack-now-sync-latter,ack-now-sync-later,"), ["ack-now-sync-latter", ""]);
     }
