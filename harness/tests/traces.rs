@@ -243,10 +243,20 @@ fn what_holds_is_not_promoted() {
     assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 0);
 }
 
+/// Where the power never fails, a crash leaves the one image that the process leaves; else it leaves many.
 #[test]
-fn without_a_knob_a_run_is_incomplete() {
-    let ran = verify(&["--only", "conformance", "--without", "names"]);
-    assert_eq!(code(&ran), Some(3), "{}", text(&ran.stdout));
-    assert!(text(&ran.stdout).contains("the knob `names` is turned off"), "{}", text(&ran.stdout));
+fn without_a_knob_a_run_does_less_and_is_incomplete() {
+    let ran = verify(&["--only", "crash", "--without", "power"]);
+    let says = text(&ran.stdout) + &text(&ran.stderr);
+    assert_eq!(code(&ran), Some(3), "{says}");
+    assert!(says.contains("the knob `power` is turned off"), "{says}");
+    let pinned = fs::read_to_string(root().join("harness/scopes.txt")).expect("the pinned scopes");
+    let pinned = pinned.lines().find_map(|line| line.strip_prefix("rotation ")).expect("a scope");
+    let numbers: Vec<u64> = pinned.split(' ').map(|number| number.parse().expect("a number")).collect();
+    let [sequences, points, _, images] = numbers[..] else { panic!("{pinned}") };
+    assert!(images > 10 * points, "{pinned}");
+    let less =
+        format!("rotation: {sequences} sequences, {points} of {points} crash points whole, {points} images");
+    assert!(says.contains(&less), "{less}\n{says}");
     assert_eq!(code(&verify(&["--only", "conformance", "--without", "nothing"])), Some(2));
 }

@@ -1,6 +1,6 @@
 //! The fuzz targets as cases of a campaign: seeds with some bytes changed, and bytes from nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::arms::{Ran, Story};
 use super::caught::{Panicked, caught};
@@ -28,7 +28,7 @@ fn minds_a_seven(data: &[u8]) {
 
 /// A target that must break must be found broken, by one byte, and named.
 pub(super) fn canary(seed: u64) -> Ran {
-    let ran = fuzz(&CANARY, seed);
+    let ran = fuzz_from(&CANARY, &[], seed);
     let seen = ran.found.as_ref().is_some_and(|found| {
         found.invariant == "read-never-stale" && ran.story.as_ref().is_some_and(|story| story.bytes == [7])
     });
@@ -37,13 +37,24 @@ pub(super) fn canary(seed: u64) -> Ran {
     Ran { counts: [(DUE.to_owned(), 1), (ALIVE.to_owned(), u64::from(seen))].into(), found, ..Ran::default() }
 }
 
-/// Runs a target on many inputs. It panics only when a promise is broken.
+/// Runs a target on many inputs, most of them made from what is checked in. Where nothing of that is found, next to nothing
+/// would get past a target's first look: that is a finding, and nothing is run.
 pub(super) fn fuzz(target: &'static Target, seed: u64) -> Ran {
-    let seeds = seeds(target.name);
+    let root = inputs();
+    let seeds = seeds(&root, target.name);
+    if seeds.is_empty() {
+        let says = format!("the target {} has no seed in {}", target.name, root.display());
+        return Ran { found: Some(Found::harness(says)), ..Ran::default() };
+    }
+    fuzz_from(target, &seeds, seed)
+}
+
+/// The same, from these inputs. A target panics only when a promise is broken.
+fn fuzz_from(target: &'static Target, seeds: &[Vec<u8>], seed: u64) -> Ran {
     let mut dice = Dice::new(seed);
     let mut ran = Ran::default();
     for _ in 0..INPUTS {
-        let input = dice.input(&seeds);
+        let input = dice.input(seeds);
         *ran.counts.entry("fuzz inputs".to_owned()).or_default() += 1;
         if let Err(panicked) = caught(|| (target.run)(&input)) {
             let (input, panicked) = shrunk(target, input, panicked);
@@ -104,9 +115,13 @@ fn told(target: &'static Target, bytes: &[u8], panicked: &Panicked) -> (Found, S
     (found, story)
 }
 
-/// The checked-in inputs of a target: seeds, and what once broke something; none where the program has left its tree.
-fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+/// Where the checked-in inputs are, if the program has not left its tree.
+fn inputs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+}
+
+/// The checked-in inputs of a target: seeds, and what once broke something.
+fn seeds(root: &Path, name: &str) -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     for kind in ["seeds", "regressions"] {
         let Ok(entries) = std::fs::read_dir(root.join(kind).join(name)) else { continue };
@@ -153,7 +168,9 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
+    use super::super::caught::HARNESS;
     use super::*;
+    use crate::fuzzing::TARGETS;
 
     #[test]
     fn an_input_that_breaks_a_promise_is_made_small_and_names_the_promise() {
@@ -163,6 +180,34 @@ mod tests {
         let (found, story) = told(&CANARY, &input, &panicked);
         assert_eq!(found.replay, "cargo verify input canary 07");
         assert!(story.says.contains("1 bytes: `07`"), "{}", story.says);
+    }
+
+    #[test]
+    fn a_target_without_a_seed_is_a_finding_and_every_target_has_one() {
+        for target in TARGETS {
+            assert!(!seeds(&inputs(), target.name).is_empty(), "{}", target.name);
+        }
+        let ran = fuzz(&CANARY, 1);
+        let found = ran.found.expect("a finding");
+        assert_eq!(found.invariant, HARNESS);
+        assert!(found.says.starts_with("the target canary has no seed in "), "{}", found.says);
+        assert!(ran.counts.is_empty(), "{:?}", ran.counts);
+    }
+
+    /// The container is built in /src, and holds there what the path to the inputs goes through.
+    #[test]
+    fn the_container_has_the_inputs_where_they_are_looked_for() {
+        let file = inputs().join("../docs/campaign/Containerfile");
+        let text = std::fs::read_to_string(file).expect("the container file");
+        let (build, image) = text.rsplit_once("\nFROM ").expect("two stages");
+        assert!(build.contains("\nWORKDIR /src\n"), "{build}");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).file_name().and_then(|name| name.to_str());
+        for line in [
+            format!("\nRUN mkdir -p /src/{}\n", manifest.expect("a folder")),
+            "\nCOPY --from=build /src/fuzz /src/fuzz\n".to_owned(),
+        ] {
+            assert!(image.contains(&line), "{line}");
+        }
     }
 
     #[test]

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::Rng;
 use proptest::test_runner::TestRunner;
-use truelog_spec::Step;
 use truelog_spec::mechanism::{Mechanism, Menu, State};
+use truelog_spec::step::EngineStep;
+use truelog_spec::{ClientStep, Step};
 
 use super::alphabet::Situation;
-use super::{Letter, Scope, Sequence, new_disk};
+use super::{Letter, Scope, Sequence, new_disk, spell};
 use crate::driver::Driver;
 use crate::order::check::{kind_of, turn};
 use crate::order::{Refused, Seen, Walked, context, judge};
-use crate::subject::Archived;
+use crate::subject::{Archived, Setup};
 
 /// The most letters of a run.
 const LONGEST: u64 = 12;
@@ -28,7 +29,7 @@ pub fn point(kind: &str) -> String {
 
 /// The letters of a run that is led to kinds of steps that are not among the `known` points.
 pub(super) fn letters(scope: &Scope, known: &BTreeSet<String>, runner: &mut TestRunner) -> Vec<Letter> {
-    let mut ahead = Ahead::created();
+    let mut ahead = Ahead::of(scope);
     let mut situation = Situation::behind(scope.prefix);
     let mut known = known.clone();
     let mut chosen = Vec::new();
@@ -59,31 +60,43 @@ const fn followed(letter: Letter) -> bool {
 #[derive(Debug, Clone)]
 struct Ahead {
     state: State,
+    /// A segment holds one batch. The mechanism knows no sizes: it goes on in a segment until it is told to rotate.
+    rotates: bool,
     /// The kind of the last step.
     last: String,
     points: BTreeSet<String>,
 }
 
 impl Ahead {
-    fn created() -> Self {
-        let start = Self { state: State::default(), last: String::new(), points: BTreeSet::new() };
-        start.behind(Letter::Append, &[truelog_spec::ClientStep::Create.into()])
+    /// Behind the create, and what the scope does before anything is chosen.
+    fn of(scope: &Scope) -> Self {
+        let rotates = scope.setup.segment == Setup::SMALLEST.segment;
+        let (last, points) = (String::new(), BTreeSet::new());
+        let start = Self { state: State::default(), rotates, last, points };
+        let created = start.behind(Letter::Append, &[ClientStep::Create.into()]);
+        let prefix = scope.prefix.iter().zip(spell(scope.prefix));
+        prefix.fold(created, |ahead, (letter, steps)| ahead.behind(*letter, &steps))
     }
 
     /// The same behind a letter. What the mechanism has no step for changes nothing: this is a forecast, not a verdict.
     fn behind(&self, letter: Letter, steps: &[Step]) -> Self {
         let mechanism = Mechanism::default();
         let background = matches!(letter, Letter::Idle | Letter::Tick);
-        let menu = Menu { idle: background, checkpoint: background, copies: 2, ..Menu::default() };
+        let merge = matches!(letter, Letter::Compact | Letter::Work);
+        let (idle, checkpoint, rotate) = (background, background, self.rotates);
+        let menu = Menu { idle, checkpoint, merge, rotate, copies: 2, ..Menu::default() };
         let mut ahead = Self { points: BTreeSet::new(), ..self.clone() };
-        for step in steps {
+        // The background work of an engine with drives is what a compaction asks for; the mechanism's archives only then.
+        let archives = Step::from(ClientStep::Compact);
+        let asked = (letter == Letter::Work).then_some(&archives);
+        for step in asked.into_iter().chain(steps) {
             if let Ok(next) = mechanism.apply(&ahead.state, step) {
                 ahead.goes(step, next);
             }
             for _ in 0..BY_ITSELF {
                 let offered = mechanism.engine_steps(&ahead.state, &menu);
-                let taken =
-                    offered.iter().find_map(|step| Some((step, mechanism.apply(&ahead.state, step).ok()?)));
+                let mut offered = offered.iter().filter(|step| !ahead.has_no_room(step));
+                let taken = offered.find_map(|step| Some((step, mechanism.apply(&ahead.state, step).ok()?)));
                 let Some((step, next)) = taken else { break };
                 let new = ahead.goes(step, next);
                 // What goes on by itself for ever is background work, which begins anew.
@@ -93,6 +106,12 @@ impl Ahead {
             }
         }
         ahead
+    }
+
+    /// Whether a step writes a batch into a segment that has its one batch.
+    fn has_no_room(&self, step: &Step) -> bool {
+        let Step::Engine(EngineStep::WriteBatch(spec, _)) = step else { return false };
+        self.rotates && self.state.disk.batches.iter().any(|batch| batch.segment == spec.segment)
     }
 
     /// Takes a step. Says whether it is a new turn since the last letter.
@@ -130,29 +149,53 @@ mod tests {
     use super::*;
     use crate::subject::Plain;
 
+    /// What each of some runs has reached, and all before it, summed: so much the more, the sooner it was reached. And all.
+    fn reached(scope: &'static Scope, runs: u64, led: bool) -> (usize, BTreeSet<String>) {
+        let mut reached = BTreeSet::new();
+        let mut sum = 0;
+        for seed in 0..runs {
+            let known = if led { reached.clone() } else { BTreeSet::new() };
+            let letters = letters(scope, &known, &mut runner(seed, 0));
+            let again = super::letters(scope, &known, &mut runner(seed, 0));
+            assert_eq!(letters, again, "a run follows from its seed and from what is known");
+            let sequence = Sequence { letters, fault: None };
+            match sequence.walked::<Plain>(scope) {
+                Ok(walked) => reached.extend(walked.turns.iter().map(|turn| point(turn))),
+                Err((refused, _)) if refused.breaks() == crate::order::MECHANISM => {}
+                Err((_, says)) => panic!("seed {seed}, {:?}: {says}", sequence.letters),
+            }
+            sum += reached.len();
+        }
+        (sum, reached)
+    }
+
     /// What is reached is not gone to again: runs that know of each other get further sooner than those that do not.
     #[test]
     fn a_led_run_goes_where_none_has_been() {
-        let scope = &Scope::RANDOM;
-        let steps = |led: bool| {
-            let mut reached = BTreeSet::new();
-            let mut sum = 0;
-            for seed in 0..24 {
-                let known = if led { reached.clone() } else { BTreeSet::new() };
-                let letters = letters(scope, &known, &mut runner(seed, 0));
-                let again = super::letters(scope, &known, &mut runner(seed, 0));
-                assert_eq!(letters, again, "a run follows from its seed and from what is known");
-                let sequence = Sequence { letters, fault: None };
-                match sequence.walked::<Plain>(scope) {
-                    Ok(walked) => reached.extend(walked.turns.iter().map(|turn| point(turn))),
-                    Err((refused, _)) if refused.breaks() == crate::order::MECHANISM => {}
-                    Err((_, says)) => panic!("seed {seed}, {:?}: {says}", sequence.letters),
-                }
-                sum += reached.len();
-            }
-            sum
-        };
-        let (led, unled) = (steps(true), steps(false));
-        assert!(led > unled, "after each of the runs, summed: {led} led, {unled} unled");
+        let (led, unled) = (reached(&Scope::RANDOM, 24, true), reached(&Scope::RANDOM, 24, false));
+        assert!(led.0 > unled.0, "after each of the runs, summed: {} led, {} unled", led.0, unled.0);
+    }
+
+    /// The same with drives: what is done on them is forecast, too.
+    #[test]
+    fn a_led_run_with_an_archive_goes_where_none_has_been() {
+        let scope = &Scope::RANDOM_ORDER;
+        let (led, unled) = (reached(scope, 24, true), reached(scope, 24, false));
+        assert!(led.0 > unled.0, "after each of the runs, summed: {} led, {} unled", led.0, unled.0);
+        let published = led.1.iter().any(|turn| turn.contains("write edit publish"));
+        assert!(published, "{:?}", led.1);
+    }
+
+    /// The forecast knows the drives that the scope begins with, and what a compaction does on them.
+    #[test]
+    fn the_forecast_begins_behind_what_the_scope_does_first() {
+        let (scope, mut situation) = (&Scope::RANDOM_ORDER, Situation::behind(Scope::RANDOM_ORDER.prefix));
+        let mut ahead = Ahead::of(scope);
+        for letter in [Letter::AppendLarge, Letter::AppendLarge, Letter::Compact] {
+            let steps = situation.take(letter).expect("a letter that is possible");
+            ahead = ahead.behind(letter, &steps);
+        }
+        let published = ahead.points.iter().any(|point| point.contains("write edit publish"));
+        assert!(published, "{:?}", ahead.points);
     }
 }

@@ -51,11 +51,14 @@ pub enum Swarm {
     ArchiveStruck,
     /// The log alone, led by the mechanism to kinds of steps that no run has taken yet.
     Guided,
+    /// A log with an archive, led likewise.
+    GuidedArchive,
 }
 
 impl Swarm {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Log, Self::LogStruck, Self::Archive, Self::ArchiveStruck, Self::Guided];
+    pub const ALL: [Self; 6] =
+        [Self::Log, Self::LogStruck, Self::Archive, Self::ArchiveStruck, Self::Guided, Self::GuidedArchive];
 
     /// Its name.
     #[must_use]
@@ -66,6 +69,7 @@ impl Swarm {
             Self::Archive => "archive",
             Self::ArchiveStruck => "archive struck",
             Self::Guided => "guided",
+            Self::GuidedArchive => "guided archive",
         }
     }
 
@@ -73,11 +77,16 @@ impl Swarm {
         match self {
             Self::Log | Self::LogStruck | Self::Guided => scope::<false>(),
             Self::Archive | Self::ArchiveStruck => scope::<true>(),
+            Self::GuidedArchive => &Scope::RANDOM_ORDER,
         }
     }
 
     const fn strikes(self) -> bool {
         matches!(self, Self::LogStruck | Self::ArchiveStruck)
+    }
+
+    const fn is_led(self) -> bool {
+        matches!(self, Self::Guided | Self::GuidedArchive)
     }
 }
 
@@ -194,7 +203,7 @@ pub fn one<S: Archived>(
 ) -> Vec<String> {
     let mut runner = runner(seed, 0);
     let drawn = match swarm {
-        Swarm::Guided => Some(guided::letters(swarm.scope(), known, &mut runner)),
+        Swarm::Guided | Swarm::GuidedArchive => Some(guided::letters(swarm.scope(), known, &mut runner)),
         Swarm::Log | Swarm::LogStruck => letters::<false>(&mut runner),
         Swarm::Archive | Swarm::ArchiveStruck => letters::<true>(&mut runner),
     };
@@ -210,7 +219,7 @@ pub fn one<S: Archived>(
     if let (Some(struck), Some(last)) = (sequence.fault, sequence.letters.last()) {
         reached.push(format!("{last} struck by {}", struck.kind));
     }
-    if swarm == Swarm::Guided {
+    if swarm.is_led() {
         match sequence.walked::<S>(swarm.scope()) {
             Ok(walked) => {
                 report.count("steps of the mechanism", walked.steps);

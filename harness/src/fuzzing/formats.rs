@@ -180,8 +180,6 @@ fn mend_block(bytes: &mut [u8], site: &BlockSite) {
     let said = u32::from_le_bytes([bytes[76], bytes[77], bytes[78], bytes[79]]) as usize;
     let len = said % (bytes.len() - BLOCK_HEADER + 1);
     bytes[76..80].copy_from_slice(&u32::try_from(len).unwrap_or(0).to_le_bytes());
-    // A block may say that it unpacks to half a gigabyte, and be given that: not a thousand times a second.
-    bytes[74..76].copy_from_slice(&[0, 0]);
     bytes[80] %= 3;
     bytes[81..BLOCK_HEADER].fill(0);
     let crc = crc32c::crc32c(&bytes[8..BLOCK_HEADER + len]);

@@ -29,18 +29,20 @@ const ABOUT: &str = "# The corpus
 
 Every counterexample that must never come back. Each is a trace, which `cargo test` and `cargo verify --only corpus`
 replay on the mechanism and on the production code with the endings that it states, and a page for its reader. What is
-about prefetched blocks is replayed on their own model, and not on the production code.
+about prefetched blocks is replayed on a model of their own; what of such a path is the slot word's own is done on the
+production word, too, and what those who use the word do beside it is not.
 `mutants/` holds real bugs as patches of the engine: `cargo verify mutants` builds and kills them.
 
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
 
-Each file is called as the mutant that breaks it: a switch of the design's model, which turns one rule off, or, of a bug that
-the engine had, a patch. The last two columns say how the path ends without it: at which step it is refused, and by which rule.
+The path is open with its mutant alone: a switch of the design's model, which turns one rule off, or a patch of the engine,
+which has a link here, or both. The last two columns say how the path ends without it: at which step it is refused, and by which rule.
 ";
 
-const TABLE: &str =
-    "| what goes wrong | found by | the design's model | the production code |\n|---|---|---|---|\n";
+const TABLE: &str = "| what goes wrong | found by | mutant | the design's model | the production code |
+|---|---|---|---|---|
+";
 
 /// A trace and its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,19 +156,19 @@ pub fn entries(root: &Path) -> Result<Vec<Entry>, CorpusError> {
 /// The first entry that cannot be made; nothing is written then. Or the first file that cannot be written.
 pub fn write(root: &Path) -> Result<usize, CorpusError> {
     let made = entries(root)?;
-    for (path, text) in files(&made) {
+    for (path, text) in files(root, &made) {
         put(&root.join(path), &text)?;
     }
     Ok(made.len())
 }
 
 /// The files of all entries, with what must stand in them.
-fn files(entries: &[Entry]) -> Vec<(PathBuf, String)> {
+fn files(root: &Path, entries: &[Entry]) -> Vec<(PathBuf, String)> {
     let of = |one: &Entry| {
         [(one.path.clone(), one.trace.clone()), (one.path.with_extension("md"), one.page.clone())]
     };
     let mut files: Vec<_> = entries.iter().flat_map(of).collect();
-    files.push((PathBuf::from(INDEX), index(entries, &commit())));
+    files.push((PathBuf::from(INDEX), index(root, entries, &commit())));
     files
 }
 
@@ -175,7 +177,7 @@ fn files(entries: &[Entry]) -> Vec<(PathBuf, String)> {
 /// # Errors
 /// The first entry that cannot be made, or a folder that cannot be read.
 pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
-    let made = files(&entries(root)?);
+    let made = files(root, &entries(root)?);
     let mut stale = Vec::new();
     for (path, text) in &made {
         match fs::read_to_string(root.join(path)) {
@@ -207,9 +209,22 @@ fn same(kept: &str, made: &str) -> bool {
     lines(kept) == lines(made)
 }
 
+/// The bug with which a path is open: the switch that its trace names, and the patch under `root` that is called as the trace
+/// or as that switch.
+fn mutant(root: &Path, slug: &str, named: &str) -> String {
+    let switches = Switch::ALL.iter().map(ToString::to_string);
+    let of_prefetch = prefetch::Switch::ALL.iter().map(ToString::to_string);
+    let switch = switches.chain(of_prefetch).find(|switch| switch == named);
+    let patches = [slug, named].map(|name| (name, format!("mutants/{name}.patch")));
+    let patch = patches.iter().find(|(_, path)| root.join("corpus").join(path).exists());
+    let switch = switch.map(|switch| format!("switch `{switch}`"));
+    let patch = patch.map(|(name, path)| format!("patch [`{name}`]({path})"));
+    let both: Vec<String> = switch.into_iter().chain(patch).collect();
+    if both.is_empty() { "none".to_owned() } else { both.join(", ") }
+}
+
 /// The corpus's own page: what is there, by invariant, all of it reproduced at `commit`.
-#[must_use]
-pub fn index(entries: &[Entry], commit: &str) -> String {
+fn index(root: &Path, entries: &[Entry], commit: &str) -> String {
     let mut text = format!("{ABOUT}\n{REPRODUCED}`{commit}`.\n");
     let mut rows: Vec<_> = entries
         .iter()
@@ -230,8 +245,10 @@ pub fn index(entries: &[Entry], commit: &str) -> String {
             let page = path.with_extension("md");
             let title = entry.page.lines().next().unwrap_or_default().trim_start_matches("# ");
             let (found, head) = (field(entry, "found-by: "), field(entry, "head: "));
+            let slug = path.file_stem().unwrap_or_default().to_string_lossy();
+            let mutant = mutant(root, &slug, &field(entry, "mutant: "));
             text.push_str(&format!(
-                "| [{title}]({}) | {found} | {head} | {} |\n",
+                "| [{title}]({}) | {found} | {mutant} | {head} | {} |\n",
                 page.display(),
                 entry.code
             ));
@@ -258,6 +275,21 @@ mod tests {
     fn the_corpus_is_what_makes_it_and_nothing_else() {
         let stale = stale(&root()).unwrap_or_else(|error| panic!("{error}"));
         assert!(stale.is_empty(), "make it again: cargo verify corpus\n{}", stale.join("\n"));
+    }
+
+    #[test]
+    fn a_trace_is_told_with_the_switch_and_the_patch_that_open_its_path() {
+        let of = |slug: &str, named: &str| mutant(&root(), slug, named);
+        let patch = "patch [`trim-takes-the-stream-table`](mutants/trim-takes-the-stream-table.patch)";
+        assert_eq!(of("trim-takes-the-stream-table", ""), patch);
+        assert_eq!(of("called-otherwise", "trim-takes-the-stream-table"), patch);
+        assert_eq!(of("ack-on-write", "ack-on-write"), "switch `ack-on-write`");
+        assert_eq!(
+            of("leader-fails-followers-ok", "leader-fails-followers-ok"),
+            "switch `leader-fails-followers-ok`, patch \
+             [`leader-fails-followers-ok`](mutants/leader-fails-followers-ok.patch)"
+        );
+        assert_eq!(of("nothing-of-this-name", ""), "none");
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub const BLOCK_MAGIC: [u8; 4] = *b"TLA1";
 pub const BLOCK_HEADER: usize = 96;
 /// A block never unpacks to more than this, in bytes: the frames of one batch of the largest size, and then some.
 pub const MAX_RAW: u32 = 1 << 29;
+/// A stored byte of a compressed block stands for at most so many. In the LZ4 block format (lz4_Block_format.md of the reference
+/// implementation) a literal stands for itself, a token for a match of at most 19 bytes, each byte that continues the length
+/// of a match for at most 255 more, and the others for none.
+const MAX_RATIO: u32 = 255;
 const CRC_AT: usize = 4;
 const CHECKED_FROM: usize = 8;
 
@@ -143,7 +147,13 @@ impl BlockHeader {
             return Err(Reason::Field("base"));
         }
         let packs = self.kind == Kind::Compressed;
-        if self.raw > MAX_RAW || (self.stored >= self.raw && packs) || (self.stored != self.raw && !packs) {
+        let can_be = if packs {
+            // Else a few bytes could claim what it takes half a gigabyte of memory to refuse.
+            self.stored < self.raw && self.raw <= self.stored.saturating_mul(MAX_RATIO)
+        } else {
+            self.stored == self.raw
+        };
+        if self.raw > MAX_RAW || !can_be {
             return Err(Reason::Field("length"));
         }
         Ok(self)
@@ -232,7 +242,7 @@ fn unpack(header: &BlockHeader, stored: &[u8]) -> Result<Vec<u8>, Reason> {
     if header.kind != Kind::Compressed {
         return Ok(stored.to_vec());
     }
-    // The checksum has held, so that the length is what was written; it is bounded all the same.
+    // The checksum has held, so that the length is what was written; it is bounded all the same, by what is stored.
     let mut raw = vec![0; usize::try_from(header.raw).map_err(|_| Reason::Field("length"))?];
     match decompress_into(stored, &mut raw) {
         Ok(len) if len == raw.len() => Ok(raw),
@@ -383,6 +393,24 @@ mod tests {
         let block = ArchiveBlock::decode(&bytes, &site()).expect("a block");
         assert_eq!(block.header.kind, Kind::Plain);
         assert_eq!(block.records().next().map(|it| it.payload.to_vec()), Some(noise));
+    }
+
+    /// The densest block that there can be, and one that claims a byte more than its bytes can unpack to: its checksum holds.
+    #[test]
+    fn a_block_that_claims_more_than_its_bytes_can_unpack_to_is_refused_by_its_header() {
+        let dense = packed(&[0; 1 << 20]);
+        let header = BlockHeader::parse(&dense).expect("a header");
+        assert!(header.raw / header.stored > 200, "{} of {}", header.raw, header.stored);
+        assert!(ArchiveBlock::decode(&dense, &site()).is_ok());
+        let claims = |raw: u32| {
+            let mut bytes = dense[..BLOCK_HEADER + header.stored as usize].to_vec();
+            close(BlockHeader { raw, ..header }, &mut bytes, 256);
+            ArchiveBlock::decode(&bytes, &site()).map(|_| ())
+        };
+        assert_eq!(claims(header.raw), Ok(()));
+        assert_eq!(claims(header.stored * MAX_RATIO), Err(Reason::Compression), "it might be");
+        assert_eq!(claims(header.stored * MAX_RATIO + 1), Err(Reason::Field("length")));
+        assert_eq!(claims(MAX_RAW), Err(Reason::Field("length")));
     }
 
     #[test]

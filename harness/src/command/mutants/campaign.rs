@@ -22,27 +22,54 @@ const STEPS: usize = 10;
 
 /// The checks whose mutants a campaign has no arm for, or one that tells no trace; and why. What stands here is left out of
 /// the draw, and the table says so.
-const OUT_OF_REACH: [(&str, &str); 14] = [
+const CHECKS_OUT: [(&str, &str); 6] = [
     ("mechanism", "it changes what judges"),
     ("conformance", "it changes what judges"),
-    ("loom", "no arm: weak memory, the kernel alone"),
-    ("fpre004", "no arm: the fabric in virtual time"),
     ("strace", "no arm: the real file system"),
-    ("kill", "no arm: the real file system"),
     ("archive-kill", "no arm: the real file system"),
-    ("inject", "no arm: the real file system"),
-    ("short", "no arm: the real file system"),
     ("displaced", "no arm: other programs' deeds"),
     ("damage", "no trace: durable bytes are damaged by a fuzz target alone, and drives by none"),
-    ("corpus", "no arm: one path, kept because nothing else comes by"),
-    ("schedules", "no trace: what shows it is a schedule"),
-    ("roles", "no arm: syncs that the disk leaves out"),
 ];
 
-/// Why a campaign cannot find a mutant, if so: it can if one of its checks has an arm.
+/// A schedule may show it, but no trace or page of one thread does.
+const THREADS: &str = "no trace: it takes two threads at once";
+/// Its readers ask for more than the word, so that the engine around it may show nothing.
+const WORD: &str = "no arm: the word of a slot, on its own";
+/// So it was in a hunt of 2 minutes: its page tells a schedule.
+const UNTOLD: &str = "no trace: schedules find it, and no run of one thread was found for it";
+/// An arm may find it. It is drawn once one has been seen to.
+const UNTRIED: &str = "not tried: no hunt of it has been seen to end";
+
+/// Mutants of other checks, or of which the check's reason is not the reason; and why they are left out.
+const MUTANTS_OUT: [(&str, &str); 15] = [
+    ("background-sync-error-printed", UNTOLD),
+    ("cache-before-write-done", WORD),
+    ("dropped-run-is-damage", THREADS),
+    ("leader-fails-followers-ok", THREADS),
+    // A scene that hangs is found, but one thread waits for nobody who would have to wake it.
+    ("leadership-not-handed-over", THREADS),
+    ("path-check-before-sync", "no arm: other programs' deeds"),
+    ("prefetch-drops-prefix", UNTRIED),
+    ("prepared-out-of-order", THREADS),
+    ("purged-gap-is-end", THREADS),
+    ("reclaim-under-readers", THREADS),
+    ("short-prefetch-is-eof", UNTRIED),
+    ("slot-freed-under-a-pin", WORD),
+    ("slot-of-older-generation-served", WORD),
+    ("trim-tells-late", THREADS),
+    ("trimmed-run-published", UNTRIED),
+];
+
+/// Why a campaign cannot find a mutant, if so: of the mutant itself, or else of its checks, if none of them has an arm.
 fn out_of_reach(mutant: &Declared) -> Option<&'static str> {
-    let why = |check: &str| OUT_OF_REACH.iter().find(|(out, _)| *out == check).map(|(_, why)| *why);
-    mutant.kills.iter().map(|kill| why(&kill.check)).min_by_key(Option::is_some).flatten()
+    let why = |out: &[(&str, &'static str)], name: &str| {
+        out.iter().find(|(known, _)| *known == name).map(|(_, why)| *why)
+    };
+    let checks = || {
+        let each = mutant.kills.iter().map(|kill| why(&CHECKS_OUT, &kill.check));
+        each.min_by_key(Option::is_some).flatten()
+    };
+    why(&MUTANTS_OUT, &mutant.slug).or_else(checks)
 }
 
 /// What a campaign on a mutant came to.
@@ -112,7 +139,10 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> ExitCode {
         return ExitCode::from(2);
     }
     let end = ExitCode::from(u8::from(!hunts.iter().all(Hunt::is_found)));
-    let says = || format!("{}\n{}", show(left_out), render(hunts));
+    let says = || {
+        let out = if left_out.is_empty() { String::new() } else { show(left_out) + "\n" };
+        out + &render(hunts)
+    };
     if arguments.json { out::json(&hunted, end) } else { out::print(says(), end) }
 }
 
@@ -126,16 +156,20 @@ struct Hunted {
     left_out: LeftOut,
 }
 
-/// Mutants that a campaign can find, `count` of them, as the seed says; and those that it cannot.
+/// Mutants that a campaign can find, `count` of them, as the seed says; and those that it cannot. Who names some gets just
+/// these, and sees whether what leaves them out is true.
 fn hidden(mut mutants: Vec<Declared>, arguments: &Arguments) -> (Vec<Declared>, LeftOut) {
     let mut left_out = LeftOut::new();
+    if !arguments.only.is_empty() {
+        mutants.retain(|mutant| arguments.only.contains(&mutant.slug));
+        return (mutants, left_out);
+    }
     mutants.retain(|mutant| {
-        let wanted = arguments.only.is_empty() || arguments.only.contains(&mutant.slug);
-        let why = out_of_reach(mutant).filter(|_| wanted);
+        let why = out_of_reach(mutant);
         if let Some(why) = why {
             left_out.entry(why).or_default().push(mutant.slug.clone());
         }
-        wanted && why.is_none()
+        why.is_none()
     });
     (drawn(mutants, arguments.seed, arguments.count), left_out)
 }
@@ -254,7 +288,6 @@ fn render(hunts: &[Hunt]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::checks::CHECKS;
 
     fn hunt(proposed: &[(&str, usize)]) -> Hunt {
         Hunt {
@@ -279,13 +312,52 @@ mod tests {
         assert!(hunt(&[("out/found/nothing-invented/append.trace", 3), (right, 4)]).is_found());
     }
 
-    #[test]
-    fn what_is_out_of_reach_is_a_check_and_what_is_in_reach_has_mutants() {
-        for (check, _) in OUT_OF_REACH {
-            assert!(CHECKS.iter().any(|known| known.name == check), "{check}");
-        }
+    fn all() -> Vec<Declared> {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/mutants");
-        let mutants = declared(&dir).unwrap_or_else(|error| panic!("{error}"));
-        assert!(mutants.iter().filter(|mutant| out_of_reach(mutant).is_none()).count() >= 20);
+        declared(&dir).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A check or a mutant that is no more would be left out for nothing, and so would what another line leaves out already.
+    #[test]
+    fn every_line_that_leaves_something_out_leaves_some_mutant_out() {
+        let is_out = |slug: &str| MUTANTS_OUT.iter().any(|(out, _)| *out == slug);
+        for (check, why) in CHECKS_OUT {
+            let leaves = |mutant: &Declared| !is_out(&mutant.slug) && out_of_reach(mutant) == Some(why);
+            let by = |mutant: &&Declared| mutant.kills.iter().any(|kill| kill.check == check);
+            assert!(all().iter().filter(by).any(leaves), "{check}");
+        }
+        for (slug, why) in MUTANTS_OUT {
+            let mutant = all().into_iter().find(|mutant| mutant.slug == slug);
+            let mutant = mutant.unwrap_or_else(|| panic!("no mutant is called {slug}"));
+            assert!(
+                !mutant.kills.iter().all(|kill| CHECKS_OUT.contains(&(kill.check.as_str(), why))),
+                "{slug}: its checks say so"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_hunted_although_the_draw_leaves_it_out() {
+        let hunted = |line: &[&str]| {
+            let (mutants, left_out) = hidden(all(), &super::super::tests::arguments(line));
+            (mutants.into_iter().map(|mutant| mutant.slug).collect::<Vec<_>>(), left_out.len())
+        };
+        let named = ["--campaign", "--count", "1", "--only", "ack-before-sync,warn-then-delete"];
+        // The cheapest check first.
+        assert_eq!(hunted(&named), (vec!["warn-then-delete".to_owned(), "ack-before-sync".to_owned()], 0));
+        let (drawn, reasons) = hunted(&["--campaign", "--count", "2"]);
+        assert!(drawn.len() == 2 && reasons > 4, "{drawn:?}, {reasons} reasons");
+    }
+
+    /// What is left out of the draw is accepted by a review, mutant by mutant.
+    #[test]
+    fn what_is_left_out_of_the_draw_is_pinned() {
+        let out = |mutant: &Declared| Some(format!("{}: {}\n", mutant.slug, out_of_reach(mutant)?));
+        let (mut left_out, mutants) = (all().iter().filter_map(out).collect::<Vec<_>>(), all().len());
+        left_out.sort();
+        assert!(mutants - left_out.len() >= 20, "{} of {mutants} are left out", left_out.len());
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!("left_out_of_the_draw", left_out.concat());
+        });
     }
 }

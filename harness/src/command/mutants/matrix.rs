@@ -75,13 +75,17 @@ pub(super) fn show(columns: &Columns) -> String {
     table.to_string()
 }
 
-/// For each knob that was turned off: the mutants that live then.
+/// For each knob that was turned off: the mutants that live then, and fall for the same check with all knobs on. What lives
+/// anyway needs none.
 pub(super) fn needs(rows: &[Row]) -> BTreeMap<Knob, BTreeSet<&str>> {
     let mut needs: BTreeMap<Knob, BTreeSet<&str>> = BTreeMap::new();
+    let of = |row: &'_ Row| (row.mutant.clone(), row.check.clone());
+    let whole = rows.iter().filter(|row| row.without.is_none() && row.end == End::Killed);
+    let falls: BTreeSet<(String, String)> = whole.map(of).collect();
     for row in rows {
         let Some(knob) = row.without else { continue };
         let living = needs.entry(knob).or_default();
-        if row.end == End::Survived {
+        if row.end == End::Survived && falls.contains(&of(row)) {
             living.insert(&row.mutant);
         }
     }
@@ -143,10 +147,15 @@ mod tests {
     #[test]
     fn a_knob_is_needed_by_the_mutants_that_live_without_it() {
         let rows = [
+            row("a", "", End::Killed, None),
             row("a", "", End::Survived, Some(Knob::Names)),
+            row("b", "", End::Killed, None),
             row("b", "", End::Killed, Some(Knob::Names)),
             row("b", "", End::Killed, Some(Knob::Sizes)),
             row("c", "", End::Survived, None),
+            row("c", "", End::Survived, Some(Knob::Names)),
+            // Nothing says that it falls with all knobs on.
+            row("d", "", End::Survived, Some(Knob::Names)),
         ];
         let needs = needs(&rows);
         assert_eq!(needs[&Knob::Names], BTreeSet::from(["a"]));

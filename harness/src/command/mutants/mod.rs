@@ -117,6 +117,17 @@ fn name_of<S: serde::Serializer>(knob: &Option<Knob>, serializer: S) -> Result<S
 /// Runs the mutants; fails unless each is killed as declared.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    match strangers(&root, arguments) {
+        Ok(strangers) if strangers.is_empty() => {}
+        Ok(strangers) => {
+            eprintln!("cargo verify mutants: not in corpus/mutants: {}", strangers.join(", "));
+            return ExitCode::from(2);
+        }
+        Err(error) => {
+            eprintln!("cargo verify mutants: {error}");
+            return ExitCode::from(4);
+        }
+    }
     if arguments.campaign {
         return campaign::run(&root, arguments);
     }
@@ -128,7 +139,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     if rows.is_empty() {
-        eprintln!("cargo verify mutants: no such mutant in corpus/mutants");
+        eprintln!("cargo verify mutants: none of these mutants has anything to be held against");
         return ExitCode::from(2);
     }
     let (says, wrong) = conclude(&rows, arguments);
@@ -138,15 +149,28 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     end
 }
 
+/// What `--only` names and no mutant is called: beside mutants that there are, a slip of the pen would go unnoticed.
+fn strangers(root: &Path, arguments: &Arguments) -> io::Result<Vec<String>> {
+    let mutants = declared(&root.join("corpus/mutants"))?;
+    let unknown = |slug: &&String| !mutants.iter().any(|mutant| mutant.slug == **slug);
+    Ok(arguments.only.iter().filter(unknown).cloned().collect())
+}
+
 /// What a run comes to, and what is wrong with that. Of a part of the mutants the whole cannot be said.
 fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
     let whole = arguments.only.is_empty() && arguments.sample.is_none();
     if arguments.knobs {
         let needs = matrix::needs(rows);
         let idle = needs.iter().filter(|(_, living)| whole && living.is_empty());
-        let broke =
-            rows.iter().filter(|row| !matches!(row.end, End::Killed | End::Survived | End::Misnamed { .. }));
-        let mut wrong: Vec<String> = broke.map(|row| format!("{}: {}", row.mutant, row.end)).collect();
+        // With all knobs on it must be killed as always; without one it may live, or fall for something else.
+        let goes = |row: &&Row| match row.end {
+            End::Killed => false,
+            End::Survived | End::Misnamed { .. } => row.without.is_none(),
+            _ => true,
+        };
+        let broke = rows.iter().filter(goes);
+        let mut wrong: Vec<String> =
+            broke.map(|row| format!("{}: {}: {}", row.mutant, row.check, row.end)).collect();
         wrong.extend(idle.map(|(knob, _)| format!("no mutant needs `{}`", knob.name())));
         return (format!("{}\n{}", render(rows, arguments.seed), matrix::show_needs(&needs)), wrong);
     }
@@ -219,10 +243,15 @@ fn drawn(mut mutants: Vec<Declared>, seed: u64, count: usize) -> Vec<Declared> {
     mutants
 }
 
-/// A check of a mutant, once for each knob that it can do without.
+/// A check of a mutant, once for each knob that it can do without; with all of them first, for what lives then needs none.
+/// A check without knobs is not run.
 fn without(kill: &Kill) -> impl Iterator<Item = Kill> {
     let knobs = Knob::value_variants().iter().filter(|knob| knob.is_of(&kill.check));
-    knobs.map(|knob| Kill { without: Some(*knob), ..kill.clone() })
+    let mut off: Vec<Option<Knob>> = knobs.copied().map(Some).collect();
+    if !off.is_empty() {
+        off.insert(0, None);
+    }
+    off.into_iter().map(|without| Kill { without, ..kill.clone() })
 }
 
 /// Builds a mutant while nobody else builds, and checks it beside others.
@@ -356,6 +385,35 @@ mod tests {
         assert_eq!(told(r#"[{"what":"receipts kept","n":3}]"#), "3 receipts kept");
         assert_eq!(told(r#"[{"what":"calls","n":3},{"what":"images","n":0}]"#), "3 calls");
         assert_eq!(told("[]"), "");
+    }
+
+    #[test]
+    fn each_knob_of_a_check_is_turned_off_behind_a_run_with_all_of_them() {
+        let offs = |check: &str| -> Vec<Option<Knob>> {
+            without(&Kill { check: check.into(), ..kill() }).map(|kill| kill.without).collect()
+        };
+        assert_eq!(offs("schedules"), [None, Some(Knob::FailsUnderSchedule)]);
+        assert!(offs("conformance").is_empty(), "it has no knob, and need not run");
+    }
+
+    /// What a line of arguments says.
+    pub(super) fn arguments(line: &[&str]) -> Arguments {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let line = ["mutants"].iter().chain(line);
+        <Line as clap::Parser>::try_parse_from(line).expect("a line").arguments
+    }
+
+    #[test]
+    fn a_slug_that_no_mutant_has_is_told_beside_others_that_some_have() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let strangers =
+            |only: &str| super::strangers(&root, &arguments(&["--only", only])).expect("the headers");
+        assert!(strangers("ack-now-sync-later").is_empty());
+        assert_eq!(strangers("ack-now-sync-latter,ack-now-sync-later,"), ["ack-now-sync-latter", ""]);
     }
 
     #[test]
