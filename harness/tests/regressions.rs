@@ -34,6 +34,16 @@ fn a_trim_keeps_the_segment_of_the_last_durable_record() {
     holds_everywhere("random: append append-light trim-most blackout append-light");
 }
 
+/// Found by a hunt's campaign as acked-is-durable. A record that need only survive the process was acknowledged; the sync of
+/// the close failed, the kernel gave up the pages, and the process died. No engine can keep such a record: the promise was
+/// wrong, and says so now (docs/INVARIANTS.md). What survives a loss of power is owed as ever.
+#[test]
+fn a_failed_sync_takes_back_what_need_only_survive_the_process() {
+    for sync in 0..8 {
+        assert!(holds(&format!("random: append-light close !{sync}:eio-old @ 51 here")) || sync > 0);
+    }
+}
+
 /// Found by `faults` as recovery-converges. The write of an idle mark failed, and its bytes were in the page cache
 /// all the same. The next open continued it, although the device may not hold it: after a power loss the
 /// predecessor no longer reached the end that its successor names. Only what is proven to be durable is continued

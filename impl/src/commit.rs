@@ -11,10 +11,11 @@ use crate::front::{Front, Taken};
 use crate::group_commit::{Marks, Work};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
-use crate::options::SyncMethod;
+use crate::options::Options;
 use crate::segment::Segment;
 use crate::sync::{Arc, Mutex};
 use crate::walk::Ground;
+use crate::way::{Chooser, Chosen, Way};
 
 /// The last batch that counts, wherever it is. The next one continues it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,7 +32,7 @@ pub(crate) struct Last {
 #[derive(Debug)]
 pub(crate) struct Commit {
     home: Home,
-    sync: SyncMethod,
+    chooser: Chooser,
     catalog: Arc<Mutex<Catalog>>,
     batch: BatchBuilder,
     taken: Option<Taken>,
@@ -52,7 +53,7 @@ const PATIENCE: Duration = Duration::from_micros(100);
 impl Commit {
     pub(crate) fn new(
         home: Home,
-        sync: SyncMethod,
+        options: &Options,
         catalog: Arc<Mutex<Catalog>>,
         batch: BatchBuilder,
         last: Last,
@@ -62,7 +63,7 @@ impl Commit {
         let last_at = home.env.clock.monotonic();
         Self {
             home,
-            sync,
+            chooser: Chooser::new(options.sync, options.durability),
             catalog,
             batch,
             taken: None,
@@ -78,7 +79,7 @@ impl Commit {
     /// Makes durable what has been written to the current segment so far.
     fn settle(&mut self) -> Result<()> {
         if let Some(segment) = &self.segment {
-            if self.marks.written > self.marks.durable && self.sync == SyncMethod::DataSync {
+            if self.marks.written > self.marks.durable {
                 segment.sync_data()?;
             }
             // The next batch claims all of it: what no name leads to must not be claimed.
@@ -119,10 +120,21 @@ impl Commit {
                 .then_some((self.last.segment, self.last.end)),
         };
         let (header, bytes) = self.batch.seal(&seal);
-        segment.write_all_at(bytes, taken.offset)?;
         let power = taken.power || is_mark;
-        if power && self.sync == SyncMethod::DataSync {
+        // What was written before and not synced takes a sync; and what needs none is left to the page cache.
+        let free = power && self.marks.written == self.marks.durable;
+        let way = segment.way(if free { self.chooser.next() } else { Way::Synced });
+        let tried = free && !is_mark && segment.has_choice() && self.chooser.tries();
+        let began = tried.then(|| self.home.env.clock.monotonic());
+        segment.write_all_at(bytes, taken.offset, way)?;
+        if power && way == Way::Synced {
             segment.sync_data()?;
+        }
+        if let Some(began) = began {
+            let took = self.home.env.clock.monotonic().saturating_sub(began);
+            if let Some(Chosen { method, synced, through }) = self.chooser.took(took) {
+                self.home.emit(&Event::SyncChosen { method, synced, through });
+            }
         }
         let end = header.end(self.home.block);
         // What was synced into a file that no name leads to is lost with the descriptor.

@@ -16,6 +16,7 @@ use crate::archive::set::DriveSet;
 use crate::clock::ClockCheck;
 use crate::error::{Error, caution_text};
 use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
+use crate::options::SyncMethod;
 use crate::sync::{Mutex, StdArc};
 use crate::types::{Durability, LogId};
 
@@ -97,6 +98,15 @@ pub enum Event {
     ManifestCheckpointed {
         /// How many segments it names.
         segments: u64,
+    },
+    /// The first batches went either way in turn, and the faster one is kept, as long as the log is open.
+    SyncChosen {
+        /// [`SyncMethod::DataSync`], or [`SyncMethod::WriteThrough`], then past the page cache.
+        method: SyncMethod,
+        /// What a write and a sync took: the median.
+        synced: Duration,
+        /// What a write past the page cache took that is a sync as well: the median.
+        through: Duration,
     },
     /// A sync of a segment has succeeded: one more of what the next claim stands on, and no claim by itself.
     Synced {
@@ -374,6 +384,9 @@ fn trace_audit(event: &Event) {
         Event::ClockDoubtful(check) => tracing::warn!(why = %check, "clock is doubtful"),
         Event::Synced { segment, took } => {
             tracing::trace!(segment = segment.get(), ?took, "sync ended");
+        }
+        Event::SyncChosen { method, synced, through } => {
+            tracing::debug!(%method, ?synced, ?through, "way of writing chosen");
         }
         Event::VolumeDoubtful { why } => tracing::warn!(why = caution_text(*why), "volume is doubtful"),
         of_archive => trace_archive(of_archive),

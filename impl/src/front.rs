@@ -210,11 +210,11 @@ impl Front {
         }
     }
 
-    /// Whether the next segment should be prepared ahead: more than half of the active one is used, and it was not
-    /// just refused.
+    /// Whether the next segment should be prepared ahead: the active one has a batch, and it was not just refused. To fill
+    /// the next one takes about as long as to use this one up, if batches come as fast as they can.
     pub(crate) fn wants_segment(&self, now: Duration) -> bool {
         self.ready.is_none()
-            && self.active.is_some_and(|active| active.end > active.capacity / 2)
+            && self.active.is_some_and(|active| active.end > u64::from(self.block))
             && self.ahead.is_due(now)
     }
 

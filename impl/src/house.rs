@@ -14,9 +14,10 @@ use crate::names::Name;
 use crate::options::Options;
 use crate::segment::Segment;
 
-/// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`].
+/// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`], unless somebody waited for it:
+/// then batches come as fast as segments can be filled, and a larger one would be later still.
 const FIRST_SIZE: u64 = 64 << 10;
-const GROWTH: u64 = 4;
+const GROWTH: u64 = 2;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -122,7 +123,9 @@ impl House {
         self.next_number = number.next();
         let capacity = self.next_size.max(needed);
         let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable)?;
-        self.next_size = self.next_size.saturating_mul(GROWTH).min(options.segment_size);
+        if needed == 0 || self.next_size == FIRST_SIZE {
+            self.next_size = self.next_size.saturating_mul(GROWTH).min(options.segment_size);
+        }
         Ok(segment)
     }
 

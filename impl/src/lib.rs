@@ -57,6 +57,7 @@ mod timed;
 mod types;
 mod verify;
 mod walk;
+mod way;
 mod worker;
 
 #[cfg(any(truelog_loom, truelog_shuttle))]

@@ -227,6 +227,7 @@ impl Observer for Metrics {
             | Event::DriveRemoved { .. }
             | Event::VolumeDoubtful { .. }
             | Event::ClockDoubtful(_)
+            | Event::SyncChosen { .. }
             | Event::Adopted { .. } => {}
         }
     }

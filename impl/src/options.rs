@@ -10,10 +10,14 @@ use crate::types::Durability;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SyncMethod {
     /// Write, then sync the data (`fdatasync`).
-    #[default]
     DataSync,
     /// Each write returns only once it is durable (`O_DSYNC`).
     WriteThrough,
+    /// Write and sync, or past the page cache by one write that returns only once it is durable (`O_DIRECT|O_DSYNC`):
+    /// the first batches of an open go either way in turn, and the way that took less is kept. What need not survive a
+    /// loss of power is written without a sync, whatever was chosen.
+    #[default]
+    Auto,
 }
 
 impl fmt::Display for SyncMethod {
@@ -21,6 +25,7 @@ impl fmt::Display for SyncMethod {
         f.write_str(match self {
             Self::DataSync => "data-sync",
             Self::WriteThrough => "write-through",
+            Self::Auto => "auto",
         })
     }
 }

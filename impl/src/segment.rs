@@ -16,6 +16,7 @@ use crate::names::Name;
 use crate::options::{Fill, Options, SyncMethod};
 use crate::timed::Timed;
 use crate::types::LogId;
+use crate::way::Way;
 
 /// The first eight bytes of a segment.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"TLSEGMT1";
@@ -165,9 +166,20 @@ pub(crate) struct Segment {
     /// The file's length, in bytes.
     pub(crate) capacity: u64,
     path: PathBuf,
-    file: Box<dyn File>,
+    access: Access,
     device: u64,
     inode: u64,
+}
+
+/// How a segment's file is written.
+#[derive(Debug)]
+enum Access {
+    /// Written, and synced behind it.
+    Synced(Timed),
+    /// Each write is its own sync.
+    Through(Timed),
+    /// Either, batch by batch: the one past the page cache, which holds no byte of it that is not on the device by then.
+    Either { synced: Timed, through: Timed },
 }
 
 impl Segment {
@@ -213,17 +225,11 @@ impl Segment {
             Fill::Allocate => file.allocate(capacity).map_err(failed)?,
         }
         file.sync_all().map_err(failed)?;
-        let file = match options.sync {
-            SyncMethod::DataSync => file,
-            SyncMethod::WriteThrough => {
-                home.open(Name::SegmentTmp(number), OpenMode { write_through: true, ..OpenMode::WRITE })?
-            }
-        };
         let metadata = file.metadata().map_err(failed)?;
+        let access = Access::open(home, options.sync, (number, Name::SegmentTmp(number)), file)?;
         home.rename(Name::SegmentTmp(number), Name::Segment(number))?;
         let (device, inode) = (metadata.device, metadata.inode);
-        let file = Box::new(Timed::new(file, home, number, options.sync));
-        Ok(Self { number, salt: header.salt, capacity, path, file, device, inode })
+        Ok(Self { number, salt: header.salt, capacity, path, access, device, inode })
     }
 
     /// Where a batch of this segment is.
@@ -231,14 +237,39 @@ impl Segment {
         Site { log, salt: self.salt, segment: self.number, offset }
     }
 
-    /// Writes all of `bytes` at `offset`. A failure must poison.
-    pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        write_all_at(&*self.file, bytes, offset).map_err(|source| Error::io(&self.path, source))
+    /// The way that a batch goes for which `wanted` was chosen: the other, where this file has no choice.
+    pub(crate) const fn way(&self, wanted: Way) -> Way {
+        match self.access {
+            Access::Synced(_) => Way::Synced,
+            Access::Through(_) => Way::Through,
+            Access::Either { .. } => wanted,
+        }
     }
 
-    /// Makes durable what was written. A failure must poison, and must never be tried again.
+    /// Whether a batch may go either way.
+    pub(crate) const fn has_choice(&self) -> bool {
+        matches!(self.access, Access::Either { .. })
+    }
+
+    /// Writes all of `bytes` at `offset`, by a way that [`Segment::way`] has allowed. A failure must poison.
+    pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64, way: Way) -> Result<()> {
+        let file = match (&self.access, way) {
+            (Access::Synced(file) | Access::Through(file), _) => file,
+            (Access::Either { synced, .. }, Way::Synced) => synced,
+            (Access::Either { through, .. }, Way::Through) => through,
+        };
+        write_all_at(file, bytes, offset).map_err(|source| Error::io(&self.path, source))
+    }
+
+    /// Makes durable what was written, unless each write already was. A failure must poison, and must never be tried
+    /// again.
     pub(crate) fn sync_data(&self) -> Result<()> {
-        self.file.sync_data().map_err(|source| Error::io(&self.path, source))
+        match &self.access {
+            Access::Through(_) => Ok(()),
+            Access::Synced(file) | Access::Either { synced: file, .. } => {
+                file.sync_data().map_err(|source| Error::io(&self.path, source))
+            }
+        }
     }
 
     /// Checks that the segment's path still leads to this file, and that it is as long as it was made, and long enough
@@ -254,6 +285,31 @@ impl Segment {
             return Err(displaced());
         }
         Ok(())
+    }
+}
+
+impl Access {
+    /// To the file of a segment, by the name that it has now; `file` was opened to be written and synced.
+    fn open(
+        home: &Home,
+        method: SyncMethod,
+        (number, name): (SegmentNo, Name),
+        file: Box<dyn File>,
+    ) -> Result<Self> {
+        let timed = |file, through| Timed::new(file, home, number, through);
+        let again = |direct| {
+            let mode = OpenMode { write_through: true, direct, ..OpenMode::WRITE };
+            home.open(name, mode)
+        };
+        Ok(match method {
+            SyncMethod::DataSync => Self::Synced(timed(file, false)),
+            SyncMethod::WriteThrough => Self::Through(timed(again(false)?, true)),
+            SyncMethod::Auto => match again(true) {
+                Ok(through) => Self::Either { synced: timed(file, false), through: timed(through, true) },
+                // A file system that has no such way past its cache.
+                Err(_) => Self::Synced(timed(file, false)),
+            },
+        })
     }
 }
 
@@ -283,6 +339,8 @@ fn refuse(home: &Home, name: Name, segment: SegmentNo, failure: Failure) -> Fail
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::{BatchBuilder, Seal};
+    use crate::lsn::{Seq, StreamId};
 
     fn header() -> SegmentHeader {
         SegmentHeader { log: LogId([1; 16]), segment: SegmentNo(2), salt: 3, capacity: 1024, block: 256 }
@@ -342,22 +400,29 @@ mod tests {
         for (fill, sync) in [
             (Fill::Zeros, SyncMethod::DataSync),
             (Fill::Zeros, SyncMethod::WriteThrough),
+            (Fill::Zeros, SyncMethod::Auto),
             (Fill::Allocate, SyncMethod::DataSync),
             (Fill::Allocate, SyncMethod::WriteThrough),
         ] {
             let (_dir, created, manifest, segment) = prepared(&options(fill, sync));
             let entry = *manifest.state().segment(SegmentNo(1)).expect("the manifest names it");
             assert_eq!((entry.salt, entry.capacity), (segment.salt, 12_288), "whole blocks");
-            segment.write_all_at(b"batch", 4096).expect("a write");
-            segment.sync_data().expect("a sync");
+            let mut batch = BatchBuilder::new(4096, 1024);
+            batch.push(StreamId(1), Seq(0), b"record").expect("room");
+            let site = segment.site(created.home.log, 4096);
+            let (_, batch) = batch.seal(&Seal { site, watermark: Lsn::NONE, chain: 0, prev: None });
+            for way in [Way::Synced, Way::Through].map(|way| segment.way(way)) {
+                segment.write_all_at(batch, 4096, way).expect("a write");
+                segment.sync_data().expect("a sync");
+            }
             segment.check_place(&created.home, 12_288).expect("in its place");
             let file = created.home.open(Name::Segment(SegmentNo(1)), OpenMode::READ).expect("a file");
             let header = read_header(&*file).expect("readable").expect("a header");
             assert_eq!(header.check_named(created.home.log, &entry, 4096), Ok(()));
             let mut bytes = vec![1; 12_288];
             assert_eq!(read_full_at(&*file, &mut bytes, 0), Ok(12_288));
-            assert_eq!(&bytes[4096..4101], b"batch");
-            assert!(bytes[4101..].iter().all(|byte| *byte == 0));
+            assert_eq!(&bytes[4096..8192], batch);
+            assert!(bytes[8192..].iter().all(|byte| *byte == 0));
         }
     }
 

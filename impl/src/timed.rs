@@ -7,7 +7,6 @@ use truelog_env::{Clock, File, IoError, Metadata};
 use crate::event::{Event, Events};
 use crate::home::Home;
 use crate::lsn::SegmentNo;
-use crate::options::SyncMethod;
 use crate::sync::StdArc;
 
 /// See the module's text. The clock is read twice a sync, not once a record.
@@ -22,9 +21,8 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    /// The file of a segment of this log, as it is written by this method.
-    pub(crate) fn new(file: Box<dyn File>, home: &Home, segment: SegmentNo, method: SyncMethod) -> Self {
-        let through = method == SyncMethod::WriteThrough;
+    /// The file of a segment of this log, where each write is a sync if it is written `through`.
+    pub(crate) fn new(file: Box<dyn File>, home: &Home, segment: SegmentNo, through: bool) -> Self {
         let (clock, events) = (StdArc::clone(&home.env.clock), StdArc::clone(&home.events));
         Self { file, segment, through, clock, events }
     }

@@ -93,7 +93,8 @@ impl FromStr for Digest {
 /// What an acknowledged record survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Durability {
-    /// The end of the process, by whatever means; not a loss of power.
+    /// The end of the process, by whatever means; not a loss of power. The record is with the kernel: should a later sync
+    /// fail, which halts the log, the kernel may have given it up, and the end of the process then costs it.
     ProcessCrash,
     /// A loss of power, and the end of the process.
     #[default]

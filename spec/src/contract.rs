@@ -122,6 +122,8 @@ pub struct Contract {
     /// The directory is a copy that was not adopted yet.
     away: bool,
     synced_at_failure: Option<Lsn>,
+    /// Up to where everything was synced when a sync of a segment failed.
+    kept_at_failure: Option<Lsn>,
 }
 
 impl Contract {
@@ -241,6 +243,13 @@ impl Contract {
         self.synced_at_failure = Some(before.min(synced));
     }
 
+    /// A sync of a segment failed: what was written behind `synced` may be gone from the page cache (DESIGN 6, gate W, rule
+    /// 6), so that the end of the process may cost it. Only what a receipt says to survive a loss of power is still owed.
+    pub fn taken_back(&mut self, synced: Lsn) {
+        let before = self.kept_at_failure.unwrap_or(synced);
+        self.kept_at_failure = Some(before.min(synced));
+    }
+
     /// Durable bytes were damaged (gate D): what this may cost.
     pub fn damage(&mut self, damaged: &[Damaged]) {
         self.damaged.extend_from_slice(damaged);
@@ -271,8 +280,12 @@ impl Contract {
         let mut may: Vec<Group> = Vec::new();
         let mut last: BTreeMap<Writer, Lsn> = BTreeMap::new();
         for append in self.appends.iter().flatten() {
-            let survives = append.acked.is_some_and(|named| !power || named == Durability::PowerLoss);
             let group = &append.group;
+            let kept = |lsns: Lsns| self.kept_at_failure.is_none_or(|synced| lsns.last <= synced);
+            let survives = append.acked.is_some_and(|named| match named {
+                Durability::PowerLoss => true,
+                Durability::ProcessCrash => !power && group.lsns.is_none_or(kept),
+            });
             let placed = append.acked.and(group.lsns);
             if let Some(lsns) = placed {
                 last.insert(group.writer, lsns.last);
@@ -343,6 +356,7 @@ impl Contract {
         self.trimmed_may = state.trimmed;
         self.claimed = 0;
         self.power_failed = false;
+        self.kept_at_failure = None;
         Ok(())
     }
 

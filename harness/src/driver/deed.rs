@@ -40,6 +40,8 @@ pub enum Deed {
     Untrue(String),
     /// A write or a sync failed; all up to this LSN was synced before.
     WriteBackFailed(u64),
+    /// A sync of a segment failed, which may take back what was only written; all up to this LSN was synced before.
+    TakenBack(u64),
     /// The log's directory is a copy from now on.
     Copied,
     /// The handle is gone.

@@ -65,6 +65,9 @@ impl<S: Archived> Driver<S> {
                         harm.write_back_failed();
                         let synced = synced.load(std::sync::atomic::Ordering::Relaxed);
                         diary.note(Deed::WriteBackFailed(synced));
+                        if super::world::is_taken_back(call) {
+                            diary.note(Deed::TakenBack(synced));
+                        }
                     }
                     if changes(call.op) {
                         note(&diary, &disk, At::After(call.id, call.op));

@@ -153,6 +153,13 @@ pub(super) fn is_write_back(call: &Call, result: Result<u64, IoError>) -> bool {
     writes && counts && result.is_err_and(|error| error.kind != IoKind::Interrupted)
 }
 
+/// Whether a failed call may have taken back what was written to a segment and not synced.
+pub(super) const fn is_taken_back(call: &Call) -> bool {
+    let syncs = matches!(call.op, Op::SyncData | Op::SyncAll)
+        || matches!(call.op, Op::Write) && call.mode.write_through;
+    syncs && matches!(call.role, Role::Segment(_))
+}
+
 /// A role of the spec as the disk knows it.
 #[must_use]
 pub(super) const fn fabric_role(role: SpecRole) -> Role {

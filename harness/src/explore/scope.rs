@@ -3,7 +3,7 @@
 use super::alphabet::{Letter, sequences};
 use crate::driver::Duty;
 use crate::fabric::Profile;
-use crate::subject::Setup;
+use crate::subject::{Setup, SyncWay};
 
 /// A bounded space of runs, explored wholly.
 #[derive(Debug, Clone, Copy)]
@@ -125,8 +125,14 @@ impl Scope {
             ..scope("roomy-twice", &[Letter::Append, Letter::Idle], 3, 2)
         },
         Self {
-            setup: Setup { through: true, ..Setup::TINY },
+            setup: Setup { sync: SyncWay::Through, ..Setup::TINY },
             ..scope("write-through", &[Letter::Append, Letter::Idle, Letter::Close], 2, 1)
+        },
+        // Both ways in one segment, and what is written without a sync between them.
+        Self {
+            setup: Setup { sync: SyncWay::Auto, segment: 1536, ..Setup::TINY },
+            profile: Profile::W.sector(256),
+            ..scope("auto", &[Letter::Append, Letter::AppendLight, Letter::Idle, Letter::Die], 3, 1)
         },
         Self {
             setup: Setup { allocate: true, ..Setup::TINY },
@@ -214,8 +220,13 @@ impl Scope {
         },
         Self {
             limit: 64,
-            setup: Setup { through: true, ..Setup::TINY },
+            setup: Setup { sync: SyncWay::Through, ..Setup::TINY },
             ..scope("struck-through", &[Letter::Append, Letter::Idle], 2, 1)
+        },
+        Self {
+            limit: 64,
+            setup: Setup { sync: SyncWay::Auto, segment: 1536, ..Setup::TINY },
+            ..scope("struck-auto", &[Letter::Append, Letter::AppendLight, Letter::Idle], 2, 1)
         },
         Self {
             limit: 64,
@@ -284,12 +295,17 @@ impl Scope {
         },
         Self {
             limit: 256,
-            setup: Setup { through: true, ..Setup::TINY },
+            setup: Setup { sync: SyncWay::Through, ..Setup::TINY },
             ..scope("ignored-through", &[Letter::Append, Letter::Idle, Letter::Close], 2, 1)
         },
         Self {
             limit: 256,
-            setup: Setup { through: true, ..Setup::SMALLEST },
+            setup: Setup { sync: SyncWay::Auto, segment: 1536, ..Setup::TINY },
+            ..scope("ignored-auto", &[Letter::Append, Letter::AppendLight, Letter::Idle], 2, 1)
+        },
+        Self {
+            limit: 256,
+            setup: Setup { sync: SyncWay::Through, ..Setup::SMALLEST },
             ..scope("ignored-through-twice", &[Letter::Append], 1, 2)
         },
         Self { limit: 256, ..scope("ignored-trim", &[Letter::AppendLarge, Letter::TrimAll], 3, 1) },

@@ -225,6 +225,7 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
         Deed::Unbalanced(says) => return Err(Violation::new(Invariant::BooksBalance, says.clone())),
         Deed::Untrue(says) => return Err(Violation::new(Invariant::HealthTellsTruth, says.clone())),
         Deed::WriteBackFailed(synced) => contract.write_back_failed(*synced),
+        Deed::TakenBack(synced) => contract.taken_back(*synced),
         Deed::Copied => contract.copied(),
         Deed::Crash(kind) => {
             *call = None;

@@ -187,7 +187,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
     let scope = "one thread on the simulated disk with faults and crashes; the real binary under strace with 4 writers; \
                  the schedules judge their own runs";
     let mut report = Report::new("order", scope);
-    progress.expect(runs::SCRIPTS.len() as u64 + 2);
+    progress.expect(runs::SCRIPTS.len() as u64 + 3);
     let mut kinds = BTreeSet::new();
     for script in runs::SCRIPTS {
         progress.says(script.name);
@@ -200,7 +200,7 @@ pub fn check(_: &Plan, progress: &Progress) -> Report {
         }
         progress.advance(1);
     }
-    for sync in ["data-sync", "write-through"] {
+    for sync in ["data-sync", "write-through", "auto"] {
         progress.says(format!("strace {sync}"));
         match traced(sync) {
             Ok(run) => {

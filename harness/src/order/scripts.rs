@@ -4,7 +4,7 @@ use truelog_env::Op;
 
 use super::runs::{Deed, Script};
 use crate::fabric::{DriveFile, Role, RolePattern};
-use crate::subject::Setup;
+use crate::subject::{Setup, SyncWay};
 
 /// Space enough for the manifest, so that each edit is written where the last one ended.
 const ROOMY: Setup = Setup { manifest_blocks: 32, ..Setup::TINY };
@@ -53,7 +53,7 @@ pub const SCRIPTS: &[Script] = {
         Script {
             name: "write-through",
             shows: &["allocate seg.tmp", "write batch seg lsns through"],
-            setup: Setup { through: true, allocate: true, ..ROOMY },
+            setup: Setup { sync: SyncWay::Through, allocate: true, ..ROOMY },
             deeds: &[Create, Append(8), Append(200), Batch(40), Tick(100), Close, Open, Append(8), Close],
         },
         Script {

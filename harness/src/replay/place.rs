@@ -8,7 +8,7 @@ use truelog_spec::{ClientStep, Failure, Step, Trace};
 use crate::fabric::{Profile, SimFs};
 use crate::order::mapper::name;
 use crate::order::seen::Call;
-use crate::subject::{Refusal, Setup};
+use crate::subject::{Refusal, Setup, SyncWay};
 
 /// The sectors of the disk, in bytes, where a trace does not say.
 const SECTOR: u32 = 128;
@@ -18,12 +18,15 @@ pub(super) fn setup(trace: &Trace) -> Setup {
     let number = |key: &str| trace.setting(key).and_then(|value| value.parse::<u64>().ok());
     let small = |key: &str| number(key).and_then(|value| u32::try_from(value).ok());
     let tiny = Setup::TINY;
-    // One way for the whole log: that of the first batch.
-    let first = trace.lines.iter().find_map(|line| match line.step {
-        Step::Engine(EngineStep::WriteBatch(batch, _)) => Some(batch),
+    let mut ways = trace.lines.iter().filter_map(|line| match line.step {
+        Step::Engine(EngineStep::WriteBatch(batch, _)) => Some(batch.through),
         _ => None,
     });
-    let through = first.is_some_and(|batch| batch.through);
+    let sync = match ways.next() {
+        Some(first) if ways.any(|through| through != first) => SyncWay::Auto,
+        Some(true) => SyncWay::Through,
+        Some(false) | None => SyncWay::Data,
+    };
     let allocate = trace.lines.iter().any(|line| line.step.to_string().contains("engine allocate"));
     Setup {
         block: small("block").unwrap_or(tiny.block),
@@ -31,7 +34,7 @@ pub(super) fn setup(trace: &Trace) -> Setup {
         batch: small("batch").unwrap_or(tiny.batch),
         // Room enough: where a checkpoint comes is for the trace to say.
         manifest_blocks: small("manifest").unwrap_or(32),
-        through,
+        sync,
         allocate,
         copies: drives(trace),
         prefetch: tiny.prefetch,

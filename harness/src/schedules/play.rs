@@ -239,6 +239,9 @@ impl Stage {
                 {
                     let synced = known.claimed;
                     known.contract.write_back_failed(synced);
+                    if call.op == Op::SyncData || call.mode.write_through {
+                        known.contract.taken_back(synced);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use truelog_env::Op;
 use truelog_spec::step::{Durability, RecordSpec, Write, Writer};
 
 use crate::fabric::{RolePattern, SyncOp};
-use crate::subject::Setup;
+use crate::subject::{Setup, SyncWay};
 
 /// A call of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +158,7 @@ pub const SCENES: &[Scene] = &[
     Scene {
         name: "through",
         says: "write-through: the write is the sync",
-        setup: Setup { through: true, ..ROOMY },
+        setup: Setup { sync: SyncWay::Through, ..ROOMY },
         clients: &[&[Act::Append(8), Act::Append(200)], &[Act::Append(200), Act::Append(8)]],
         ..PLAIN
     },

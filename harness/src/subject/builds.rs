@@ -10,7 +10,7 @@ use truelog_spec::step::Durability;
 
 use super::{
     AUDIT_EVERYTHING, Ack, Archived, Audit, Claimed, Drive, Opened, Place, ReadAhead, Refusal, Run, Scrubbed,
-    Sent, Setup, Stepped, Subject, Told, Watch, Worked,
+    Sent, Setup, Stepped, Subject, SyncWay, Told, Watch, Worked,
 };
 
 macro_rules! subject {
@@ -58,7 +58,11 @@ macro_rules! subject {
                     segment_size: setup.segment,
                     max_batch_bytes: setup.batch,
                     manifest_blocks: setup.manifest_blocks,
-                    sync: if setup.through { $engine::SyncMethod::WriteThrough } else { $engine::SyncMethod::DataSync },
+                    sync: match setup.sync {
+                        SyncWay::Data => $engine::SyncMethod::DataSync,
+                        SyncWay::Through => $engine::SyncMethod::WriteThrough,
+                        SyncWay::Auto => $engine::SyncMethod::Auto,
+                    },
                     fill: if setup.allocate { $engine::Fill::Allocate } else { $engine::Fill::Zeros },
                     background: false,
                     copies: setup.copies,

@@ -16,6 +16,17 @@ pub use builds::{Plain, UnderLoom, UnderShuttle};
 /// How often everything is to be audited in a log under test: the quiet time of a few letters is too long already.
 pub const AUDIT_EVERYTHING: Duration = Duration::from_millis(20);
 
+/// How batches are made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SyncWay {
+    /// Written, and synced behind it.
+    Data,
+    /// Each write is its own sync.
+    Through,
+    /// In turn the one and, past the page cache, the other: a simulated disk is soon done with either.
+    Auto,
+}
+
 /// The options that scopes vary. Sizes are small, so that few steps reach every path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Setup {
@@ -27,8 +38,8 @@ pub struct Setup {
     pub batch: u32,
     /// The blocks of a manifest.
     pub manifest_blocks: u32,
-    /// Each write is its own sync.
-    pub through: bool,
+    /// How batches are made durable.
+    pub sync: SyncWay,
     /// Segments are reserved, not filled with zeros.
     pub allocate: bool,
     /// On how many drives each block of the archive is kept.
@@ -47,7 +58,7 @@ impl Setup {
         segment: 768,
         batch: 512,
         manifest_blocks: 3,
-        through: false,
+        sync: SyncWay::Data,
         allocate: false,
         copies: 2,
         prefetch: 64 << 10,

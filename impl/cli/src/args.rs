@@ -451,6 +451,8 @@ pub enum Sync {
     DataSync,
     /// Write through.
     WriteThrough,
+    /// Whichever of the two the first batches of an open find faster, past the page cache if through.
+    Auto,
 }
 
 /// How a segment's space is made.

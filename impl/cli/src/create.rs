@@ -49,6 +49,7 @@ pub(crate) fn options_over(args: &Stored, default: Options) -> Options {
         sync: match args.sync {
             Some(Sync::DataSync) => SyncMethod::DataSync,
             Some(Sync::WriteThrough) => SyncMethod::WriteThrough,
+            Some(Sync::Auto) => SyncMethod::Auto,
             None => default.sync,
         },
         fill: match args.fill {

@@ -64,7 +64,7 @@ fn a_segment_that_is_gone_or_cut_or_replaced_or_flipped_is_found_with_its_claims
             |log| {
                 assert!(fs::copy(log.join("segment-0000000001"), log.join("segment-0000000002")).unwrap() > 0)
             },
-            &["damaged", "the file has 65536 bytes"],
+            &["damaged", "the file has 65536 bytes", "there is no such record"],
         ),
         (|log| flip(&log.join("segment-0000000002"), 4096 + 200), &["are damaged"]),
     ];

@@ -216,6 +216,7 @@ impl ManifestState {
             .u16(match options.sync {
                 SyncMethod::DataSync => 0,
                 SyncMethod::WriteThrough => 1,
+                SyncMethod::Auto => 2,
             })
             .u16(match options.fill {
                 Fill::Zeros => 0,
@@ -273,8 +274,8 @@ impl ManifestState {
         options.segment_size = get.u64()?;
         options.max_streams = get.u32()?;
         options.manifest_blocks = get.u32()?;
-        options.sync =
-            [SyncMethod::DataSync, SyncMethod::WriteThrough].get(usize::from(get.u16()?)).copied()?;
+        let methods = [SyncMethod::DataSync, SyncMethod::WriteThrough, SyncMethod::Auto];
+        options.sync = methods.get(usize::from(get.u16()?)).copied()?;
         options.fill = [Fill::Zeros, Fill::Allocate].get(usize::from(get.u16()?)).copied()?;
         options.durability =
             [Durability::PowerLoss, Durability::ProcessCrash].get(usize::from(get.u16()?)).copied()?;

@@ -148,7 +148,7 @@ fn damaged(home: &Home, options: &Options, survey: &Survey) -> Opened {
     let marks = Marks { written: survey.next.prev(), durable: survey.vouched };
     let front = Front::new(options, survey.next, survey.streams.clone());
     let spare = BatchBuilder::new(home.block, options.max_batch_bytes);
-    let commit = Commit::new(home.clone(), options.sync, Arc::clone(&catalog), spare, survey.last, marks);
+    let commit = Commit::new(home.clone(), options, Arc::clone(&catalog), spare, survey.last, marks);
     let shelf = opening::look(home, &survey.state);
     let recovered = Recovered { durable: marks.durable, read_only: true, ..recovered(survey, &shelf) };
     let audited = survey.state.audited.unwrap_or(Audited::NEVER);
@@ -225,7 +225,7 @@ struct Fresh<'a> {
 impl Fresh<'_> {
     fn commit(&self, spare: BatchBuilder) -> Commit {
         let catalog = Arc::clone(self.catalog);
-        Commit::new(self.home.clone(), self.options.sync, catalog, spare, self.last, self.marks)
+        Commit::new(self.home.clone(), self.options, catalog, spare, self.last, self.marks)
     }
 
     /// Writes all records of the tail again, as one batch in a new segment, by the same path as any commit. A

@@ -13,6 +13,8 @@ fn run(lines: &str) -> Result<Contract, Violation> {
             contract.damage(&[Damaged { lsns: lsns.parse().unwrap(), vouched: true }]);
         } else if let Some(synced) = line.strip_prefix("write-back-failed ") {
             contract.write_back_failed(synced.parse().unwrap());
+        } else if let Some(synced) = line.strip_prefix("taken-back ") {
+            contract.taken_back(synced.parse().unwrap());
         } else if let Some(claimed) = line.strip_prefix("claimed ") {
             contract.claimed(claimed.parse().unwrap());
         } else {
@@ -70,6 +72,23 @@ fn a_receipt_promises_what_its_durability_names() {
     assert_eq!(judged(weak, CrashKind::Process, &RecoveredState::empty()), "acked-is-durable");
     let then_power = format!("{weak}\ncrash power");
     assert_eq!(judged(&then_power, CrashKind::Process, &RecoveredState::empty()), "holds");
+}
+
+#[test]
+fn a_failed_sync_may_take_back_what_need_only_survive_the_process() {
+    let weak = "append stream=0 len=8 durability=process-crash -> acked 1 seq=0";
+    let process = |run: &str, found| judged(run, CrashKind::Process, &found);
+    let none = RecoveredState::empty;
+    assert_eq!(process(&format!("{weak}\ntaken-back 0"), none()), "holds");
+    assert_eq!(process(&format!("{weak}\ntaken-back 0"), state(records(1, &[0]))), "holds");
+    assert_eq!(process(&format!("{weak}\ntaken-back 1"), none()), "acked-is-durable", "it was synced before");
+    assert_eq!(
+        process(&format!("{weak}\nwrite-back-failed 0"), none()),
+        "acked-is-durable",
+        "a write takes back nothing"
+    );
+    let strong = "append stream=0 len=8 -> acked 1 seq=0\ntaken-back 0";
+    assert_eq!(process(strong, none()), "acked-is-durable");
 }
 
 #[test]
