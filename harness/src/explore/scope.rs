@@ -349,12 +349,11 @@ impl Scope {
     /// The pinned scope of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        let all = Self::PINNED
-            .iter()
-            .chain(Self::FAULTS)
-            .chain(Self::ROLES)
-            .chain(Self::ARCHIVE)
-            .chain(&[Self::RANDOM, Self::RANDOM_ARCHIVE, Self::RANDOM_ORDER]);
+        let all = Self::PINNED.iter().chain(Self::FAULTS).chain(Self::ROLES).chain(Self::ARCHIVE).chain(&[
+            Self::RANDOM,
+            Self::RANDOM_ARCHIVE,
+            Self::RANDOM_ORDER,
+        ]);
         all.into_iter().find(|scope| scope.name == name)
     }
 
