@@ -163,6 +163,11 @@ impl Contract {
                 self.making = true;
                 None
             }
+            // Whose write or sync failed is gone: what is opened now has failed in nothing yet.
+            ClientStep::Open => {
+                self.synced_at_failure = None;
+                None
+            }
             _ => None,
         };
         let id = self.next_call;

@@ -8,6 +8,7 @@ use std::path::Path;
 use truelog_spec::Invariant;
 
 use super::arms::Story;
+use super::caught::caught;
 use super::journal::Found;
 use super::propose::{FOUND, hash, put};
 
@@ -51,7 +52,17 @@ fn page(found: &Found, story: &Story) -> String {
             "\nOne thread breaks the same invariant:\n\n```sh\ncargo verify case \"{case}\"\n```\n"
         );
     }
+    if let Some(around) = around(found) {
+        let _ = write!(text, "\n{around}\n");
+    }
     text
+}
+
+/// Which steps of its case are needed, and what passes near by: a page of a trace says as much.
+fn around(found: &Found) -> Option<String> {
+    found.untold.as_ref()?;
+    let (case, broken) = (found.case.as_deref()?, found.invariant.parse().ok()?);
+    caught(|| crate::page::around(case, broken)).ok().flatten()
 }
 
 /// Copies what campaigns have found into one directory. Of two files of one name the lesser stays, so that the order of the

@@ -7,6 +7,8 @@ use super::journal::{Found, Journal, Line, merge};
 use super::totals::Totals;
 use super::{DEATHS, Shard, gather, hand_in, page, plain, run, run_arms};
 use crate::command::tests::takes;
+use crate::explore::Case;
+use crate::subject::Plain;
 
 /// Longer than any case here.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -204,6 +206,59 @@ fn a_finding_that_needs_threads_gets_a_page_that_says_who_did_what() {
     let text = std::fs::read_to_string(dir.path().join(page)).unwrap();
     for part in ["| client 1 | append 8 |", "1. client ", "The crash: moment ", "power keep=", &found.replay]
     {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+/// What becomes of a finding that a write to the log's own volume goes wrong in silence: no engine survives that.
+fn silent(kind: &str, dir: &Path) -> Found {
+    let breaks = |case: &String| {
+        let case: Case = case.parse().unwrap();
+        case.breaks::<Plain>().ok().flatten()
+    };
+    let cases = (0..40).flat_map(|call| (0..90).step_by(3).map(move |at| (call, at)));
+    let mut cases = cases.map(|(call, at)| format!("random: append !{call}:{kind} @ {at} power none"));
+    let (case, broken) =
+        cases.find_map(|case| breaks(&case).map(|broken| (case, broken))).expect("it breaks");
+    let found = Found {
+        invariant: broken.to_string(),
+        replay: format!("cargo verify case \"{case}\""),
+        case: Some(case),
+        ..Found::harness("LSN 1 is gone".to_owned())
+    };
+    let mut ran = Ran { found: Some(found), ..Ran::default() };
+    hand_in(&mut ran, &idle(), "cargo verify list".to_owned(), &Totals::default(), dir);
+    ran.found.expect("it stays")
+}
+
+#[test]
+fn a_finding_of_a_failing_call_is_proposed_as_a_trace_with_its_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = silent("lost", dir.path());
+    assert_eq!(found.untold, None);
+    let page = dir.path().join(found.page.expect("a page"));
+    let trace = std::fs::read_to_string(page.with_extension("trace")).unwrap();
+    assert!(trace.contains(" write ignored\n"), "{trace}");
+    let page = std::fs::read_to_string(page).unwrap();
+    let parts = [
+        "**No step can be left out.** Each of the 2 steps",
+        "**The nearest variant that passes.** The same crash",
+        "**The code as it is has this bug.**",
+        "will be ignored by the disk",
+    ];
+    for part in parts {
+        assert!(page.contains(part), "no {part:?} in\n{page}");
+    }
+}
+
+#[test]
+fn a_page_without_a_trace_says_what_is_needed_and_what_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = silent("flipped", dir.path());
+    let untold = found.untold.expect("no trace tells it");
+    assert!(untold.contains("a write that reaches the device with a bit flipped"), "{untold}");
+    let text = std::fs::read_to_string(dir.path().join(found.page.expect("a page"))).unwrap();
+    for part in ["**No step can be left out.** Each of the 2 steps", "**The nearest variant that passes.**"] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
 }

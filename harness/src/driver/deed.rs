@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use truelog_env::Op;
 use truelog_spec::contract::{Record, RecoveredState};
-use truelog_spec::step::{CrashKind, EngineStep};
-use truelog_spec::{ClientStep, Outcome};
+use truelog_spec::step::CrashKind;
+use truelog_spec::{ClientStep, Outcome, Step};
 
 use super::Moment;
+use crate::fabric::{Plan, Role};
 use crate::subject::Refusal;
 
 /// One thing that happened. What the contract makes of it is decided by whoever replays the deeds.
@@ -48,8 +49,12 @@ pub enum Deed {
     Crash(CrashKind),
     /// The disk has left out a sync that it was told to leave out.
     LeftOut,
-    /// The engine has taken a step, if the driver was asked to tell.
-    Step(EngineStep),
+    /// Something will go wrong with a call.
+    Armed(Plan),
+    /// A call of the file system begins, if the driver was asked to tell.
+    Call(Role, Op),
+    /// The engine or the world has taken a step, if the driver was asked to tell.
+    Step(Step),
     /// A moment at which a crash may come.
     Moment(Arc<Moment>),
 }

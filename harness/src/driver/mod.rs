@@ -25,9 +25,11 @@ pub use duty::Duty;
 pub use moment::{Moment, Powers, files};
 pub use units::Units;
 pub use world::Impossible;
-pub(crate) use world::carry_out;
+#[cfg(test)]
+pub(crate) use world::plan;
+pub(crate) use world::{carry_out, is_write_back, spelled};
 
-use crate::fabric::{SimFs, Unwound, drive_dir};
+use crate::fabric::{Plan, SimFs, Unwound, drive_dir};
 use crate::oracle::{Ended, Reading};
 use crate::order::{Journal, Seen};
 use crate::subject::{Ack, Archived, Opened, Place, Refusal, Sent, Setup, Subject, Watch};
@@ -102,6 +104,12 @@ impl<S: Archived> Driver<S> {
             self.harm.by_the_world();
         }
         self.duties.ignore(duty);
+    }
+
+    /// Has something go wrong with a call from now on.
+    pub fn arm(&self, plan: Plan) {
+        self.disk.faults().schedule(plan);
+        self.diary.note(Deed::Armed(plan));
     }
 
     /// A call has failed before this life: a drive may be out by right.

@@ -51,8 +51,12 @@ impl<S: Archived> Driver<S> {
     pub(super) fn listen(&mut self) {
         let (diary, disk, synced) = (self.diary.clone(), self.disk.clone(), Arc::clone(&self.synced));
         let (units, duties, harm) = (self.units.clone(), self.duties.clone(), self.harm.clone());
+        let tells = self.journal.is_some();
         self.disk.set_hook(Some(Arc::new(move |call: &Call, edge: Edge| {
             units.see(call, edge);
+            if tells && edge == Edge::Begin {
+                diary.note(Deed::Call(call.role, call.op));
+            }
             if duties.see(&disk, call, edge) {
                 diary.note(Deed::LeftOut);
             }

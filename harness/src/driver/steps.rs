@@ -1,4 +1,4 @@
-//! The engine's steps among the deeds, for whoever tells a run as a trace.
+//! The steps of the engine and of the world among the deeds, for whoever tells a run as a trace.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::order::{Journal, Seen, Tap};
 use crate::subject::Archived;
 
 impl<S: Archived> Driver<S> {
-    /// From now on each step that the engine takes is a deed.
+    /// From now on each step that the engine or the world takes is a deed, and so is the beginning of each call.
     pub fn tell_steps(&mut self) {
         let (diary, mapper) = (self.diary.clone(), Mutex::new(Mapper::default()));
         self.journal = Some(Journal::listened(Arc::new(move |at, seen| {
@@ -18,12 +18,13 @@ impl<S: Archived> Driver<S> {
             // What has no row in the table is the order check's business.
             let _ = mapper.entry(at, seen, None);
             for mapped in mapper.take() {
-                if let Step::Engine(step) = mapped.step {
-                    diary.note(Deed::Step(step));
+                if matches!(mapped.step, Step::Engine(_) | Step::World(_)) {
+                    diary.note(Deed::Step(mapped.step));
                 }
             }
         })));
         self.tap();
+        self.listen();
     }
 
     /// What was seen of the engine since its steps are told.

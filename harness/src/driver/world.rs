@@ -15,6 +15,7 @@ use crate::fabric::{
     self, Call, Damage, DriveFile, Image, LOG_DIR, Plan, Reads, Role, SimFs, Snapshot, Unit, drive_dir,
 };
 use crate::order::Seen;
+use crate::order::mapper::name;
 use crate::subject::Archived;
 
 /// Why the world cannot do what a step says.
@@ -147,7 +148,7 @@ fn garbled(unit: Unit) -> Unit {
 
 /// Whether a failed call leaves it unknown what is durable, so that the handle must not acknowledge any more.
 /// Files under a temporary name are thrown away instead.
-pub(super) fn is_write_back(call: &Call, result: Result<u64, IoError>) -> bool {
+pub(crate) fn is_write_back(call: &Call, result: Result<u64, IoError>) -> bool {
     let writes = matches!(call.op, Op::Write | Op::SyncData | Op::SyncAll | Op::SyncDir);
     let counts = matches!(call.role, Role::Segment(_) | Role::Manifest | Role::LogDir);
     writes && counts && result.is_err_and(|error| error.kind != IoKind::Interrupted)
@@ -224,9 +225,28 @@ const fn op(call: CallName) -> Op {
     }
 }
 
+/// A call in the words of traces, if they have any for it: what it is made on, and what it is.
+pub(crate) fn spelled(call: &Call) -> Option<(SpecRole, CallName)> {
+    let what = CallName::ALL.iter().copied().find(|what| op(*what) == call.op)?;
+    let role = name(call.to.as_ref().map_or(call.role, |(_, to)| *to))?;
+    (struck(role, what) == call.role).then_some((role, what))
+}
+
+/// What the disk has such a call on. A rename is one of the name that is given up, and traces give the new one.
+const fn struck(role: SpecRole, call: CallName) -> Role {
+    let fabric = fabric_role(role);
+    match (call, fabric) {
+        (CallName::Rename, Role::Identity) => Role::IdentityTmp,
+        (CallName::Rename, Role::Manifest) => Role::ManifestTmp,
+        (CallName::Rename, Role::Segment(number)) => Role::SegmentTmp(number),
+        (CallName::Rename, Role::OnDrive(drive, file)) => Role::OnDrive(drive, file.temporary()),
+        _ => fabric,
+    }
+}
+
 /// A fault of the spec as the disk schedules it. What a failed sync keeps is not chosen here: each crash behind
 /// it is judged with every choice.
-fn plan(fault: &Fault) -> Result<Plan, Impossible> {
+pub(crate) fn plan(fault: &Fault) -> Result<Plan, Impossible> {
     let op = op(fault.call);
     let syncs = matches!(op, Op::SyncData | Op::SyncAll | Op::SyncDir);
     let fails = |kind: IoKind| {
@@ -252,5 +272,5 @@ fn plan(fault: &Fault) -> Result<Plan, Impossible> {
     if !what.fits(op) {
         return Err(Impossible::NoSuchFault(fault.clone()));
     }
-    Ok(Plan { role: fabric_role(fault.role).into(), op, nth: 1, fault: what })
+    Ok(Plan { role: struck(fault.role, fault.call).into(), op, nth: 1, fault: what })
 }

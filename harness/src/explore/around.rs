@@ -9,8 +9,9 @@ use truelog_spec::step::Unit as SpecUnit;
 use truelog_spec::{Invariant, Step};
 
 use super::case::{Case, Crash, NotACase, crashed, live};
+use super::random::run;
 use super::told::named;
-use super::{Explorer, laid, spell};
+use super::{Explorer, Sequence, laid, spell};
 use crate::driver::{Moment, files};
 use crate::fabric::{Unit, UnitKind};
 use crate::oracle::{self, Ended, Reading};
@@ -25,7 +26,7 @@ const NEAR: usize = 40;
 pub struct Needs {
     /// The steps without which the same invariant is broken all the same.
     pub idle: Vec<String>,
-    /// How many steps were left out, one after the other.
+    /// How many steps were left out, one after the other; none where more crashes are needed than are searched for.
     pub tried: usize,
     /// How many images of crashes were judged for that.
     pub images: u64,
@@ -59,20 +60,14 @@ impl Case {
     pub fn needs<S: Archived>(&self, invariant: Invariant) -> Needs {
         let mut needs = Needs::default();
         let breaks = |case: &Self| case.breaks::<S>() == Ok(Some(invariant));
-        for at in 0..self.sequence.letters.len() {
-            let mut fewer = self.sequence.clone();
-            let letter = fewer.letters.remove(at);
-            let whole = [self.scope.prefix, &fewer.letters].concat();
+        if self.crashes.len() > self.scope.crashes {
+            // The search goes no deeper than its scope.
+            return needs;
+        }
+        for (step, shorter) in self.shorter::<S>() {
             needs.tried += 1;
-            if spell(&whole).len() < whole.len() {
-                // Without it what follows cannot be asked for.
-                continue;
-            }
-            let explorer = Explorer::new(self.scope);
-            explorer.run_whole::<S>(&fewer);
-            needs.images += explorer.counts().images.get();
-            if explorer.finding().is_some_and(|found| found.violation.invariant == invariant) {
-                needs.idle.push(letter.to_string());
+            if shorter.iter().any(|shorter| self.searched::<S>(shorter, invariant, &mut needs.images)) {
+                needs.idle.push(step);
             }
         }
         if let Some((_, Crash::Power(_))) = self.crashes.last() {
@@ -82,12 +77,48 @@ impl Case {
         needs
     }
 
+    /// Each step that was drawn, and the runs without it; none where what follows cannot be asked for without it. With its last
+    /// letter what goes wrong in that is gone, too.
+    fn shorter<S: Archived>(&self) -> Vec<(String, Vec<Sequence>)> {
+        let Sequence { letters, fault } = &self.sequence;
+        let without = |at: usize| {
+            let mut fewer = letters.clone();
+            let letter = fewer.remove(at).to_string();
+            let whole = [self.scope.prefix, &fewer].concat();
+            if spell(&whole).len() < whole.len() {
+                (letter, Vec::new())
+            } else if at + 1 == letters.len() {
+                (letter, vec![Sequence { letters: fewer, fault: None }])
+            } else {
+                (letter, self.sequence.alike::<S>(self.scope, fewer))
+            }
+        };
+        let honest = Sequence { letters: letters.clone(), fault: None };
+        let fault = fault.map(|_| ("the failing call".to_owned(), vec![honest]));
+        (0..letters.len()).map(without).chain(fault).collect()
+    }
+
+    /// Whether the same invariant is found broken in another run: by a crash, or where there is none in this case, as the
+    /// mechanism sees it.
+    fn searched<S: Archived>(&self, sequence: &Sequence, invariant: Invariant, images: &mut u64) -> bool {
+        if self.crashes.is_empty() {
+            let refused = sequence.walked::<S>(self.scope).err();
+            return refused.is_some_and(|(refused, _)| refused.breaks() == invariant.as_str());
+        }
+        let explorer = Explorer::new(self.scope);
+        run::<S>(&explorer, sequence);
+        *images += explorer.counts().images.get();
+        explorer.finding().is_some_and(|found| found.violation.invariant == invariant)
+    }
+
     /// The nearest case that breaks nothing: first the same crash that keeps one unit more, then one at a moment near by.
     #[must_use]
     pub fn holds_near<S: Archived>(&self) -> Option<Holds> {
         let (number, crash) = self.crashes.last()?;
         if let Crash::Power(kept) = crash {
-            for unit in self.pending::<S>()?.into_iter().filter(|unit| !kept.contains(unit)) {
+            for unit in
+                self.pending::<S>().unwrap_or_default().into_iter().filter(|unit| !kept.contains(unit))
+            {
                 let more = [kept.as_slice(), &[unit]].concat();
                 let case = self.crashing(Crash::Power(more));
                 if let Some(name) = named(&unit).filter(|_| case.holds::<S>()) {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use truelog_env::{IoKind, Op};
+use truelog_spec::step::{self, Cache, FaultKind};
 
+use crate::driver::spelled;
 use crate::fabric::{Call, Fault, Plan, Reads, Role};
 use crate::knobs::Knob;
 
@@ -126,6 +128,30 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The same in the words of traces, or what they have no words for.
+    fn in_words(self, call: &Call) -> Result<step::Fault, &'static str> {
+        let (role, name) = spelled(call).ok_or("a failing call that traces do not name")?;
+        let (kind, bytes, cache) = match self {
+            Self::Eio => (FaultKind::Eio, 0, Cache::New),
+            Self::EioDone => (FaultKind::Eio, call.len.max(1), Cache::New),
+            Self::EioOld => (FaultKind::Eio, 0, Cache::Old),
+            Self::Enospc => (FaultKind::Enospc, 0, Cache::New),
+            Self::EnospcHalf => (FaultKind::Enospc, call.len / 2, Cache::New),
+            Self::Erofs => (FaultKind::Erofs, 0, Cache::New),
+            Self::Emfile => (FaultKind::Emfile, 0, Cache::New),
+            Self::Eintr => (FaultKind::Eintr, 0, Cache::New),
+            Self::Short => (FaultKind::Short, 1, Cache::New),
+            Self::ShortHalf => (FaultKind::Short, (call.len / 2).max(1), Cache::New),
+            Self::Lost => (FaultKind::Ignored, 0, Cache::New),
+            Self::EioMixed => return Err("a failed sync behind which some bytes are old and some are new"),
+            Self::Flipped => return Err("a write that reaches the device with a bit flipped"),
+            Self::Unwinds => return Err("a caller that unwinds inside its commit"),
+        };
+        Ok(step::Fault { bytes, cache, ..step::Fault::new(role, name, kind) })
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -173,6 +199,12 @@ impl FromStr for Struck {
 }
 
 impl Struck {
+    /// What a trace says of it, given the calls of the step as they are without it; or what no trace can say. Nothing where
+    /// the step has no such call.
+    pub(super) fn in_words(self, calls: &[Call]) -> Option<Result<step::Fault, &'static str>> {
+        calls.get(self.call).map(|call| self.kind.in_words(call))
+    }
+
     /// The plan of it, given the calls of the step as they are without it.
     pub(super) fn plan(self, calls: &[Call]) -> Option<Plan> {
         let call = calls.get(self.call)?;
@@ -180,5 +212,40 @@ impl Struck {
         let before = calls[..self.call].iter().filter(same).count();
         let nth = u32::try_from(before + 1).ok()?;
         Some(Plan { role: call.role.into(), op: call.op, nth, fault: self.kind.fault(call) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::plan;
+    use crate::explore::{Letter, Scope, Sequence};
+    use crate::subject::Plain;
+
+    /// What a trace says strikes the same call in the same way.
+    #[test]
+    fn in_the_words_of_traces_a_fault_is_the_same() {
+        let (mut said, mut unsaid) = (0, std::collections::BTreeSet::new());
+        let sealed = [Letter::Append, Letter::Append, Letter::Compact];
+        let runs: [(_, &[Letter]); 3] =
+            [(&Scope::RANDOM, &[]), (&Scope::RANDOM, &[Letter::Append]), (&Scope::RANDOM_ARCHIVE, &sealed)];
+        for (scope, letters) in runs {
+            let calls = Sequence { letters: letters.to_vec(), fault: None }.calls::<Plain>(scope);
+            for (call, kind) in calls.iter().flat_map(|call| Kind::of(call).map(move |kind| (call, kind))) {
+                match kind.in_words(call) {
+                    Ok(fault) => {
+                        let plan = plan(&fault).expect("it can be");
+                        assert!(plan.op == call.op && plan.role.matches(call.role), "{fault}: {call:?}");
+                        assert_eq!(plan.fault, kind.fault(call), "{fault}");
+                        said += 1;
+                    }
+                    Err(why) => {
+                        unsaid.insert(why);
+                    }
+                }
+            }
+        }
+        assert!(said > 100, "{said}");
+        assert_eq!(unsaid.len(), 4, "{unsaid:?}");
     }
 }

@@ -304,21 +304,28 @@ pub(super) fn run<S: Archived>(explorer: &Explorer<'_>, sequence: &Sequence) {
     }
 }
 
-/// A run that breaks the same invariant, and from which no letter can be left out.
+/// A run that breaks the same invariant, and from which no letter can be left out; nor a failing call, if there is one.
 pub(super) fn shrink<S: Archived>(scope: &Scope, sequence: Sequence, found: Finding) -> Finding {
     let broken = found.violation.invariant;
+    let breaks = |sequence: &Sequence| {
+        let explorer = Explorer::new(scope);
+        run::<S>(&explorer, sequence);
+        explorer.finding().filter(|found| found.violation.invariant == broken)
+    };
+    if sequence.fault.is_some() {
+        let honest = Sequence { fault: None, ..sequence.clone() };
+        if let Some(found) = breaks(&honest) {
+            return shrink::<S>(scope, honest, found);
+        }
+    }
     // In its own words: the scope may be a smaller one than it was found in.
-    let explorer = Explorer::new(scope);
-    run::<S>(&explorer, &sequence);
-    let mut best = explorer.finding().unwrap_or(found);
-    fewer(sequence.letters, SHRINKS, |letters| {
+    let mut best = breaks(&sequence).unwrap_or(found);
+    fewer(sequence.letters.clone(), SHRINKS, |letters| {
         let whole = [scope.prefix, letters].concat();
         if spell(&whole).len() < whole.len() {
             return None;
         }
-        let explorer = Explorer::new(scope);
-        run::<S>(&explorer, &Sequence { letters: letters.to_vec(), fault: sequence.fault });
-        let found = explorer.finding().filter(|found| found.violation.invariant == broken);
+        let found = sequence.alike::<S>(scope, letters.to_vec()).iter().find_map(breaks);
         let kept = found.is_some();
         best = found.unwrap_or_else(|| best.clone());
         Some(kept)

@@ -8,6 +8,7 @@ use super::fault::Struck;
 use super::{Letter, Scope, new_disk, spell};
 use crate::driver::{Deed, Driver, Duty};
 use crate::fabric::{Call, Edge};
+use crate::order::table::Kind;
 use crate::subject::Archived;
 
 /// A sequence, and the fault on its last step.
@@ -45,14 +46,13 @@ impl Sequence {
 
     /// Runs it from an empty disk.
     pub(super) fn run<S: Archived>(&self, scope: &Scope) -> Ran {
-        let plan = self.fault.and_then(|struck| struck.plan(&self.calls::<S>(scope)));
         let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
         driver.ignore(scope.ignored);
-        let (steps, before) = self.steps(scope);
+        let (_, before) = self.steps(scope);
         let prefix = spell(scope.prefix).iter().map(Vec::len).sum::<usize>();
         let behind_prefix = (prefix > 0).then_some(1 + prefix);
         let (mut deeds, mut from) = (Vec::new(), 0);
-        for (index, step) in steps.iter().enumerate() {
+        let fired = self.play(scope, &mut driver, |driver, index| {
             deeds.extend(driver.deeds());
             if index == before {
                 from = deeds.len();
@@ -60,18 +60,45 @@ impl Sequence {
             if Some(index) == behind_prefix {
                 driver.forget_duties();
             }
+        });
+        deeds.extend(driver.deeds());
+        Ran { deeds, from, fired, duties: driver.duties() }
+    }
+
+    /// Takes its steps, and behind a fault those that follow it. `before` hears of each step of its letters, by number.
+    /// Whether the fault fired.
+    pub(super) fn play<S: Archived>(
+        &self,
+        scope: &Scope,
+        driver: &mut Driver<S>,
+        mut before: impl FnMut(&Driver<S>, usize),
+    ) -> bool {
+        let plan = self.fault.and_then(|struck| struck.plan(&self.calls::<S>(scope)));
+        let (steps, _) = self.steps(scope);
+        for (index, step) in steps.iter().enumerate() {
+            before(driver, index);
             if let (Some(plan), true) = (plan, index + 1 == steps.len()) {
-                driver.disk().faults().schedule(plan);
+                driver.arm(plan);
             }
             // A scope's own steps of the world are always possible.
             let _ = driver.step(step);
         }
         let fired = !driver.disk().faults().fired().is_empty();
         if self.fault.is_some() {
-            aftermath(&mut driver);
+            aftermath(driver);
         }
-        deeds.extend(driver.deeds());
-        Ran { deeds, from, fired, duties: driver.duties() }
+        fired
+    }
+
+    /// The runs of these letters that are as this one: where a call of it fails, each in whose last step one of the same kind
+    /// fails.
+    pub(super) fn alike<S: Archived>(&self, scope: &Scope, letters: Vec<Letter>) -> Vec<Self> {
+        let plain = Self { letters, fault: None };
+        let Some(fault) = self.fault else { return vec![plain] };
+        let Some(struck) = self.calls::<S>(scope).into_iter().nth(fault.call) else { return Vec::new() };
+        let same = |call: &Call| call.op == struck.op && kind(call) == kind(&struck);
+        let calls = plain.calls::<S>(scope).into_iter().enumerate().filter(|(_, call)| same(call));
+        calls.map(|(call, _)| Self { fault: Some(Struck { call, ..fault }), ..plain.clone() }).collect()
     }
 
     /// The calls of the last step, without any fault.
@@ -90,6 +117,11 @@ impl Sequence {
             .map(|record| (*record.call).clone())
             .collect()
     }
+}
+
+/// What a call is made on: segments of any number are of one kind.
+fn kind(call: &Call) -> Kind {
+    Kind::from(call.role)
 }
 
 /// After a fault: the handle goes on if it can, the process dies, and the next life goes on.

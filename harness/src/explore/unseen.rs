@@ -50,7 +50,9 @@ fn needed(state: &State, due: &Step) -> Option<Vec<Step>> {
     for _ in 0..MOST {
         let mut next = Vec::new();
         for (state, path) in frontier {
-            let offered = mechanism.engine_steps(&state, &Menu::default());
+            // What waits for a call to go wrong with waits for none of these.
+            let unarmed = State { armed: None, ..state.clone() };
+            let offered = mechanism.engine_steps(&unarmed, &Menu::default());
             for step in offered.into_iter().filter(|step| matches!(step, Step::Engine(step) if inside(step)))
             {
                 let Ok(state) = mechanism.apply(&state, &step) else { continue };

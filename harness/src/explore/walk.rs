@@ -231,7 +231,7 @@ pub(super) fn follow(contract: &mut Contract, call: &mut Option<Call>, deed: &De
             *call = None;
             contract.crash(*kind);
         }
-        Deed::LeftOut | Deed::Step(_) | Deed::Moment(_) => {}
+        Deed::LeftOut | Deed::Armed(_) | Deed::Call(..) | Deed::Step(_) | Deed::Moment(_) => {}
     }
     Ok(())
 }

@@ -58,6 +58,16 @@ impl DriveFile {
         })
     }
 
+    /// The name that it has before it is renamed to its own.
+    pub(crate) const fn temporary(self) -> Self {
+        match self {
+            Self::Identity => Self::IdentityTmp,
+            Self::Manifest => Self::ManifestTmp,
+            Self::Run(number) => Self::RunTmp(number),
+            other => other,
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "identity" => Self::Identity,

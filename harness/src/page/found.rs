@@ -7,10 +7,10 @@ use std::path::Path;
 use truelog_spec::mechanism::{Ending, Guard};
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
-use truelog_spec::{Step, Trace, WorldStep};
+use truelog_spec::{Invariant, Step, Trace, WorldStep};
 
 use super::kept::KEPT;
-use super::{Facts, ending, words};
+use super::{Facts, NEAREST, ending, words};
 use crate::campaign::FIRST_SEEN;
 use crate::explore::{Case, Holds, Needs};
 use crate::replay::{End, check_one, follow};
@@ -75,6 +75,18 @@ fn ends(trace: &Trace, replayed: &[(Place, Replayed)]) -> String {
     let broken = replayed.contains(&(Place::Simulator, Replayed::Violates)) && trace.mutant.is_none();
     let now = if broken { " **The code as it is has this bug.**" } else { "" };
     format!("**Where it breaks.** {}{now}", places.join(" "))
+}
+
+/// What stands around a case that no trace tells, in Markdown: which of its steps are needed, and the nearest that passes.
+/// Nothing where it does not break the invariant here and now.
+pub(crate) fn around(case: &str, broken: Invariant) -> Option<String> {
+    let case: Case = case.parse().ok()?;
+    let breaks = case.breaks::<Plain>() == Ok(Some(broken));
+    breaks.then(|| {
+        let (needs, passing) =
+            (needs(&case.needs::<Plain>(broken)), passing(case.holds_near::<Plain>(), None));
+        format!("{needs}\n\n{NEAREST} {passing}")
+    })
 }
 
 impl Facts {
@@ -241,18 +253,27 @@ fn on_real(trace: &Trace, case: &Case) -> Replayed {
 
 fn needs(needs: &Needs) -> String {
     let Needs { idle, tried, images, process, all_kept } = needs;
+    if *tried == 0 {
+        return "**Which steps are needed was not searched for.** It has no step that was drawn, or more crashes than are \
+                searched for."
+            .to_owned();
+    }
     let mut text = if idle.is_empty() {
         let each = match tried {
             1 => "The one step that was drawn was left out".to_owned(),
             _ => format!("Each of the {tried} steps that were drawn was left out in turn"),
         };
-        format!(
-            "**No step can be left out.** {each}, and all that a crash can leave of the rest was judged: nothing breaks it"
-        )
+        let judged = match images {
+            0 => "and the mechanism follows the rest".to_owned(),
+            _ => format!(
+                "and all that a crash can leave of the rest was judged: nothing breaks it ({images} images)"
+            ),
+        };
+        format!("**No step can be left out.** {each}, {judged}.")
     } else {
-        format!("**It could be shorter.** Without {} it is broken all the same", idle.join(", or without "))
+        let without = idle.join(", or without ");
+        format!("**It could be shorter.** Without {without} it is broken all the same ({images} images).")
     };
-    text.push_str(&format!(" ({images} images)."));
     let harmless = [
         (process, "only the process dies"),
         (all_kept, "the power fails and the disk keeps all that was pending"),

@@ -22,11 +22,15 @@ use truelog_spec::Trace;
 use truelog_spec::prefetch as slots;
 use truelog_spec::switches::{Story, Switch};
 
+pub(crate) use found::around;
 pub use rows::{MAX_CLIENT_AND_WORLD, MAX_ENGINE};
 pub use terminal::show;
 
 /// The longest diagram that is shown, in characters.
 pub const MAX_DIAGRAM: usize = 5_000;
+
+/// How a page begins to tell of what holds near by.
+const NEAREST: &str = "**The nearest variant that passes.**";
 
 /// What is known about a trace beyond its text. All but the title are whole sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +119,7 @@ pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     section(&mut page, &format!("**Step {} breaks {invariant}**{wrong}", told.violating));
     section(&mut page, &facts.ends);
     section(&mut page, &facts.minimal);
-    section(&mut page, &format!("**The nearest variant that passes.** {}", facts.passing));
+    section(&mut page, &format!("{NEAREST} {}", facts.passing));
     section(&mut page, &format!("```mermaid\n{diagram}```"));
     section(&mut page, &format!("Replay it:\n\n```sh\ncargo verify replay {}\n```", facts.path));
     let words = vocabulary::of_calls(&page, trace);

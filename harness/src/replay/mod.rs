@@ -18,6 +18,7 @@ use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
 use truelog_spec::{Invariant, Step, Trace, prefetch};
 
+pub(crate) use place::unseen;
 pub use production::{LeftPath, follow};
 pub use slots::{Parted, keeps};
 

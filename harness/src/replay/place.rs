@@ -71,7 +71,7 @@ pub(super) fn same(due: &EngineStep, seen: &EngineStep) -> bool {
 }
 
 /// Whether a step happens inside of the engine, where no call shows it.
-pub(super) const fn unseen(step: &EngineStep) -> bool {
+pub(crate) const fn unseen(step: &EngineStep) -> bool {
     matches!(
         step,
         EngineStep::Unlock

@@ -11,18 +11,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use truelog_spec::contract::Contract;
-use truelog_spec::step::{EngineStep, Lsns, ReaderNo};
+use truelog_spec::step::{Durability, EngineStep, Lsns, ReaderNo};
 use truelog_spec::{ClientStep, Outcome, Step, Trace, WorldStep};
 
 use super::state::{Next, State, Verdict};
 use super::{End, place};
-use crate::driver::{Impossible, Units, files, recover};
-use crate::fabric::drive_dir;
+use crate::driver::{Impossible, Units, files, is_write_back, recover};
+use crate::fabric::{Edge, drive_dir};
 use crate::oracle;
 use crate::order::mapper::Mapper;
 use crate::order::seen::Seen;
 use crate::order::{Held, Journal, Tap};
-use crate::subject::{Ack, Archived, Place, Plain, Refusal, Sent, Setup, Subject};
+use crate::subject::{Ack, Archived, Claimed, Place, Plain, Refusal, Sent, Setup, Subject, Watch};
 
 /// Why a trace cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,14 @@ pub enum LeftPath {
         line: usize,
         /// Why.
         why: Impossible,
+    },
+    /// What should go wrong with a call meets none.
+    #[error("line {line}: `{fault}` meets no call")]
+    Unmet {
+        /// The line, from 1.
+        line: usize,
+        /// What should go wrong.
+        fault: Box<Step>,
     },
     /// A call that the trace does not say to fail fails.
     #[error("line {line}: {says}")]
@@ -78,6 +86,7 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
         awaited: None,
         held: BTreeMap::new(),
         owed: None,
+        synced: 0,
         undisturbed: !trace.lines.iter().any(|line| matches!(line.step, Step::Engine(_))),
         contract: Contract::new(),
         indices: BTreeMap::new(),
@@ -85,7 +94,8 @@ pub fn follow(trace: &Trace, refused: Option<usize>) -> Result<End, LeftPath> {
     let stage = Arc::new(Stage { setup, state: Mutex::new(state) });
     stage.run();
     stage.let_go();
-    let state = stage.state();
+    let mut state = stage.state();
+    state.all_met();
     match &state.verdict {
         Some(Verdict::End(end)) => Ok(end.clone()),
         Some(Verdict::Left(left)) => Err(left.clone()),
@@ -109,9 +119,18 @@ impl Stage {
             let state = self.state();
             (state.disk.clone(), state.units.clone())
         };
-        disk.set_hook(Some(Arc::new(move |call: &crate::fabric::Call, edge| units.see(call, edge))));
-        let mut env = disk.env();
         let weak = Arc::downgrade(self);
+        let stage = weak.clone();
+        disk.set_hook(Some(Arc::new(move |call: &crate::fabric::Call, edge| {
+            units.see(call, edge);
+            if let Edge::End(result) = edge
+                && is_write_back(call, result)
+                && let Some(stage) = stage.upgrade()
+            {
+                stage.state().write_back_failed();
+            }
+        })));
+        let mut env = disk.env();
         let mapper = Mutex::new(Mapper::default());
         let listener = move |at: usize, seen: &Seen| {
             let Some(stage) = weak.upgrade() else { return };
@@ -120,6 +139,18 @@ impl Stage {
         let journal = Journal::listened(Arc::new(listener));
         env.fs = Arc::new(Tap::new(env.fs, disk.log_dir(), journal));
         Place { env, dir: disk.log_dir().to_owned(), setup: self.setup }
+    }
+
+    /// What hears of each claim that the log makes.
+    fn watch(self: &Arc<Self>) -> Watch {
+        let weak = Arc::downgrade(self);
+        Arc::new(move |claimed: Claimed| {
+            if let Some(stage) = weak.upgrade()
+                && claimed.durability == Durability::PowerLoss
+            {
+                stage.state().claimed(claimed.last);
+            }
+        })
     }
 
     /// Something was seen, inside of a call.
@@ -237,6 +268,7 @@ impl Stage {
         };
         let result = match step {
             ClientStep::Create => Plain::create(&self.place()).map(|log| {
+                log.watch(self.watch());
                 self.state().log = Some(Arc::new(log));
                 Outcome::Done
             }),
@@ -335,7 +367,7 @@ impl Stage {
             (state.disk.clone(), state.owed.take())
         };
         let before = oracle::Reading::of(&files(&disk.snapshot().process_crash()));
-        let (log, ended) = recover::<Plain>(&self.place(), Arc::new(|_| {}));
+        let (log, ended) = recover::<Plain>(&self.place(), self.watch());
         let sure = disk.snapshot().durable().map(|image| files(&image)).unwrap_or_default();
         let after = oracle::Reading::of(&sure);
         let mut state = self.state();
@@ -346,6 +378,7 @@ impl Stage {
         match (log, ended) {
             (Some(log), oracle::Ended::Opened { state: found, .. }) => {
                 state.log = Some(Arc::new(log));
+                state.synced = found.next - 1;
                 let judged = state.contract.opened(&found);
                 state.broken(judged);
                 Ok(Outcome::Done)

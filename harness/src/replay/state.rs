@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) contract: Contract,
     /// After a crash on a disk that did not lie: what the next open is judged by.
     pub(super) owed: Option<Obligations>,
+    /// How far this life's log was sure of what it holds, before anything failed.
+    pub(super) synced: u64,
     pub(super) indices: BTreeMap<u32, u64>,
 }
 
@@ -283,8 +285,35 @@ impl State {
         Ok(())
     }
 
-    /// The old life is over: each of its later calls fails, and what it does is void.
+    /// The log claims that all up to here survives a loss of power.
+    pub(super) fn claimed(&mut self, last: u64) {
+        if self.next_life.is_none() {
+            self.synced = self.synced.max(last);
+            self.contract.claimed(last);
+        }
+    }
+
+    /// A write or a sync of what the log consists of has failed.
+    pub(super) fn write_back_failed(&mut self) {
+        self.contract.write_back_failed(self.synced);
+    }
+
+    /// What goes wrong with a call must have met one by the end of a life.
+    pub(super) fn all_met(&mut self) {
+        let waits = self.awaited.is_some() || !self.disk.faults().unfired().is_empty();
+        let fault = |step: &Step| matches!(step, Step::World(WorldStep::Fault(_)));
+        let line = self.lines[..self.due].iter().rposition(fault);
+        if let (true, None, Some(at)) = (waits, &self.verdict, line) {
+            let fault = Box::new(self.lines[at].clone());
+            self.verdict = Some(Verdict::Left(LeftPath::Unmet { line: at + 1, fault }));
+        }
+    }
+
+    /// The old life is over: each of its later calls fails, which is no failure of the disk, and what it does is void.
     pub(super) fn crash(&mut self, kind: CrashKind, image: Image) {
+        self.all_met();
+        self.synced = 0;
+        self.disk.set_hook(None);
         self.disk.power_off();
         self.owed = Some(self.contract.obligations(kind));
         self.contract.crash(kind);

@@ -125,6 +125,11 @@ fn no_ack_after_failed_sync() {
     assert_eq!(breaks(&format!("{submitted}\nwait ticket=1 -> acked 1 seq=0")), "holds");
     assert_eq!(breaks(&format!("{submitted}\nwait ticket=2 -> error poisoned")), "holds");
     assert_eq!(breaks(&format!("{submitted}\nwait ticket=2 -> acked 2 seq=1")), "no-ack-after-failed-sync");
+    // Another handle, without any crash in between.
+    let appended = "append stream=0 len=8 -> acked 1 seq=0\nwrite-back-failed 1\nclose -> error poisoned";
+    let again = "append stream=0 len=8 -> acked 2 seq=1";
+    assert_eq!(breaks(&format!("{appended}\nopen -> recovered 1 next=2\n{again}")), "holds");
+    assert_eq!(breaks(&format!("{appended}\n{again}")), "no-ack-after-failed-sync");
 }
 
 #[test]

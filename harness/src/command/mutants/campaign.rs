@@ -238,7 +238,7 @@ fn on(dir: &Path, mutant: &Declared, built: &Built, arguments: &Arguments) -> io
     Ok(hunt)
 }
 
-/// The page of what one thread does and no trace tells, such as a call that fails; and how many steps that is.
+/// The page of what one thread does and no trace tells, such as a write whose bits flip; and how many steps that is.
 fn page_of(found: &Found, dir: &Path) -> Option<(String, usize)> {
     let case = found.case.as_deref().filter(|_| !found.is_told())?.parse::<Case>().ok()?;
     let page = dir.join(found.page.as_deref()?);
