@@ -40,7 +40,7 @@ pub enum End {
         instead: Option<EngineStep>,
         /// What it had done before in the same call, and the trace leaves out: a code that takes the line could not be told
         /// from one that has a guard there.
-        besides: Option<EngineStep>,
+        besides: Option<Box<EngineStep>>,
     },
     /// The code took the line that it is said to refuse.
     Took {
@@ -149,7 +149,7 @@ pub struct Replayed {
     pub on_word: u64,
     /// What the production code does before it refuses a line, in the same call, that the trace leaves out. Unless that is
     /// what the guard asks for, the trace does not tell it from a code without the guard.
-    pub besides: Option<EngineStep>,
+    pub besides: Option<Box<EngineStep>>,
 }
 
 /// All traces under `corpus`, in the order of their paths.
@@ -270,7 +270,7 @@ fn on_mechanism(trace: &Trace, steps: &[Step]) -> Result<(), Wrong> {
 }
 
 /// The production code as it is; what it does before it refuses a line, in the same call, that the trace leaves out.
-fn on_code(trace: &Trace) -> Result<Option<EngineStep>, Wrong> {
+fn on_code(trace: &Trace) -> Result<Option<Box<EngineStep>>, Wrong> {
     let head = trace.code();
     let line = |head: &Head| match head {
         Head::Refused { line, .. } => Some(*line),
@@ -287,13 +287,13 @@ fn on_code(trace: &Trace) -> Result<Option<EngineStep>, Wrong> {
         (Head::Refused { line, guard }, End::Refused { line: at, instead, besides }) if line == at => {
             // A guard of the mechanism is the mechanism's to name.
             if trace.code.is_none() {
-                return Ok(*besides);
+                return Ok(besides.clone());
             }
             let practice = practice::practice(guard).ok_or_else(|| Wrong::Unknown(head.clone()))?;
             let due = trace.lines.get(line - 1).map(|line| &line.step);
             match (due, instead) {
                 (Some(Step::Engine(due)), instead) if (practice.explains)(due, instead.as_ref()) => {
-                    Ok(*besides)
+                    Ok(besides.clone())
                 }
                 _ => Err(otherwise()),
             }

@@ -128,8 +128,11 @@ impl State {
 
     /// Something else than the line that is due and refused.
     fn refuse(&mut self, instead: Option<EngineStep>) {
-        self.verdict =
-            Some(Verdict::End(End::Refused { line: self.due + 1, instead, besides: self.besides }));
+        self.verdict = Some(Verdict::End(End::Refused {
+            line: self.due + 1,
+            instead,
+            besides: self.besides.map(Box::new),
+        }));
     }
 
     /// A call that was put off, once a commit is under way: it waits for no space then.

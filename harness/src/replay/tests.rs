@@ -97,7 +97,7 @@ fn a_call_that_ran_alone_ends_as_its_line_says() {
 fn a_code_without_the_guard_is_told_from_one_with_it() {
     // There the guard asks for just what it does besides: the record that the run would leave out.
     let asked = ["compaction-preserves-reads/run-leaves-a-gap.trace"];
-    let besides: Vec<(String, EngineStep)> = traces(&corpus())
+    let besides: Vec<(String, Box<EngineStep>)> = traces(&corpus())
         .expect("the corpus")
         .into_iter()
         .filter_map(|path| {
