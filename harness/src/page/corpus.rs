@@ -35,6 +35,9 @@ about prefetched blocks is replayed on their own model, and not on the productio
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
 
+No path is replayed on a real file system: nobody can choose there what a loss of power keeps, and a replay has the simulated
+disk bring about what else goes wrong.
+
 Each file is called as the mutant that breaks it: a switch of the design's model, which turns one rule off, or, of a bug that
 the engine had, a patch. The last two columns say how the path ends without it: at which step it is refused, and by which rule.
 ";
