@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::out;
-use crate::replay::{Wrong, check_one, read};
+use crate::replay::{Wrong, as_stated, check_one, read};
 
 /// Which trace.
 #[derive(Debug, Args)]
@@ -18,16 +18,7 @@ pub(super) struct Arguments {
 /// Replays it; 0 if it ends as it states, 1 if not, 2 if it is no trace.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match read(&arguments.trace).and_then(|trace| check_one(&trace).map(|replayed| (trace, replayed))) {
-        Ok((trace, replayed)) => {
-            let with = if replayed.violates { "; with its switch off it breaks " } else { "; it is about " };
-            let (invariant, head) = (trace.invariant, &trace.head);
-            let on = if trace.is_of_prefetch() {
-                format!("slot word: {head}")
-            } else {
-                format!("mechanism: {head}\ncode: {}", trace.code())
-            };
-            out::print(format!("ends as stated{with}{invariant}\n{on}"), ExitCode::SUCCESS)
-        }
+        Ok((trace, replayed)) => out::print(as_stated(&trace, replayed.violates), ExitCode::SUCCESS),
         Err(wrong @ (Wrong::Unreadable(_) | Wrong::Folder(_))) => {
             eprintln!("cargo verify replay: {wrong}");
             ExitCode::from(2)

@@ -36,6 +36,9 @@ production word, too, and what those who use the word do beside it is not.
 The traces of the design's switches, all pages and this page are made by `cargo verify corpus`; a test holds them
 equal to what makes them. The traces that are unmodelled are of bugs that the engine had.
 
+No path is replayed on a real file system: nobody can choose there what a loss of power keeps, and a replay has the simulated
+disk bring about what else goes wrong.
+
 The path is open with its mutant alone: a switch of the design's model, which turns one rule off, or a patch of the engine,
 which has a link here, or both. The last two columns say how the path ends without it: at which step it is refused, and by which rule.
 ";

@@ -1,34 +1,35 @@
-//! The Mermaid sequence diagram.
-
-use std::fmt::Write as _;
+//! The Mermaid sequence diagram: what the table's column "does" says, with the numbers of its rows. What changes is the
+//! table's to tell.
 
 use truelog_spec::mechanism::call_of;
-use truelog_spec::step::{Actor, Ended};
+use truelog_spec::step::{Actor, Ended, Role};
 use truelog_spec::trace::Line;
 use truelog_spec::{EngineStep, Outcome, Step, WorldStep};
 
+use super::fold::Fold;
 use super::rows::{Row, Told};
 use super::words::{self, ended};
 use super::{MAX_DIAGRAM, PageError, prefetch};
 
-/// Who talks, in the order in which they stand there.
-const PARTICIPANTS: &[(char, &str)] = &[('C', "client"), ('E', "engine"), ('D', "disk")];
+/// Who talks, in the order in which they stand there. Who has nothing to say is not there.
+const PARTICIPANTS: &[(char, &str)] = &[('C', "client"), ('E', "engine"), ('D', "disk"), ('V', "drive")];
 
 /// What stands behind the step that decides: readable on light and on dark ground.
 const PIVOT: &str = "rgba(255, 170, 0, 0.25)";
 
+/// How long a line of a message may become, in characters.
+const WIDTH: usize = 72;
+
 pub(super) fn render(told: &Told<'_>) -> Result<String, PageError> {
-    let of_prefetch = told.trace.is_of_prefetch();
-    let participants = if of_prefetch { prefetch::PARTICIPANTS } else { PARTICIPANTS };
-    let messages = messages(told);
-    // Whoever has nothing to say in a path of the prefetch is not there.
+    let participants = if told.trace.is_of_prefetch() { prefetch::PARTICIPANTS } else { PARTICIPANTS };
+    let messages = Messages::of(told);
     let talks = |who: char| {
         let named = |line: &str| {
             let line = line.trim_start().trim_start_matches("Note over ");
             let (who_and_whom, _) = line.split_once(": ").unwrap_or_default();
             !line.starts_with("rect") && who_and_whom.contains(who)
         };
-        !of_prefetch || messages.lines().any(named)
+        messages.lines().any(named)
     };
     let there: Vec<&(char, &str)> = participants.iter().filter(|(who, _)| talks(*who)).collect();
     let mut diagram = "sequenceDiagram\n".to_owned();
@@ -37,106 +38,150 @@ pub(super) fn render(told: &Told<'_>) -> Result<String, PageError> {
     }
     let all: Vec<String> =
         [there.first(), there.last()].iter().flatten().map(|one| one.0.to_string()).collect();
-    diagram.push_str(&messages.replace("over ALL", &format!("over {}", all.join(","))));
+    diagram.push_str(&messages.replace("over *", &format!("over {}", all.join(","))));
     match diagram.chars().count() {
         found if found >= MAX_DIAGRAM => Err(PageError::DiagramTooLong { found }),
         _ => Ok(diagram),
     }
 }
 
-fn messages(told: &Told<'_>) -> String {
-    let mut diagram = String::new();
-    // A call is answered when the engine has done its part: before whatever comes next.
-    let mut answer = String::new();
-    for row in &told.rows {
-        let number = match row {
-            Row::Step(number) => *number,
-            Row::Fold(_, fold) => {
-                diagram.push_str(&format!("    E->>D: {}\n", clean(&fold.does)));
-                if let Some(text) = &fold.answer {
-                    answer.clear();
-                    diagram.push_str(&format!("    E-->>C: {}\n", clean(text)));
+/// The messages, line by line.
+#[derive(Default)]
+struct Messages {
+    text: String,
+    /// A call is answered when the engine has done its part: before whatever comes next.
+    answer: String,
+}
+
+impl Messages {
+    fn of(told: &Told<'_>) -> String {
+        let mut messages = Self::default();
+        for row in &told.rows {
+            match row {
+                Row::Step(number) => messages.step(told, *number),
+                Row::Fold(first, fold) => messages.fold(*first, fold),
+                Row::Again(first, last, _) => {
+                    messages.say("Note over *", &span(*first, *last), "the same again")
                 }
-                continue;
+                Row::Gap(first, last) => {
+                    if let Some(does) = told.named(*first, *last) {
+                        messages.say("E->>D", &span(*first, *last), &does);
+                    }
+                }
             }
-            Row::Again(..) => {
-                diagram.push_str("    Note over ALL: the same again\n");
-                continue;
-            }
-            Row::Gap(..) => continue,
-        };
-        let line = &told.trace.lines[number - 1];
+        }
+        messages.text + &messages.answer
+    }
+
+    /// A message, behind the number of what is told by it.
+    fn say(&mut self, arrow: &str, number: &str, says: &str) {
+        self.text.push_str(&message(arrow, &format!("{number} · {says}")));
+    }
+
+    fn fold(&mut self, first: usize, fold: &Fold) {
+        let number = span(first, first + fold.len - 1);
+        self.say(if fold.on_drive { "E->>V" } else { "E->>D" }, &number, &fold.does);
+        if let Some(text) = &fold.answer {
+            self.answer.clear();
+            self.text.push_str(&message("E-->>C", text));
+        }
+    }
+
+    fn step(&mut self, told: &Told<'_>, number: usize) {
+        let (line, changes) = (&told.trace.lines[number - 1], &told.changes[number - 1]);
         if line.step.actor() != Actor::Engine {
-            diagram.push_str(&std::mem::take(&mut answer));
+            self.text.push_str(&std::mem::take(&mut self.answer));
         }
         if told.pivot == number {
-            diagram.push_str(&format!("    rect {PIVOT}\n"));
+            self.text.push_str(&format!("    rect {PIVOT}\n"));
         }
-        step(&mut diagram, line, &told.changes[number - 1]);
+        let (arrow, says) = told_by(line, changes);
+        self.say(arrow, &number.to_string(), &says);
         match (&line.step, &line.outcome) {
-            (Step::Client(_), Some(outcome)) if *outcome != Outcome::Unresolved => {
-                answer = format!("    E-->>C: {}\n", clean(&told.changes[number - 1]));
+            (Step::Client(_), outcome) if *outcome != Some(Outcome::Unresolved) && !changes.is_empty() => {
+                self.answer = message("E-->>C", changes);
             }
-            (Step::Engine(EngineStep::Ack(..) | EngineStep::Ready { .. }), _) => answer.clear(),
+            (Step::Engine(EngineStep::Ack(..) | EngineStep::Ready { .. }), _) => self.answer.clear(),
             _ => {}
         }
         if line.violates {
-            diagram.push_str(&std::mem::take(&mut answer));
-            // Writing to a string cannot fail.
-            let _ = writeln!(diagram, "    Note over ALL: breaks {}", told.trace.invariant);
+            self.text.push_str(&std::mem::take(&mut self.answer));
+            self.text.push_str(&message("Note over *", &format!("breaks {}", told.trace.invariant)));
         }
         if told.pivot == number {
-            diagram.push_str("    end\n");
+            self.text.push_str("    end\n");
         }
     }
-    diagram.push_str(&answer);
-    diagram
 }
 
-fn step(diagram: &mut String, line: &Line, changes: &str) {
-    let does = clean(&words::does(&line.step));
-    let changes = clean(changes);
-    // Writing to a string cannot fail.
-    let _ = match &line.step {
-        Step::Client(_) => writeln!(diagram, "    C->>E: {does}"),
-        Step::World(WorldStep::CrashProcess | WorldStep::CrashPower { .. }) => {
-            writeln!(diagram, "    Note over ALL: {does}, {changes}")
-        }
-        Step::World(_) => writeln!(diagram, "    Note over D: {does}"),
-        Step::Engine(step) if on_disk(step) => match ended(step) {
-            Ended::Failed => writeln!(diagram, "    E--xD: {does}, {changes}"),
-            Ended::Done | Ended::Short => writeln!(diagram, "    E->>D: {does}"),
-        },
-        Step::Engine(
-            EngineStep::Ack(..)
-            | EngineStep::Fail(_)
-            | EngineStep::Refuse(_)
-            | EngineStep::Ready { .. }
-            | EngineStep::Trimmed { .. },
-        ) => writeln!(diagram, "    E-->>C: {does}"),
-        Step::Engine(_) => writeln!(diagram, "    E->>E: {does}"),
+/// Who tells a step to whom, and what.
+fn told_by(line: &Line, changes: &str) -> (&'static str, String) {
+    let does = words::does(&line.step);
+    let arrow = match &line.step {
+        Step::Client(_) => "C->>E",
+        Step::World(WorldStep::CrashProcess | WorldStep::CrashPower { .. }) => "Note over *",
+        Step::World(WorldStep::Fault(fault)) if is_on_drive(fault.role) => "Note over V",
+        Step::World(_) => "Note over D",
+        Step::Engine(step) => of_engine(step),
         Step::Prefetch(step) => {
-            let who = prefetch::who(step);
-            let result = if prefetch::tells(step) && !changes.is_empty() {
-                format!(", {changes}")
-            } else {
-                String::new()
-            };
-            match prefetch::arrow(step) {
-                Some(arrow) => writeln!(diagram, "    {arrow}: {who} {does}{result}"),
-                None => writeln!(diagram, "    Note over D: {who} {does}"),
-            }
+            let who = if prefetch::is_a_readers(step) { prefetch::who(step) + " " } else { String::new() };
+            // What a comparison holds against what stands in the table.
+            let result = changes.split(':').next().unwrap_or_default();
+            let result = if prefetch::tells(step) { format!(", {result}") } else { String::new() };
+            return (prefetch::arrow(step).unwrap_or("Note over D"), format!("{who}{does}{result}"));
         }
     };
+    (arrow, does)
 }
 
-/// Whether it is a call of the file system, or a read of a copy.
-fn on_disk(step: &EngineStep) -> bool {
-    call_of(step).is_some()
-        || matches!(
-            step,
-            EngineStep::SyncStart(_) | EngineStep::Check(..) | EngineStep::Verify(..) | EngineStep::Unlock
-        )
+fn of_engine(step: &EngineStep) -> &'static str {
+    let call = call_of(step);
+    match step {
+        EngineStep::Verify(..) => "E->>V",
+        EngineStep::SyncStart(_) | EngineStep::Check(..) | EngineStep::Unlock => "E->>D",
+        EngineStep::Ack(..)
+        | EngineStep::Fail(_)
+        | EngineStep::Refuse(_)
+        | EngineStep::Ready { .. }
+        | EngineStep::Trimmed { .. } => "E-->>C",
+        _ => match call.map(|(_, role, _)| (is_on_drive(role), ended(step))) {
+            None => "E->>E",
+            Some((false, Ended::Failed)) => "E--xD",
+            Some((true, Ended::Failed)) => "E--xV",
+            Some((false, Ended::Done | Ended::Short)) => "E->>D",
+            Some((true, Ended::Done | Ended::Short)) => "E->>V",
+        },
+    }
+}
+
+const fn is_on_drive(role: Role) -> bool {
+    matches!(role, Role::Drive(_) | Role::OnDrive(..))
+}
+
+fn span(first: usize, last: usize) -> String {
+    if first == last { first.to_string() } else { format!("{first}–{last}") }
+}
+
+fn message(arrow: &str, says: &str) -> String {
+    format!("    {arrow}: {}\n", broken(&clean(says)))
+}
+
+/// A text in lines that are not too long.
+fn broken(text: &str) -> String {
+    let (mut lines, mut length) = (String::new(), 0);
+    for word in text.split(' ') {
+        let more = word.chars().count();
+        if length > 0 && length + 1 + more > WIDTH {
+            lines.push_str("<br/>");
+            length = 0;
+        } else if length > 0 {
+            lines.push(' ');
+            length += 1;
+        }
+        lines.push_str(word);
+        length += more;
+    }
+    lines
 }
 
 /// A semicolon ends a statement and a number sign begins an entity: neither may stand in a message.

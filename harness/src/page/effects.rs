@@ -1,16 +1,17 @@
 //! What is different after each step. It depends on what came before: a sync makes durable what was pending, and nothing
 //! else. What was pending is asked of the specification, as far as that takes the path; beyond it less is said.
 
-use truelog_spec::mechanism::{Phase, State, call_of, walk_past};
+use truelog_spec::mechanism::{Found, Phase, State, call_of, walk, walk_past};
 use truelog_spec::step::{
     Cache, ClientStep, CrashKind, DamageKind, Durability, Ended, Fault, FaultKind, Keep, OnDrive, PathCheck,
     Role, Row, Unit, Verdict,
 };
 use truelog_spec::trace::Line;
-use truelog_spec::{EngineStep, Step, Trace, WorldStep};
+use truelog_spec::{EngineStep, Outcome, Step, Trace, WorldStep};
 
-use super::words::{file, join, outcome, unit};
-use super::{prefetch, words};
+use super::units::{grouped, is_one, names};
+use super::words::{file, outcome};
+use super::{prefetch, returned, words};
 use crate::traces::{Ground, steps};
 
 /// What is different after each line of a trace, in their order; and which lines met a fault.
@@ -24,19 +25,31 @@ impl Effects {
         if trace.is_of_prefetch() {
             return Self { changes: prefetch::changes(trace), met: vec![false; trace.lines.len()] };
         }
-        let mut seen = Seen { states: states(trace), ..Seen::default() };
+        let (states, opened) = states(trace);
+        let alone = (1..=trace.lines.len()).map(|number| runs_alone(trace, number)).collect();
+        let mut seen = Seen { states, opened, alone, ..Seen::default() };
         let (changes, met) = trace.numbered().map(|(number, line)| seen.line(number, line)).unzip();
         Self { changes, met }
     }
 }
 
-/// The states before each line that the specification takes, with the trace's switch turned off.
-fn states(trace: &Trace) -> Vec<State> {
-    let mut states = Vec::new();
-    if let Ground::Calls(mechanism) = Ground::of(trace) {
-        walk_past(mechanism, &steps(trace), |_, state| states.push(state.clone()));
-    }
-    states
+/// The states before each line that the specification takes, with the trace's switch turned off; and what each open has
+/// found that ran to its end in its own line.
+fn states(trace: &Trace) -> (Vec<State>, Vec<Option<Found>>) {
+    let Ground::Calls(mechanism) = Ground::of(trace) else { return (Vec::new(), Vec::new()) };
+    let (steps, mut states) = (steps(trace), Vec::new());
+    walk_past(mechanism, &steps, |_, state| states.push(state.clone()));
+    let opened = |(index, step): (usize, &Step)| {
+        let opens = matches!(step, Step::Client(ClientStep::Open)) && runs_alone(trace, index + 1);
+        walk(mechanism, &steps[..=index]).opened.filter(|_| opens && index < states.len())
+    };
+    let opened = steps.iter().enumerate().map(opened).collect();
+    (states, opened)
+}
+
+/// Whether what a line begins runs to its end there: the engine's steps are left out.
+fn runs_alone(trace: &Trace, number: usize) -> bool {
+    !matches!(trace.lines.get(number), Some(Line { step: Step::Engine(_), .. }))
 }
 
 /// A sync that failed, and what it was to make durable and never will.
@@ -50,6 +63,10 @@ struct Lost {
 struct Seen {
     /// Before each line, and behind the last.
     states: Vec<State>,
+    /// What the open of each line has found.
+    opened: Vec<Option<Found>>,
+    /// Whether what each line begins runs to its end there.
+    alone: Vec<bool>,
     armed: Option<Fault>,
     lost: Vec<Lost>,
     /// Batches of which a part was written.
@@ -75,22 +92,57 @@ impl Seen {
         }
     }
 
-    /// What a client was told; of a create or an open that ran undisturbed, how the log stands.
+    /// The state before a line.
+    fn before(&self, number: usize) -> Option<&State> {
+        self.states.get(number - 1)
+    }
+
+    /// The state behind a line.
+    fn behind(&self, number: usize) -> Option<&State> {
+        self.states.get(number)
+    }
+
+    /// What a client was told; of a create or an open that ran undisturbed, how the log stands; of a read, what it finds.
     fn answer(&self, number: usize, step: &ClientStep, line: &Line) -> String {
         match (&line.outcome, step) {
             (Some(found), ClientStep::Append(write)) => {
                 outcome(found, write.records.first().map(|record| record.stream))
             }
-            (Some(found), _) => outcome(found, None),
-            (None, ClientStep::Create | ClientStep::Open) => {
-                let open = self.states.get(number).and_then(|state| state.engine.as_ref());
-                match open.map(|engine| (engine.phase, engine.next)) {
-                    Some((Phase::Up, next)) => format!("it is open; the next record is {next}"),
-                    _ => String::new(),
+            (told @ (Some(Outcome::Recovered(_)) | None), ClientStep::Open) => {
+                match (self.found(number), told) {
+                    (Some(found), None) => returned::opened(found) + &self.written_again(number),
+                    (Some(found), Some(told)) if returned::is(found, told) => returned::opened(found),
+                    (_, Some(told)) => outcome(told, None),
+                    (None, None) => String::new(),
                 }
             }
+            (None, ClientStep::Create) if self.alone[number - 1] => {
+                self.behind(number).map_or_else(String::new, returned::created)
+            }
+            (None, ClientStep::Read { from, reader }) => {
+                self.before(number).map_or_else(String::new, |state| returned::read(state, *from, *reader))
+            }
+            (Some(found), _) => outcome(found, None),
             (None, _) => String::new(),
         }
+    }
+
+    /// What the open of a line has found, if it ran to its end there.
+    fn found(&self, number: usize) -> Option<&Found> {
+        self.opened.get(number - 1)?.as_ref()
+    }
+
+    /// The batches that an open has written in its own line.
+    fn written_again(&self, number: usize) -> String {
+        let (Some(before), Some(behind)) = (self.before(number), self.behind(number)) else {
+            return String::new();
+        };
+        let new = behind.disk.batches.iter().zip(1..).skip(before.disk.batches.len());
+        let texts = new.filter(|(batch, _)| !batch.records.is_empty()).map(|(batch, number)| {
+            let what = words::numbers(&(batch.base..=batch.last()).collect::<Vec<_>>());
+            format!("; it has written {what} again, to segment {} (batch {number})", batch.segment)
+        });
+        texts.collect()
     }
 
     /// What a sync of a file or directory would make durable before a line; nothing where that is not known.
@@ -117,11 +169,28 @@ impl Seen {
             }
             WorldStep::Fault(fault) => {
                 self.armed = Some(fault.clone());
-                if fault.cache == Cache::Old { "reads will give the old bytes" } else { "" }.to_owned()
+                match fault {
+                    Fault { cache: Cache::Old, .. } => "reads will give the old bytes".to_owned(),
+                    Fault { kind: FaultKind::Eio, bytes: 1.., .. } => {
+                        format!("{} bytes of it are in the page cache all the same", fault.bytes)
+                    }
+                    _ => String::new(),
+                }
             }
-            WorldStep::Damage { unit, kind } => damaged(*unit, *kind).to_owned(),
+            WorldStep::Damage { unit, kind } => self.damaged(number, *unit, *kind),
             WorldStep::Clock { .. } => String::new(),
         }
+    }
+
+    fn damaged(&self, number: usize, unit: Unit, kind: DamageKind) -> String {
+        let copy = match unit {
+            Unit::Batch(batch, _) => self.behind(number).and_then(|state| state.disk.batch(batch)?.alias),
+            _ => None,
+        };
+        copy.map_or_else(
+            || damaged(unit, kind).to_owned(),
+            |other| format!("its place holds a copy of batch {other}"),
+        )
     }
 
     fn power(&mut self, number: usize, keep: &Keep) -> String {
@@ -129,13 +198,16 @@ impl Seen {
         let mut text = match (keep, &pending) {
             (_, Some(pending)) if pending.is_empty() => "nothing was pending".to_owned(),
             (Keep::None, Some(pending)) => {
-                format!("what was pending is gone: {}", grouped(pending, Some(pending)))
+                format!("lost: {}", grouped(pending, Some(pending)))
             }
             (Keep::None, None) => "of what was pending nothing is on the disk".to_owned(),
-            (Keep::All, _) => "all that was pending is on the disk".to_owned(),
-            (Keep::These(units), _) => {
-                let units = grouped(units, pending.as_deref());
-                format!("of what was pending the disk holds only {units}")
+            (Keep::All, Some(pending)) => {
+                format!("kept, though not synced: {}", grouped(pending, Some(pending)))
+            }
+            (Keep::All, None) => "all that was pending is on the disk".to_owned(),
+            (Keep::These(units), Some(pending)) => kept_and_lost(units, pending),
+            (Keep::These(units), None) => {
+                format!("of what was pending the disk holds only {}", grouped(units, None))
             }
         };
         for Lost { step, what, .. } in self.lost.drain(..).filter(|lost| !lost.what.is_empty()) {
@@ -165,8 +237,22 @@ impl Seen {
                     self.begun.retain(|one| *one != batch.batch);
                     "the rest of it is in the page cache only".to_owned()
                 }
+                Ended::Done if self.recovers(number) => {
+                    "the open writes its tail again; in the page cache only".to_owned()
+                }
                 Ended::Done => "in the page cache only".to_owned(),
             },
+            EngineStep::Recover(row, _) => self.decided(number, row),
+            EngineStep::Publish(Durability::PowerLoss, last) => {
+                let claim = "a claim that anybody may check".to_owned();
+                claim + &self.before(number).map_or_else(String::new, |state| returned::falsely(state, last))
+            }
+            EngineStep::Ready { .. } => {
+                let found = self.before(number).and_then(|state| state.engine.as_ref()?.found.as_ref());
+                let given =
+                    self.before(number).is_some_and(|state| state.requests.iter().any(|one| one.lsn != 0));
+                found.filter(|found| given || found.damaged()).map_or_else(String::new, returned::ready)
+            }
             EngineStep::Verify(drive, run, Verdict::Good) => {
                 let tmp = Role::OnDrive(drive, OnDrive::RunTmp(run));
                 let failed = self.lost.iter().find(|lost| lost.role == tmp);
@@ -180,6 +266,22 @@ impl Seen {
             _ if words::ended(step) == Ended::Failed => FAILED.to_owned(),
             _ => plainly(step).to_owned(),
         }
+    }
+
+    /// Whether the engine is in a recovery.
+    fn recovers(&self, number: usize) -> bool {
+        let engine = self.before(number).and_then(|state| state.engine.as_ref());
+        engine.is_some_and(|engine| engine.phase == Phase::Opening)
+    }
+
+    /// What a decision of recovery makes of the log.
+    fn decided(&self, number: usize, row: Row) -> String {
+        let found = self.behind(number).and_then(|state| state.engine.as_ref()?.found.as_ref());
+        let rest = found.map_or_else(String::new, |found| match row {
+            Row::TornTail => format!("; what is left: {}", returned::held(found)),
+            _ => returned::twice(found),
+        });
+        format!("{}{rest}", decision(row))
     }
 
     /// A sync that succeeded.
@@ -274,6 +376,18 @@ fn damaged(unit: Unit, kind: DamageKind) -> &'static str {
     }
 }
 
+/// What a loss of power that keeps some units leaves of all that was pending.
+fn kept_and_lost(units: &[Unit], pending: &[Unit]) -> String {
+    let kept = |unit: &Unit| units.iter().any(|one| names(*one, *unit));
+    let (kept, lost): (Vec<Unit>, Vec<Unit>) = pending.iter().copied().partition(kept);
+    let told = grouped(&kept, Some(pending));
+    if lost.is_empty() {
+        format!("kept, though not synced: {told}")
+    } else {
+        format!("kept: {told}; lost: {}", grouped(&lost, Some(pending)))
+    }
+}
+
 /// What is different whatever came before.
 fn plainly(step: &EngineStep) -> &'static str {
     match step {
@@ -281,10 +395,11 @@ fn plainly(step: &EngineStep) -> &'static str {
             "in the page cache only"
         }
         EngineStep::Verify(_, _, Verdict::Bad) => "it is not what was to be written",
-        EngineStep::Rename(_, Role::OnDrive(..), _) | EngineStep::Unlink(Role::OnDrive(..), _) => {
-            "durable only after a sync of the drive's directory"
+        EngineStep::Rename(_, Role::OnDrive(..), _) => "durable only after a sync of the drive's directory",
+        EngineStep::Rename(..) => "durable only after a sync of the directory",
+        EngineStep::Unlink(..) => {
+            "gone now; a loss of power may bring it back or not, and the worse case counts"
         }
-        EngineStep::Rename(..) | EngineStep::Unlink(..) => "durable only after a sync of the directory",
         EngineStep::Mkdir(..) => "durable only after a sync of the directory above",
         EngineStep::Check(_, found) => match found {
             PathCheck::Same => "it leads to the same file",
@@ -294,9 +409,7 @@ fn plainly(step: &EngineStep) -> &'static str {
         },
         EngineStep::Ack(_, Durability::PowerLoss) => "promised to survive a loss of power",
         EngineStep::Ack(_, Durability::ProcessCrash) => "promised to survive a crash of the process",
-        EngineStep::Publish(Durability::PowerLoss, _) => "a claim that anybody may check",
         EngineStep::Poison => "nothing new will be acknowledged",
-        EngineStep::Recover(row, _) => decision(*row),
         _ => "",
     }
 }
@@ -320,53 +433,4 @@ fn is_temporary(role: Role) -> bool {
         Role::OnDrive(_, file) => file.published() != file,
         _ => false,
     }
-}
-
-/// Whether a unit is another one, or has it as a part.
-fn names(whole: Unit, unit: Unit) -> bool {
-    match (whole, unit) {
-        (Unit::Batch(one, None), Unit::Batch(other, _)) => one == other,
-        (Unit::Edit(one, _), Unit::Edit(other, _)) => one == other,
-        (one, other) => one == other,
-    }
-}
-
-/// The sectors of a batch among some units; nothing if it is there as a whole.
-fn sectors(units: &[Unit], batch: u64) -> Vec<u64> {
-    let of = |unit: &Unit| match *unit {
-        Unit::Batch(one, sector) if one == batch => sector,
-        _ => None,
-    };
-    units.iter().filter_map(of).collect()
-}
-
-/// Whether all of it is one batch.
-fn is_one(units: &[Unit]) -> bool {
-    let batch = |unit: &Unit| if let Unit::Batch(number, _) = *unit { Some(number) } else { None };
-    let first = units.first().and_then(batch);
-    first.is_some() && units.iter().all(|unit| batch(unit) == first)
-}
-
-/// Units in words. The sectors of a batch are told together; of `all` that there are they are the batch.
-fn grouped(units: &[Unit], all: Option<&[Unit]>) -> String {
-    let mut told: Vec<String> = Vec::new();
-    for one in units {
-        let text = match *one {
-            Unit::Batch(batch, Some(_)) => {
-                let here = sectors(units, batch);
-                let whole = all.is_some_and(|all| here.len() > 1 && sectors(all, batch).len() == here.len());
-                let names: Vec<String> = here.iter().map(u64::to_string).collect();
-                match (whole, here.len()) {
-                    (true, _) => format!("batch {batch}"),
-                    (false, 1) => format!("sector {} of batch {batch}", names.join("")),
-                    (false, _) => format!("sectors {} of batch {batch}", join(&names)),
-                }
-            }
-            one => unit(one),
-        };
-        if !told.contains(&text) {
-            told.push(text);
-        }
-    }
-    join(&told)
 }

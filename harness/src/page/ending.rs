@@ -1,12 +1,17 @@
 //! How a path ends: where it breaks its invariant, what stands against it elsewhere, and whether it is as short as it can be.
 
+use truelog_spec::mechanism::Ending;
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
-use truelog_spec::{Step, Trace, WorldStep, prefetch};
+use truelog_spec::{Invariant, Step, Trace, WorldStep, prefetch};
 
+use super::words::join;
 use crate::replay::{keeps, practice};
-use crate::traces::demand;
-use crate::traces::shrink::{Unshrinkable, shrink};
+use crate::traces::shrink::{Unshrinkable, Without, shrink};
+use crate::traces::{demand, instead};
+
+/// What both models call a step that makes no sense where it stands.
+const NO_SUCH_STEP: &str = "no-such-step";
 
 /// Why a path is not replayed on a real file system.
 pub(super) fn not_on_real(trace: &Trace) -> &'static str {
@@ -28,7 +33,12 @@ pub(super) fn of_switch(trace: &Trace) -> String {
         return String::new();
     };
     let steps = trace.lines.len();
-    let rule = format!("**The rule against it** is `{guard}`: {}.", demand(guard));
+    let who = if trace.is_of_prefetch() { "design" } else { "engine" };
+    let rule = format!(
+        "**The rule against it** is `{guard}`: {}. **Instead of step {line}**, the {who} {}.",
+        demand(guard),
+        instead(guard)
+    );
     if trace.is_of_prefetch() {
         return format!("{rule} {}", of_slots(switch, *line, guard, steps));
     }
@@ -60,9 +70,8 @@ pub(super) fn of_switch(trace: &Trace) -> String {
         }
     };
     format!(
-        "{rule} Without it{with}, the design's model (switch `{switch}`) takes all {steps} steps, and breaks. With \
-         it, the model refuses step {line}, in bold above. {code} On a real file system the path was not replayed: {}.",
-        not_on_real(trace)
+        "{rule} Without the rule{with}, the design's model (switch `{switch}`) takes all {steps} steps, and breaks. With \
+         it, the model refuses step {line}, in bold above. {code}"
     )
 }
 
@@ -74,7 +83,9 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
             "The model of the incident's design, with two flags (`{switch}`), takes all {steps} steps, and breaks."
         )
     } else {
-        format!("Without it, the design's model (switch `{switch}`) takes all {steps} steps, and breaks.")
+        format!(
+            "Without the rule, the design's model (switch `{switch}`) takes all {steps} steps, and breaks."
+        )
     };
     let code = if keeps(guard) {
         "So does the slot word of the production code, on which the path was replayed."
@@ -86,21 +97,73 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
     format!("{without} The design as it is refuses step {line}, in bold above. {code}")
 }
 
-/// Whether a step can be left out.
+/// Whether a step can be left out, and how the path ends without each.
 pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
-        Ok(shrunk) if shrunk.left_out == 0 => "**No step can be left out.** Every path with one or two steps fewer was \
-            tried, and none is a case of this bug: nothing breaks, another rule stands in the way, a step has nothing to act \
-            on, or the production code cannot be led along it."
-            .to_owned(),
+        Ok(shrunk) if shrunk.left_out == 0 => format!(
+            "**No step can be left out**, nor two, nor any that follow one another: each such path was tried.\n\n\
+             <details><summary>What comes of it without each step</summary>\n\n{}\n\n</details>",
+            reasons(trace.invariant, &shrunk.without)
+        ),
         Ok(shrunk) => {
-            let numbers: Vec<String> = shrunk.removed.iter().map(usize::to_string).collect();
-            let steps = if numbers.len() == 1 { "Step" } else { "Steps" };
-            format!("**It could be shorter.** {steps} {} can be left out: see `cargo verify shrink`.", numbers.join(", "))
+            let steps = if shrunk.removed.len() == 1 { "Step" } else { "Steps" };
+            let numbers = spans(&shrunk.removed);
+            format!("**It could be shorter.** {steps} {numbers} can be left out: see `cargo verify shrink`.")
         }
         Err(why @ Unshrinkable::Otherwise { .. }) => {
             format!("**Whether each step is needed** cannot be told: {why}.")
         }
         Err(why) => format!("**Whether each step is needed** was not tried: {why}."),
     }
+}
+
+/// How a path ends without each of its steps, those together that end alike; the first that are met stand first.
+fn reasons(invariant: Invariant, without: &[Without]) -> String {
+    let mut told: Vec<(String, Vec<usize>)> = Vec::new();
+    for (number, without) in (1..).zip(without) {
+        let reason = reason(invariant, without);
+        match told.iter_mut().find(|(one, _)| *one == reason) {
+            Some((_, numbers)) => numbers.push(number),
+            None => told.push((reason, vec![number])),
+        }
+    }
+    let texts = told.iter().map(|(reason, numbers)| {
+        let any = if numbers.len() > 1 { "any of " } else { "" };
+        format!("- without {any}{}: {reason}", spans(numbers))
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+fn reason(invariant: Invariant, without: &Without) -> String {
+    match without {
+        Without::NotOffered(_) => "the engine would not go on so".to_owned(),
+        Without::Ends { ending: Ending::Reached, .. } => "nothing breaks".to_owned(),
+        Without::Ends { ending: Ending::Violated { invariant: other, .. }, .. } if *other != invariant => {
+            format!("it breaks {other} instead")
+        }
+        Without::Ends { ending: Ending::Violated { .. }, .. } => {
+            "it is another bug, or the production code cannot be led there".to_owned()
+        }
+        Without::Ends { ending: Ending::Refused { guard, .. }, .. } if *guard == NO_SUCH_STEP => {
+            "a later step has nothing to act on".to_owned()
+        }
+        Without::Ends { ending: Ending::Refused { guard, .. }, .. } => {
+            format!("`{guard}` stands against a later step")
+        }
+    }
+}
+
+/// Numbers, ascending, with those that follow one another as one.
+fn spans(numbers: &[usize]) -> String {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    for &number in numbers {
+        match spans.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => spans.push((number, number)),
+        }
+    }
+    let text = |(first, last): &(usize, usize)| {
+        if first == last { first.to_string() } else { format!("{first}–{last}") }
+    };
+    join(&spans.iter().map(text).collect::<Vec<_>>())
 }

@@ -2,7 +2,9 @@
 //! what went as the design has it is folded; a step that a page is about stands for itself.
 
 use truelog_spec::EngineStep;
-use truelog_spec::step::{BatchSpec, Durability, Edit, Ended, Lsns, OnDrive, PathCheck, Role, Verdict};
+use truelog_spec::step::{
+    BatchSpec, Durability, Edit, EditNo, Ended, Lsns, OnDrive, PathCheck, Role, Verdict,
+};
 
 use super::words::{file, records};
 
@@ -13,6 +15,8 @@ pub(super) struct Fold {
     pub len: usize,
     /// What they do, but for the answer.
     pub does: String,
+    /// Whether they do it on a drive.
+    pub on_drive: bool,
     /// What is different afterwards.
     pub changes: String,
     /// The batch that they commit.
@@ -39,6 +43,8 @@ struct File {
     renamed: bool,
     /// The records in it, if it is a run.
     lsns: Option<Lsns>,
+    /// The number of the manifest record in it, if it is a manifest.
+    edit: Option<EditNo>,
 }
 
 fn written(steps: &[&EngineStep]) -> Option<File> {
@@ -50,10 +56,13 @@ fn written(steps: &[&EngineStep]) -> Option<File> {
         Role::OnDrive(drive, file) => Role::OnDrive(drive, file.published()),
         _ => return None,
     };
-    let mut lsns: Option<Lsns> = None;
+    let (mut lsns, mut edit) = (None::<Lsns>, None);
     let mut fills = |step: &EngineStep| match *step {
         EngineStep::Allocate(at, Ended::Done) | EngineStep::Fill(at, Ended::Done) => at == tmp,
-        EngineStep::WriteEdit(_, Edit::Checkpoint, Ended::Done) => tmp == Role::ManifestTmp,
+        EngineStep::WriteEdit(number, Edit::Checkpoint, Ended::Done) => {
+            edit = Some(number);
+            tmp == Role::ManifestTmp
+        }
         EngineStep::WriteBlocks(drive, run, more, Ended::Done) => {
             let first = lsns.map_or(more.first, |lsns| lsns.first);
             lsns = Some(Lsns { first, last: more.last });
@@ -68,22 +77,27 @@ fn written(steps: &[&EngineStep]) -> Option<File> {
     let renames =
         |step: &EngineStep| matches!(step, EngineStep::Rename(from, _, Ended::Done) if *from == tmp);
     let renamed = is(steps, filled + 1, renames);
-    Some(File { len: filled + 1 + usize::from(renamed), role, renamed, lsns })
+    Some(File { len: filled + 1 + usize::from(renamed), role, renamed, lsns, edit })
 }
 
 /// A file that gets its name, and what makes it count.
 fn made(steps: &[&EngineStep]) -> Option<Fold> {
-    let File { mut len, role, renamed, lsns } = written(steps)?;
+    let File { mut len, role, renamed, lsns, edit } = written(steps)?;
     let what = match (role, lsns) {
         (Role::OnDrive(drive, OnDrive::Run(run)), Some(lsns)) => {
             format!("run {run} ({}) on drive {drive}", records(lsns))
         }
         (Role::OnDrive(drive, OnDrive::Manifest), _) => format!("a copy of the manifest on drive {drive}"),
         (Role::OnDrive(drive, OnDrive::Identity), _) => format!("drive {drive} a drive of the log"),
-        (Role::Manifest, _) => "a new manifest".to_owned(),
+        (Role::Manifest, _) => {
+            let record = edit.map_or_else(String::new, |number| format!(" (manifest record {number})"));
+            format!("a new manifest{record}")
+        }
         _ => file(role),
     };
-    let fold = |len, does, changes: String| Some(Fold { len, does, changes, batch: None, answer: None });
+    let on_drive = matches!(role, Role::OnDrive(..));
+    let fold =
+        |len, does, changes: String| Some(Fold { len, does, on_drive, changes, batch: None, answer: None });
     if !renamed {
         let does = format!("writes {what} under a temporary name, and syncs that");
         return fold(len, does, "its bytes are durable, and it has no name that counts".to_owned());
@@ -148,15 +162,16 @@ fn committed(steps: &[&EngineStep]) -> Option<Fold> {
         vec![format!("writes {} to segment {} (batch {})", records(lsns), batch.segment, batch.batch)];
     deeds.extend(synced.then(|| "syncs it".to_owned()));
     deeds.extend(looked.then(|| "looks at its path".to_owned()));
+    deeds.push(format!("says that it is {}", if synced { "durable" } else { "written" }));
     let answer = acked.then(|| format!("acknowledges {}", records(lsns)));
     let changes = match (synced, acked) {
-        (true, true) => "durable, and promised to survive a loss of power",
-        (true, false) => "durable, and said to be so",
-        (false, true) => "in the page cache only, and promised to survive a crash of the process",
-        (false, false) => "in the page cache only, and said to be written",
+        (true, true) => "durable; promised to survive a loss of power",
+        (true, false) => "durable",
+        (false, true) => "in the page cache only; promised to survive a crash of the process",
+        (false, false) => "in the page cache only",
     };
     let changes = changes.to_owned();
-    Some(Fold { len, does: deeds.join(", "), changes, batch: Some(batch), answer })
+    Some(Fold { len, does: deeds.join(", "), on_drive: false, changes, batch: Some(batch), answer })
 }
 
 /// A run that counts from now on.
@@ -172,5 +187,5 @@ fn published(steps: &[&EngineStep]) -> Option<Fold> {
     if switched {
         changes.push_str("; new readers read by it");
     }
-    Some(Fold { len: 2 + usize::from(switched), does, changes, batch: None, answer: None })
+    Some(Fold { len: 2 + usize::from(switched), does, on_drive: false, changes, batch: None, answer: None })
 }

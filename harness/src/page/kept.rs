@@ -4,7 +4,7 @@
 use truelog_spec::Trace;
 use truelog_spec::trace::Head;
 
-use super::{Facts, ending};
+use super::Facts;
 use crate::replay::practice;
 
 /// A bug, told to a reader who knows storage and not Truelog.
@@ -20,6 +20,8 @@ pub struct Kept {
     shows: &'static str,
     /// The step at which the engine did what was wrong.
     fault: usize,
+    /// What single steps do where nobody sees it from outside.
+    notes: &'static [(usize, &'static str)],
     /// Why no step can be left out.
     minimal: &'static str,
     /// The nearest path that passes.
@@ -37,6 +39,16 @@ pub const KEPT: &[Kept] = &[
                one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
         shows: "Record 2 is number 0 of stream 0, and so was record 1.",
         fault: 4,
+        notes: &[
+            (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),
+            (
+                3,
+                "in segment 2, in the page cache only; its first batch has the table: stream 0 has had one record",
+            ),
+            (4, "segment 1 is removed, and with it the only table on the device"),
+            (5, "lost: the batch of record 2, and with it the last table"),
+            (6, "no table is left: the numbers of stream 0 begin at 0 again"),
+        ],
         minimal: "Without the second append no other segment stays; without the trim, or the loss of power, a table \
                   does; and without the last append nobody sees the number.",
         passing: "The segment of the last durable record stays, whatever is trimmed: its table is on the device.",
@@ -48,9 +60,17 @@ pub const KEPT: &[Kept] = &[
                The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the \
                mark, and the first batch of its new segment says that the old one ends after it. The power fails, and the \
                mark was never on the device: the old segment ends before the place that its successor names.",
-        shows: "Both records are found, but what recovery returned rests on a batch that is not there: a real loss at that \
-                place could no longer be told from it.",
+        shows: "Both records are found, as they should be. But segment 2 names an end that segment 1 does not have: a \
+                batch that is not there. Were a batch with records lost at that place, it would look just the same, \
+                and nobody could tell.",
         fault: 6,
+        notes: &[
+            (4, "the mark is in segment 1, in the page cache only"),
+            (5, "it reads the mark behind record 1, and takes it for durable"),
+            (6, "in segment 2, whose first batch says: segment 1 ends behind the mark"),
+            (7, "lost: the mark"),
+            (8, "segment 1 ends behind record 1, and segment 2 still says: behind the mark"),
+        ],
         minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
                   without the loss of power the mark is still read.",
         passing: "Only what is proven to be durable is continued: a mark at the very end is not.",
@@ -74,10 +94,10 @@ impl Facts {
                 "**The engine had this bug.** With `corpus/mutants/{mutant}.patch`, which brings it back, the production \
                  code on a simulated disk breaks at the last step. As it is, the code takes each step, and nothing \
                  breaks. The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
-                 {unmodelled}. On a real file system the path was not replayed: {}.",
-                ending::not_on_real(trace)
+                 {unmodelled}."
             ),
             fault: Some(kept.fault),
+            notes: kept.notes,
             minimal: format!("**No step can be left out.** {}", kept.minimal),
             passing: kept.passing.to_owned(),
             path: kept.path.to_owned(),

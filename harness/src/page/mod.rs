@@ -11,16 +11,21 @@ mod fold;
 mod found;
 pub mod kept;
 mod prefetch;
+mod returned;
 mod rows;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod units;
 mod vocabulary;
 mod words;
 
 use truelog_spec::Trace;
 use truelog_spec::prefetch as slots;
 use truelog_spec::switches::{Story, Switch};
+
+use crate::replay::as_stated;
+use crate::traces::AnySwitch;
 
 pub(crate) use found::around;
 pub use rows::{MAX_CLIENT_AND_WORLD, MAX_ENGINE};
@@ -45,6 +50,8 @@ pub struct Facts {
     pub ends: String,
     /// The step that decides, where the trace does not say which.
     pub fault: Option<usize>,
+    /// What single steps do, by their numbers, where the model has no such fact.
+    pub notes: &'static [(usize, &'static str)],
     /// Whether a step can be left out, and how that is known.
     pub minimal: String,
     /// The nearest variant in which the invariant holds.
@@ -73,10 +80,24 @@ impl Facts {
             shows: story.shows.to_owned(),
             ends: ending::of_switch(trace),
             fault: None,
+            notes: &[],
             minimal: ending::needed(trace),
             passing: story.passing.to_owned(),
             path,
         }
+    }
+}
+
+impl Facts {
+    /// What the replay prints of a trace whose path somebody has a switch for. What the others print follows from where
+    /// they break.
+    fn replayed(&self, trace: &Trace) -> String {
+        let switch = AnySwitch::of(trace).filter(|switch| self.path == switch.path());
+        let kept = kept::KEPT.iter().any(|kept| self.path == kept.path);
+        if switch.is_none() && !kept {
+            return String::new();
+        }
+        format!("It prints:\n\n```text\n{}\n```", as_stated(trace, switch.is_some()))
     }
 }
 
@@ -105,7 +126,7 @@ pub enum PageError {
 /// # Errors
 /// [`PageError`], where the trace is not one that a page can show.
 pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
-    let told = rows::Told::of(trace, facts.fault)?;
+    let told = rows::Told::of(trace, facts)?;
     let (table, diagram) = (told.table(), diagram::render(&told)?);
     let invariant = trace.invariant;
     let link = format!("[{invariant}](../../docs/INVARIANTS.md#{invariant})");
@@ -115,6 +136,7 @@ pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     section(&mut page, &facts.explanation);
     section(&mut page, vocabulary::of_slots(trace));
     section(&mut page, &format!("**It breaks** {link}: {}", invariant.says()));
+    section(&mut page, &vocabulary::set_up(trace));
     section(&mut page, &table);
     section(&mut page, &format!("**Step {} breaks {invariant}**{wrong}", told.violating));
     section(&mut page, &facts.ends);
@@ -122,8 +144,8 @@ pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     section(&mut page, &format!("{NEAREST} {}", facts.passing));
     section(&mut page, &format!("```mermaid\n{diagram}```"));
     section(&mut page, &format!("Replay it:\n\n```sh\ncargo verify replay {}\n```", facts.path));
-    let words = vocabulary::of_calls(&page, trace);
-    section(&mut page, &words);
+    section(&mut page, &facts.replayed(trace));
+    section(&mut page, &vocabulary::of_calls(&table, facts, trace));
     let whole = format!("```text\n{trace}```");
     section(
         &mut page,

@@ -12,14 +12,16 @@ pub(super) const PARTICIPANTS: &[(char, &str)] =
 
 /// What a page on slots says first.
 pub(super) const ABOUT: &str = "A *slot* is a buffer for one block that is read ahead. Its *word* is one atomic integer \
-    with its phase (empty, filling, ready, retired), its *pins* (how many readers use it) and its *generation*: each \
-    compaction that rewrites the blocks begins a new one, and the *catalog* says which one is read. A reader that \
-    finds no slot that fits reads the drive itself.";
+    with its phase (empty, filling, ready; retired: closed to new readers; doomed: retired while it was filled), its \
+    *pins* (how many readers use it) and its *generation*: each compaction that rewrites the blocks begins a new one, \
+    and the *catalog* says which one is read. A reader's *snapshot* is the generation that it asked under. A block's \
+    *metadata* says by a checksum what its bytes must be. A reader that finds no slot that fits reads the drive itself.";
 
 /// The same, where the design has flags and no word.
 pub(super) const ABOUT_FLAGS: &str = "A *slot* is a buffer for one block that is read ahead. In the incident's design \
     two layers keep a flag each: \"last write pending\" is set from the moment a write is submitted until it is \
-    acknowledged, \"cache ready\" once the buffer may be used. *Generations* count the rewrites of the block.";
+    acknowledged, \"cache ready\" once the buffer may be used. *Generations* count the rewrites of the block; its \
+    *metadata* says by a checksum what its bytes must be.";
 
 fn range(from: Range) -> String {
     let half = if from.half == 0 { "" } else { "the second half of " };
@@ -140,14 +142,7 @@ fn changed(step: &PrefetchStep, in_place: bool, before: Option<&State>, after: O
             let generation = asks.filter(|_| !in_place).map(|asks| asks.generation);
             generation.map_or_else(String::new, |now| format!("its snapshot is generation {now}"))
         }
-        PrefetchStep::Retire { slot: number, did: Retired::Freed, .. } => {
-            let pins = slot(before, number).map_or(0, |slot| slot.pins);
-            if pins > 0 {
-                "it is empty, and a reader has it pinned".to_owned()
-            } else {
-                "it is empty".to_owned()
-            }
-        }
+        PrefetchStep::Retire { did: Retired::Freed, .. } => "it is empty".to_owned(),
         PrefetchStep::Fill { slot: number, .. } => {
             slot(after, number).map_or_else(String::new, |slot| format!("the buffer holds {}", holds(slot)))
         }
@@ -189,7 +184,25 @@ pub(super) const fn weight(step: &PrefetchStep) -> u8 {
 
 /// Whether a diagram says what comes of an action.
 pub(super) const fn tells(step: &PrefetchStep) -> bool {
-    matches!(step, PrefetchStep::Fill { .. } | PrefetchStep::Verify(_) | PrefetchStep::Serve { .. })
+    matches!(
+        step,
+        PrefetchStep::Fill { .. }
+            | PrefetchStep::Verify(_)
+            | PrefetchStep::Serve { .. }
+            | PrefetchStep::Through(_)
+    )
+}
+
+/// Whether a diagram says who acts: several readers share one line of it.
+pub(super) const fn is_a_readers(step: &PrefetchStep) -> bool {
+    matches!(
+        step,
+        PrefetchStep::Read { .. }
+            | PrefetchStep::Pin { .. }
+            | PrefetchStep::Serve { .. }
+            | PrefetchStep::Unpin { .. }
+            | PrefetchStep::Through(_)
+    )
 }
 
 /// Who talks to whom; nothing for what the world does to the drive.

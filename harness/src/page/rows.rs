@@ -10,7 +10,8 @@ use truelog_spec::{ClientStep, EngineStep, Step, Trace};
 use super::effects::Effects;
 use super::fold::{Fold, fold};
 use super::words::ended;
-use super::{PageError, prefetch, words};
+use super::{Facts, PageError, prefetch, words};
+use crate::traces::lacks;
 
 /// How many client and world steps a page shows at most. A trace with more is not shrunk.
 pub const MAX_CLIENT_AND_WORLD: usize = 10;
@@ -47,32 +48,41 @@ pub(super) struct Told<'a> {
     pub pivot: usize,
     /// The step that breaks the invariant.
     pub violating: usize,
+    /// What is missing in the step that decides.
+    lacks: &'static str,
+    /// What single steps do beyond that, by their numbers.
+    notes: &'static [(usize, &'static str)],
 }
 
 impl<'a> Told<'a> {
-    /// Tells a trace; `fault` is the step that decides, where the trace itself does not say.
-    pub(super) fn of(trace: &'a Trace, fault: Option<usize>) -> Result<Self, PageError> {
+    /// Tells a trace, with what its facts know of single steps.
+    pub(super) fn of(trace: &'a Trace, facts: &Facts) -> Result<Self, PageError> {
         let found = trace.lines.iter().filter(|line| line.step.actor() != Actor::Engine).count();
         if found > MAX_CLIENT_AND_WORLD {
             return Err(PageError::TooManySteps { found });
         }
         let (violating, _) = trace.violation().ok_or(PageError::NoViolation)?;
-        let pivot = fault.or_else(|| trace.pivot().map(|(number, _)| number)).unwrap_or(violating);
+        let pivot = facts.fault.or_else(|| trace.pivot().map(|(number, _)| number)).unwrap_or(violating);
         let Effects { changes, met } = Effects::of(trace);
-        let mut told = Self { trace, rows: Vec::new(), changes, pivot, violating };
+        let lacks = match &trace.head {
+            Head::Refused { line, guard } if *line == pivot => lacks(guard),
+            _ => "",
+        };
+        let mut told = Self { trace, rows: Vec::new(), changes, pivot, violating, lacks, notes: facts.notes };
         told.rows = told.fitting(told.all(&met));
         Ok(told)
     }
 
+    /// Whether the production code leaves the path at a step, before the model does.
+    fn code_leaves(&self, number: usize) -> bool {
+        matches!(&self.trace.code, Some(Head::Refused { line, .. }) if *line == number)
+    }
+
     /// Whether a page is about a step itself.
     fn matters(&self, number: usize, met: &[bool]) -> bool {
-        let early = match &self.trace.code {
-            Some(Head::Refused { line, .. }) => *line == number,
-            _ => false,
-        };
         let failed =
             matches!(&self.trace.lines[number - 1].step, Step::Engine(step) if ended(step) != Ended::Done);
-        let decides = number == self.pivot || number == self.violating || early;
+        let decides = number == self.pivot || number == self.violating;
         decides || failed || met[number - 1] || self.follows_a_failure(number)
     }
 
@@ -87,9 +97,14 @@ impl<'a> Told<'a> {
                 number += times * length;
                 continue;
             }
+            let begins = number;
             let here = self.trace.lines[number - 1..].iter().zip(number..);
             let run = here.map_while(|(line, number)| match &line.step {
-                Step::Engine(step) if !self.matters(number, met) => Some(step),
+                Step::Engine(step)
+                    if !self.matters(number, met) && (number == begins || !self.code_leaves(number)) =>
+                {
+                    Some(step)
+                }
                 _ => None,
             });
             let run: Vec<&EngineStep> = run.collect();
@@ -99,7 +114,8 @@ impl<'a> Told<'a> {
                     rows.push(Row::Fold(number - fold.len, fold));
                 }
                 None => {
-                    let plain = line.step.actor() == Actor::Engine && !self.matters(number, met);
+                    let shown = self.matters(number, met) || self.code_leaves(number);
+                    let plain = line.step.actor() == Actor::Engine && !shown;
                     rows.push(if plain { Row::Gap(number, number) } else { Row::Step(number) });
                     number += 1;
                 }
@@ -182,14 +198,42 @@ impl<'a> Told<'a> {
     }
 
     /// What steps that are left out do.
-    pub(super) fn left_out(&self, first: usize, last: usize) -> String {
-        let count = last - first + 1;
-        if count > FEW {
-            return format!("… {count} more steps");
-        }
-        let does: Vec<String> =
-            self.trace.lines[first - 1..last].iter().map(|line| words::does(&line.step)).collect();
-        does.join(", ")
+    fn left_out(&self, first: usize, last: usize) -> String {
+        self.named(first, last).unwrap_or_else(|| format!("… {} more steps", last - first + 1))
+    }
+
+    /// What is different behind them, if they are few.
+    fn after_all(&self, first: usize, last: usize) -> String {
+        let changes = self.changes[first - 1..last].iter().map(String::as_str);
+        if last - first < FEW { joined(&changes.collect::<Vec<_>>()) } else { String::new() }
+    }
+
+    /// What they do, if they are few.
+    pub(super) fn named(&self, first: usize, last: usize) -> Option<String> {
+        let does = self.trace.lines[first - 1..last].iter().map(|line| words::does(&line.step));
+        (last - first < FEW).then(|| does.collect::<Vec<_>>().join(", "))
+    }
+
+    /// What is different after a step, what is missing in it, and whether it breaks the invariant.
+    fn cell(&self, number: usize) -> String {
+        let line = &self.trace.lines[number - 1];
+        let answers = matches!(line.step, Step::Client(_)) && !self.changes[number - 1].is_empty();
+        let changes = format!("{}{}", if answers { "→ " } else { "" }, self.changes[number - 1]);
+        let lacks = match self.lacks {
+            lacks if number == self.pivot && !lacks.is_empty() => format!("**but {lacks}**"),
+            _ => String::new(),
+        };
+        let breaks = match self.violating {
+            last if last == number => format!("**breaks `{}`**", self.trace.invariant),
+            _ => String::new(),
+        };
+        let note = self.notes.iter().find(|note| note.0 == number).map_or("", |note| note.1);
+        joined(&[&changes, note, &lacks, self.leaves(number), &breaks])
+    }
+
+    /// A mark where the production code leaves the path before the model does.
+    fn leaves(&self, number: usize) -> &'static str {
+        if self.code_leaves(number) { "(the production code leaves the path here)" } else { "" }
     }
 
     /// What is different after steps that are told as one.
@@ -221,7 +265,12 @@ impl<'a> Told<'a> {
             // Writing to a string cannot fail.
             let _ = match row {
                 Row::Gap(first, last) => {
-                    writeln!(table, "| {first}–{last} | engine | {} | |", self.left_out(*first, *last))
+                    let changes = self.after_all(*first, *last);
+                    writeln!(
+                        table,
+                        "| {first}–{last} | engine | {} | {changes} |",
+                        self.left_out(*first, *last)
+                    )
                 }
                 Row::Again(first, last, length) => {
                     let times = match (last - first + 1) / length {
@@ -229,7 +278,15 @@ impl<'a> Told<'a> {
                         2 => "twice more".to_owned(),
                         times => format!("{times} times more"),
                     };
-                    writeln!(table, "| {first}–{last} | | the same {length} steps {times} | |")
+                    let lines = &self.trace.lines[first - 1..first - 1 + length];
+                    let does: Vec<String> = lines.iter().map(|line| words::does(&line.step)).collect();
+                    let who = words::who(&lines[0].step);
+                    let who = if lines.iter().all(|line| words::who(&line.step) == who) {
+                        who
+                    } else {
+                        String::new()
+                    };
+                    writeln!(table, "| {first}–{last} | {who} | {times}: {} | |", does.join(", "))
                 }
                 Row::Fold(first, fold) => {
                     let last = first + fold.len - 1;
@@ -238,24 +295,28 @@ impl<'a> Told<'a> {
                         table,
                         "| {first}–{last} | engine | {}{answer} | {} |",
                         fold.does,
-                        self.folded(*first, fold)
+                        joined(&[&self.folded(*first, fold), self.leaves(*first)])
                     )
                 }
                 Row::Step(number) => {
                     let line = &self.trace.lines[number - 1];
-                    let arrow = if line.outcome.is_some() { "→ " } else { "" };
                     let bold = if self.pivot == *number { "**" } else { "" };
                     let (does, who) = (words::does(&line.step), words::who(&line.step));
-                    let changes = &self.changes[number - 1];
+                    let changes = self.cell(*number);
                     writeln!(
                         table,
-                        "| {bold}{number}{bold} | {bold}{who}{bold} | {bold}{does}{bold} | {arrow}{changes} |"
+                        "| {bold}{number}{bold} | {bold}{who}{bold} | {bold}{does}{bold} | {changes} |"
                     )
                 }
             };
         }
         table
     }
+}
+
+/// What there is of some texts, as one.
+fn joined(texts: &[&str]) -> String {
+    texts.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join("; ")
 }
 
 /// How much an engine step matters to a reader: the lower, the more. `None` for what each run does alike.

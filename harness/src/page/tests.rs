@@ -29,6 +29,7 @@ fn facts() -> Facts {
         shows: "Record 1 was acknowledged, and is gone.".to_owned(),
         ends: "**The rule against it** is told here.".to_owned(),
         fault: None,
+        notes: &[],
         minimal: "**No step can be left out.** The search went breadth first.".to_owned(),
         passing: "With the sync of the batch before the acknowledgement, the record is recovered.".to_owned(),
         path: "corpus/acked-is-durable/ack-before-sync.trace".to_owned(),
@@ -169,6 +170,72 @@ fn a_fold_ends_where_something_goes_wrong() {
     assert!(
         again.contains("nothing is made durable: batch 1 counts as written since the failed sync of step 13")
     );
+}
+
+/// The pages of the corpus, by their paths.
+fn pages() -> Vec<(String, String)> {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
+    let traces = crate::replay::traces(&corpus).unwrap();
+    let page = |path: &std::path::PathBuf| std::fs::read_to_string(path.with_extension("md")).unwrap();
+    traces.iter().map(|path| (path.display().to_string(), page(path))).collect()
+}
+
+/// The text of a cell of the column "what changes", in the row that holds a mark.
+fn cell<'a>(page: &'a str, mark: &str) -> Option<&'a str> {
+    let row = page.lines().find(|line| line.starts_with("| ") && line.contains(mark))?;
+    row.rsplit('|').nth(1).map(str::trim)
+}
+
+/// A reader learns from the table alone what was missing, and what came of it.
+#[test]
+fn the_table_tells_what_is_missing_and_what_breaks() {
+    for (path, page) in pages() {
+        let breaks = cell(&page, "**breaks `").unwrap_or_else(|| panic!("{path}"));
+        assert!(!breaks.starts_with("**breaks"), "{path}: {breaks}");
+        let pivot = cell(&page, "| **").unwrap_or_else(|| panic!("{path}"));
+        let kept = page.contains("**The engine had this bug.**");
+        assert!(kept || pivot.contains("**but "), "{path}: {pivot}");
+    }
+}
+
+/// A word is looked for in the sense that it has: as a page uses it of its own path.
+#[test]
+fn a_page_explains_the_words_that_it_uses() {
+    let explains = |path: &str, word: &str| {
+        let pages = pages();
+        let (_, page) =
+            pages.iter().find(|(name, _)| name.contains(path)).unwrap_or_else(|| panic!("{path}"));
+        page.contains(&format!("\n- *{word}*: ")) || page.contains(&format!("\n- `{word}`: "))
+    };
+    for (path, word) in [
+        ("close-forgets-waiting", "drive"),
+        ("rotate-without-sync", "run"),
+        ("rename-before-sync", "tail"),
+        ("no-identity-in-checksum", "identity"),
+        ("trust-cached-bytes", "snapshot"),
+    ] {
+        assert!(!explains(path, word), "{path}: {word}");
+    }
+    for (path, word) in [
+        ("given-up-means-done", "drive"),
+        ("given-up-means-done", "run"),
+        ("recovery-rewrites-half-the-tail", "tail"),
+        ("trust-cached-bytes", "unvouched-tail"),
+        ("identity-first", "identity"),
+        ("claim-before-sync", "watermark"),
+    ] {
+        assert!(explains(path, word), "{path}: {word}");
+    }
+}
+
+#[test]
+fn the_lines_of_a_message_are_short() {
+    for (path, page) in pages() {
+        let diagram = page.split("```mermaid\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        for line in diagram.split(['\n']).flat_map(|message| message.split("<br/>")) {
+            assert!(line.chars().count() < 110, "{path}: {line}");
+        }
+    }
 }
 
 #[test]

@@ -1,47 +1,138 @@
-//! The words that a page uses and does not explain, for a reader who knows storage and not Truelog.
+//! What a page uses and does not explain, for a reader who knows storage and not Truelog: its words, and its sizes.
 
-use truelog_spec::step::PrefetchStep;
+use truelog_spec::step::{EngineStep, PrefetchStep, Row};
 use truelog_spec::{Step, Trace};
 
-use super::prefetch;
+use super::{Facts, prefetch};
+use crate::replay::set_up as sizes;
 
-/// A word, how it stands on a page, and what it means.
-const WORDS: &[(&str, &str)] = &[
+/// Where a word is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum In {
+    /// In the table: it has another sense in a sentence.
+    Cells,
+    /// In the table and in the sentences.
+    All,
+}
+
+/// A word, how it stands on a page (`#` is any number), and what it means.
+const WORDS: &[(&str, In, &[&str], &str)] = &[
+    (
+        "record",
+        In::All,
+        &["record #", "records #"],
+        "what a client appends; its number (its LSN) is its place in the log, from 1",
+    ),
+    ("stream", In::Cells, &["number # of stream #"], "records of one kind, numbered from 0 by themselves"),
+    (
+        "writer",
+        In::All,
+        &["writer #", "writers"],
+        "a thread that appends; where none is named there is one, or it is the first",
+    ),
     (
         "segment",
+        In::All,
+        &["segment #", "segment", "segments"],
         "a file of the log, which holds batches; a new one is begun when the old one is full, and by each open",
     ),
     (
         "batch",
+        In::All,
+        &["batch #", "batch", "batches"],
         "records that are written at once, under one checksum: the batch is valid as a whole, or not at all",
     ),
     (
-        "manifest",
-        "the file that lists the log's segments, drives and runs: a checkpoint, and records appended to it",
+        "sector",
+        In::All,
+        &["sector #", "sectors #", "sector"],
+        "what the disk writes at once; a crash may keep one of a batch, and not the next",
     ),
-    ("identity", "the file that makes a directory a log"),
     (
-        "all up to record",
-        "the durable watermark: the log claims, to everybody, that these records are durable",
+        "manifest",
+        In::All,
+        &["manifest"],
+        "the file that lists the log's segments, drives and runs, in numbered records: the first record of a file is the \
+         whole state, each later one a change",
+    ),
+    ("identity", In::Cells, &["identity"], "the file that makes a directory a log"),
+    (
+        "watermark",
+        In::All,
+        &["watermark", "says that all up to", "says that it is durable"],
+        "how far the log is durable, as it tells everybody: whoever asks may rely on all up to there",
+    ),
+    (
+        "looks at the path",
+        In::Cells,
+        &["looks at its path", "looks at the path"],
+        "asks whether the name still leads to the file that was written",
     ),
     (
         "vouch",
+        In::All,
+        &["vouch", "vouches", "vouched"],
         "something vouches for bytes if it shows that they were durable: a later batch, the manifest, an idle mark",
     ),
     (
         "idle mark",
+        In::All,
+        &["idle mark"],
         "an empty batch, written when the log comes to rest, that says that all before it is durable",
     ),
-    ("tail", "the last batches, for which nothing vouches"),
-    ("drive", "a directory on another device, to which sealed segments are moved as compressed runs"),
-    ("run", "a file on a drive with the records of sealed segments; it counts when the manifest names it"),
-    ("sealed", "of a segment: a later one holds a batch, so that nothing is written to it any more"),
+    ("tail", In::All, &["tail"], "the last batches, for which nothing vouches"),
+    (
+        "drive",
+        In::All,
+        &["drive #", "healthy drive"],
+        "a directory on another device, to which sealed segments are moved as compressed runs",
+    ),
+    ("archive", In::All, &["archive"], "all runs together: they hold the log's oldest records"),
+    (
+        "run",
+        In::All,
+        &["run #"],
+        "a file on a drive with the records of sealed segments; it counts when the manifest names it",
+    ),
+    (
+        "sealed",
+        In::All,
+        &["sealed"],
+        "of a segment: a later one holds a batch, so that nothing is written to it any more",
+    ),
+    (
+        "publish",
+        In::All,
+        &["publishes run #", "publish", "published"],
+        "to name a run in the manifest, in the place of segments or of other runs",
+    ),
+    (
+        "generation",
+        In::All,
+        &["generation #", "generation"],
+        "a count of the manifest's publishes: a reader reads by the manifest of one generation",
+    ),
     (
         "snapshot",
+        In::All,
+        &["snapshot"],
         "the manifest by which a reader reads; what it leads to must stay as long as the reader holds it",
     ),
-    ("ticket", "what an append that was handed in is waited for by"),
-    ("poison", "a handle that is poisoned acknowledges nothing more; a new open recovers"),
+    (
+        "trim",
+        In::All,
+        &["trims all", "trim", "is trimmed"],
+        "to let go of all records below one: the trim point",
+    ),
+    ("floor", In::All, &["floor"], "the lowest segment that the manifest still needs"),
+    ("ticket", In::All, &["ticket #"], "what an append that was handed in is waited for by"),
+    (
+        "poison",
+        In::All,
+        &["poison", "poisoned", "poisons", "gives the handle up"],
+        "a handle that is given up acknowledges nothing more; a new open recovers",
+    ),
+    ("life", In::All, &["life"], "from an open to the next crash or close"),
 ];
 
 /// What a page on slots says before everything else; nothing on another one.
@@ -55,12 +146,81 @@ pub(super) fn of_slots(trace: &Trace) -> &'static str {
     }
 }
 
-/// The words that stand on a page, folded away; nothing on a page on slots.
-pub(super) fn of_calls(page: &str, trace: &Trace) -> String {
+/// The sizes of a replay; nothing on a page on slots.
+pub(super) fn set_up(trace: &Trace) -> String {
     if trace.is_of_prefetch() {
         return String::new();
     }
-    let used = WORDS.iter().filter(|(word, _)| page.contains(word));
-    let lines: Vec<String> = used.map(|(word, means)| format!("- *{word}*: {means}")).collect();
+    let (setup, sector) = sizes(trace);
+    let header = 1;
+    let room = (setup.segment / u64::from(setup.block)).saturating_sub(header);
+    format!(
+        "**Set-up.** A batch takes whole blocks of {} bytes; a segment has {room} of them for batches and idle marks, the \
+         manifest has {}. The disk writes sectors of {sector} bytes.",
+        setup.block, setup.manifest_blocks
+    )
+}
+
+/// The words that stand on a page, folded away; nothing on a page on slots.
+pub(super) fn of_calls(table: &str, facts: &Facts, trace: &Trace) -> String {
+    if trace.is_of_prefetch() {
+        return String::new();
+    }
+    let cells = words(table);
+    let sentences = [&facts.title, &facts.explanation, &facts.shows, &facts.ends, &facts.passing];
+    let all: Vec<String> =
+        cells.iter().cloned().chain(sentences.iter().flat_map(|text| words(text))).collect();
+    let stands = |place: In, form: &str| stands(if place == In::Cells { &cells } else { &all }, form);
+    let used = WORDS.iter().filter(|(_, place, forms, _)| forms.iter().any(|form| stands(*place, form)));
+    let mut lines: Vec<String> = used.map(|(word, _, _, means)| format!("- *{word}*: {means}")).collect();
+    lines.extend(verdicts(trace));
     format!("<details><summary>The words of this page</summary>\n\n{}\n\n</details>", lines.join("\n"))
+}
+
+/// What recovery decides in a trace, each verdict once.
+fn verdicts(trace: &Trace) -> impl Iterator<Item = String> {
+    let decides = |row: Row| {
+        let is = |step: &Step| matches!(step, Step::Engine(EngineStep::Recover(one, _)) if *one == row);
+        trace.lines.iter().any(|line| is(&line.step))
+    };
+    let told = |row: &Row| format!("- `{row}`: {}", verdict(*row));
+    Row::ALL.iter().filter(move |row| decides(**row)).map(told)
+}
+
+/// What recovery has seen where it decides so, and what it does then.
+const fn verdict(row: Row) -> &'static str {
+    match row {
+        Row::EmptySegment => "the segment holds no batch",
+        Row::CleanEnd => "nothing is torn behind the last valid batch",
+        Row::TornTail => {
+            "what stands behind the last valid batch is torn, and nothing vouches for it: it is cut"
+        }
+        Row::UnvouchedTail => {
+            "the last batches are valid, and nothing vouches for them: they must be written again"
+        }
+        Row::VouchedHole => "something vouches for what cannot be read: that is damage",
+        Row::VouchedTailMissing => "something vouches for batches that are not there: that is damage",
+        Row::BrokenLink => "a segment does not end where the next one says: that is damage",
+        Row::SegmentMissing => "the manifest names a segment that is not there: that is damage",
+        Row::UnnamedSegment => "a segment with a valid batch is not in the manifest: the manifest is damaged",
+        Row::ManifestDamage => "the manifest cannot be read, or has a hole: all counts as damaged",
+        Row::ManifestTornTail => "the manifest's last record is torn: it is cut",
+        Row::Orphan => "nothing names or needs the file: it is removed",
+        Row::RunMissing => "no copy is there of a run that the manifest names: that is damage",
+    }
+}
+
+/// The words of a text, but for what it quotes as code.
+fn words(text: &str) -> Vec<String> {
+    let plain = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let words = plain.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
+/// Whether some words stand together among others.
+fn stands(words: &[String], form: &str) -> bool {
+    let form: Vec<&str> = form.split(' ').collect();
+    let number = |word: &str| word.chars().all(|letter| letter.is_ascii_digit());
+    let fits = |(word, wanted): (&String, &&str)| word == wanted || (*wanted == "#" && number(word));
+    words.windows(form.len()).any(|words| words.iter().zip(&form).all(fits))
 }

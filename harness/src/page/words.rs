@@ -2,8 +2,8 @@
 
 use truelog_spec::mechanism::call_of;
 use truelog_spec::step::{
-    DamageKind, Drives, Durability, Edit, Ended, FaultKind, Lsns, OnDrive, RecordSpec, Role, Stream,
-    SyncKind, Unit, Write,
+    Call, DamageKind, Drives, Durability, Edit, Ended, FaultKind, Lsns, OnDrive, RecordSpec, Role, Stream,
+    Unit, Write,
 };
 use truelog_spec::{ClientStep, EngineStep, Failure, Outcome, Step, WorldStep};
 
@@ -56,6 +56,18 @@ pub(super) fn records(lsns: Lsns) -> String {
     } else {
         format!("records {} to {}", lsns.first, lsns.last)
     }
+}
+
+/// Records by their numbers, ascending; nothing of none.
+pub(super) fn numbers(lsns: &[u64]) -> String {
+    let mut runs: Vec<Lsns> = Vec::new();
+    for &lsn in lsns {
+        match runs.last_mut() {
+            Some(run) if run.last + 1 == lsn => run.last = lsn,
+            _ => runs.push(Lsns { first: lsn, last: lsn }),
+        }
+    }
+    join(&runs.into_iter().map(records).collect::<Vec<_>>())
 }
 
 fn plural(count: u64, what: &str) -> String {
@@ -143,11 +155,18 @@ pub(super) fn outcome(outcome: &Outcome, stream: Option<Stream>) -> String {
     match outcome {
         Outcome::Done => "done".to_owned(),
         Outcome::Recovered(found) => {
-            let mut text =
-                format!("finds {}; the next is record {}", plural(found.records, "record"), found.next);
+            // Where none is missing in between, their count says which they are.
+            let which = match found.next.checked_sub(found.trimmed) {
+                _ if found.records == 0 => "no record".to_owned(),
+                Some(all) if all == found.records => {
+                    records(Lsns { first: found.trimmed, last: found.next - 1 })
+                }
+                _ => plural(found.records, "record"),
+            };
+            let mut text = format!("finds {which}; the next is record {}", found.next);
             if !found.damage.is_empty() {
                 let damage: Vec<String> = found.damage.iter().map(|lsns| records(*lsns)).collect();
-                text = format!("opens it for reading only; {text}; names {} as damaged", join(&damage));
+                text = format!("opens for reading only; {text}; names {} as damaged", join(&damage));
             }
             text
         }
@@ -187,7 +206,7 @@ fn world(step: &WorldStep) -> String {
                 FaultKind::Ignored => "be ignored by the disk",
                 FaultKind::Misdirected => "hit another place",
             };
-            format!("the next `{}` of {} will {what}", fault.call, file(fault.role))
+            format!("the next {} of {} will {what}", call(fault.call), file(fault.role))
         }
         WorldStep::Damage { unit: what, kind } => {
             let how = match kind {
@@ -211,6 +230,16 @@ fn world(step: &WorldStep) -> String {
             }
         }
         WorldStep::Clock { ms } => format!("{ms} ms pass"),
+    }
+}
+
+/// A call of the file system, as one speaks of it.
+fn call(call: Call) -> String {
+    match call {
+        Call::SyncData | Call::SyncAll | Call::SyncDir => "sync".to_owned(),
+        Call::Create | Call::Mkdir => "creation".to_owned(),
+        Call::Unlink => "removal".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -255,16 +284,15 @@ fn engine(step: &EngineStep) -> String {
             format!("says that no reader is older than generation {generation}")
         }
         EngineStep::SyncStart(role) => format!("begins to sync {}", file(role)),
-        EngineStep::Sync(kind, role, _) => {
-            let all = if kind == SyncKind::All { ", metadata included" } else { "" };
-            format!("syncs {}{all}", file(role))
-        }
+        EngineStep::Sync(_, role, _) => format!("syncs {}", file(role)),
         EngineStep::SyncDir(role @ Role::Drive(_), _) => format!("syncs the directory of {}", file(role)),
         EngineStep::SyncDir(role, _) => format!("syncs {}", file(role)),
         EngineStep::Rename(from, to, _) => format!("renames {} to {}", file(from), file(to)),
         EngineStep::Unlink(role, _) => format!("removes {}", file(role)),
         EngineStep::Read(role, _) => format!("reads {}", file(role)),
         EngineStep::Check(segment, _) => format!("looks at the path of segment {segment}"),
+        // Who is the only one, or the first, is called by no number.
+        EngineStep::Encode(lsns, 0, _) => format!("gives the append its number: {}", records(lsns)),
         EngineStep::Encode(lsns, writer, _) => {
             format!("gives the append of writer {writer} its number: {}", records(lsns))
         }
@@ -290,7 +318,7 @@ fn engine(step: &EngineStep) -> String {
 /// What a manifest record says.
 fn what_it_says(edit: Edit) -> String {
     match edit {
-        Edit::Checkpoint => "a checkpoint".to_owned(),
+        Edit::Checkpoint => "the whole state".to_owned(),
         Edit::AddSegment(segment) => format!("segment {segment} exists"),
         Edit::Trim { before, .. } => format!("all below {before} is trimmed"),
         Edit::AcceptLoss(lsns) => format!("{} are lost", records(lsns)),

@@ -25,6 +25,7 @@ pub use slots::{Parted, keeps};
 use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::subject::Setup;
 use crate::traces::told;
 
 /// How a replay on the production code ended. Lines are counted from 1.
@@ -213,6 +214,24 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
     on_mechanism(trace, &steps)?;
     let besides = on_code(trace)?;
     Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len(), on_word: 0, besides })
+}
+
+/// What is said of a trace that ended as it states; whether it was shown to violate, too.
+#[must_use]
+pub fn as_stated(trace: &Trace, violates: bool) -> String {
+    let with = if violates { "; with its switch off it breaks " } else { "; it is about " };
+    let (invariant, head) = (trace.invariant, &trace.head);
+    let on = if trace.is_of_prefetch() {
+        format!("slot word: {head}")
+    } else {
+        format!("mechanism: {head}\ncode: {}", trace.code())
+    };
+    format!("ends as stated{with}{invariant}\n{on}")
+}
+
+/// How the production code is set up for a trace, and the sectors of its disk, in bytes.
+pub(crate) fn set_up(trace: &Trace) -> (Setup, u32) {
+    (place::setup(trace), place::disk(trace).1)
 }
 
 /// The design of the trace's switch, that of the slot word, and the production code's word itself.

@@ -31,7 +31,7 @@ pub const PRACTICES: &[Practice] = &[
     },
     Practice {
         name: READERS_FIRST,
-        says: "what a run replaces is not worked at while somebody reads it: the copies of the manifest wait for readers, too",
+        says: "it waits for readers before it makes any copy of the manifest, and so does not come to the removal",
         explains: |due, instead| copies_the_manifest(due) && instead.is_none(),
     },
 ];

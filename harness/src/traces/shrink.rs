@@ -14,8 +14,8 @@ use truelog_spec::{Invariant, Step, Trace};
 use super::{AnySwitch, Ground, left_out, told};
 use crate::replay::check_one;
 
-/// Pairs of steps are tried, too, in traces of up to so many steps.
-const PAIRS: usize = 150;
+/// In traces of up to so many steps, pairs of steps and steps that follow one another are tried, too: all of them.
+const ALL: usize = 150;
 
 /// A trace without the steps that its violation does not need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,14 +213,20 @@ impl Aim<'_> {
             .flat_map(|size| (0..lines.len()).step_by(size).map(move |at| at..(at + size).min(lines.len())));
         let ranges = long.filter(|range| !range.is_empty()).chain(pieces);
         let found = ranges.filter_map(|range| self.hit(&without(lines, range))).next();
-        found.or_else(|| self.pair(lines))
+        if lines.len() > ALL {
+            return found;
+        }
+        found.or_else(|| self.row(lines)).or_else(|| self.pair(lines))
+    }
+
+    /// A path without some steps that follow one another: what is made by several steps is left out as a whole.
+    fn row(&self, lines: &[Marked]) -> Option<Vec<Marked>> {
+        let rows = |length: usize| (0..=lines.len() - length).map(move |at| at..at + length);
+        (2..lines.len()).rev().flat_map(rows).find_map(|range| self.hit(&without(lines, range)))
     }
 
     /// A path without two steps that need each other.
     fn pair(&self, lines: &[Marked]) -> Option<Vec<Marked>> {
-        if lines.len() > PAIRS {
-            return None;
-        }
         let one = |at: usize, lines: &[Marked]| without(lines, at..at + 1);
         let later = (1..lines.len()).map(|second| (second, one(second, lines)));
         later

@@ -1,6 +1,8 @@
 //! The conditions under which the mechanism takes a step. Each has a name, so that a refusal says which rule
 //! of the design stands against the step, and so that a [switch](crate::switches) can turn it off.
 
+mod texts;
+
 use crate::text::words;
 
 words! {
@@ -99,79 +101,27 @@ words! {
     }
 }
 
-/// What each guard says, in the order of the guards.
-#[rustfmt::skip]
-const SAYS: &[(Guard, &str)] = &[
-    (Guard::NoSuchStep, "the engine has no such step here"),
-    (Guard::AckNeedsSync,
-        "a record is acknowledged only at or below the watermark that its durability names"),
-    (Guard::FailedBatchFailsAll, "nobody is acknowledged out of a batch whose write or sync failed"),
-    (Guard::PublishNeedsSync, "the durable watermark moves only over batches that a sync has covered"),
-    (Guard::PublishNeedsPathCheck,
-        "the durable watermark moves only after the path was seen to lead to the synced file"),
-    (Guard::CheckFollowsSync,
-        "the durable watermark moves only after a look at the path that came after the sync"),
-    (Guard::WatermarkHasNoHole, "the durable watermark moves only if every batch below it is synced"),
-    (Guard::FailedSyncIsFinal, "a sync that failed is never tried again on the same bytes"),
-    (Guard::FailurePoisons, "after a failed write or sync that matters the handle writes nothing more"),
-    (Guard::ShortWriteBeforeSync, "a short write is finished before the sync"),
-    (Guard::OneCommitInFlight,
-        "a batch is written only when the batch before it is published, and right after it"),
-    (Guard::AckedBlockIsNeverRewritten, "a batch starts on a block of its own"),
-    (Guard::BatchInFreshSegment, "a batch is written only to a segment that this open has made"),
-    (Guard::BatchNeedsDurableName, "a segment's name is synced before its first batch"),
-    (Guard::BatchNeedsNamedSegment, "the manifest durably names a segment before its first batch"),
-    (Guard::RewriteNeedsNamedSegment, "the manifest durably names a segment before recovery writes to it"),
-    (Guard::RotateNeedsSync, "a batch enters a segment only when its predecessor is wholly synced"),
-    (Guard::RenameNeedsSync, "a file is synced before it is renamed to a name that counts"),
-    (Guard::EditAfterName,
-        "the manifest names a segment only when the directory was synced since its rename"),
-    (Guard::EditInFreshManifest, "edits go only to a manifest file that this open has begun"),
-    (Guard::OneEditInFlight, "an edit is written only when the manifest was synced since the edit before it"),
-    (Guard::EditAfterCheckpointName, "edits go only to a manifest whose own name is synced"),
-    (Guard::IdentityComesLast, "the identity gets its name only when the first checkpoint is durable"),
-    (Guard::IdentityAfterAncestors, "the identity gets its name only when the directories above are synced"),
-    (Guard::IdentityVouchedBeforeReady,
-        "open returns only when the manifest vouches for the identity's name, or it was published again"),
-    (Guard::UnlinkNeedsDurableTrim,
-        "a segment is unlinked only below a floor that is durable in the manifest"),
-    (Guard::TrimmedNeedsDurableEdit, "a trim is confirmed only when its manifest edit is durable"),
-    (Guard::OnlyTheLastSegmentIsCut,
-        "only the last segment that is not empty is judged beyond its last batch"),
-    (Guard::TornTailIsCut, "bytes that nothing vouches for are cut, and are not damage"),
-    (Guard::VouchedHoleIsDamage, "bytes that something durable vouches for are damage, and are not cut"),
-    (Guard::BatchNamesItsPlace, "a batch is valid only under the identity, segment and offset that it names"),
-    (Guard::TailRewrittenBeforeReady,
-        "open returns only when the valid batches that nothing vouches for are written again and synced"),
-    (Guard::TailRewrittenWhole, "the unvouched tail is written again as one batch"),
-    (Guard::RewriteKeepsLsns, "the unvouched tail is written again under the LSNs that it has"),
-    (Guard::UnlockAfterAllResolved, "the handle is let go of only when every append was answered"),
-    (Guard::FailedCopyIsAbandoned,
-        "a copy of which a write, a sync or a rename has failed is given up, and never published"),
-    (Guard::PublishNeedsDurableRun,
-        "the manifest names a copy of a run only when the drive was synced since its rename"),
-    (Guard::PublishNeedsVerifiedCopy,
-        "the manifest names a copy of a run only when it was read back, and was right"),
-    (Guard::RunHoldsItsRecords, "the manifest names a run by the records that its blocks hold"),
-    (Guard::RunsLeaveNoGap,
-        "a run begins at or before the end of the archive, or at the trim point if that is above"),
-    (Guard::OutputsStayWhenPublishFails,
-        "a run is not removed by the handle whose publish of it did not succeed"),
-    (Guard::ReclaimNeedsDurablePublish,
-        "what a run replaces is removed only when the publish is durable in the manifest"),
-    (Guard::ReclaimNeedsCheckpoints,
-        "what a run replaces is removed only when each healthy drive durably holds a checkpoint that names \
-        the run"),
-    (Guard::ReclaimWaitsForReaders,
-        "what a run replaces is removed only when no reader of an older generation is left"),
-    (Guard::OrphanIsUnnamed, "recovery removes a run only when the log's manifest does not name it"),
-];
-
 impl Guard {
+    const fn texts(self) -> texts::Texts {
+        texts::TEXTS[self as usize].1
+    }
+
     /// The condition.
     #[must_use]
     pub const fn says(self) -> &'static str {
-        SAYS[self as usize].1
+        self.texts().says
+    }
+
+    /// What is missing where it stands against a step, as it goes on after "but".
+    #[must_use]
+    pub const fn lacks(self) -> &'static str {
+        self.texts().lacks
+    }
+
+    /// What the engine does instead of that step, as it goes on after "it".
+    #[must_use]
+    pub const fn instead(self) -> &'static str {
+        self.texts().instead
     }
 }
 
@@ -189,9 +139,12 @@ mod tests {
 
     #[test]
     fn each_guard_says_something_of_its_own() {
-        let order: Vec<Guard> = SAYS.iter().map(|(guard, _)| *guard).collect();
+        let order: Vec<Guard> = texts::TEXTS.iter().map(|(guard, _)| *guard).collect();
         assert_eq!(order, Guard::ALL);
         let texts: std::collections::BTreeSet<&str> = Guard::ALL.iter().map(|guard| guard.says()).collect();
         assert_eq!(texts.len(), Guard::ALL.len());
+        for guard in Guard::ALL.iter().filter(|guard| **guard != Guard::NoSuchStep) {
+            assert!(!guard.lacks().is_empty() && !guard.instead().is_empty(), "{guard}");
+        }
     }
 }

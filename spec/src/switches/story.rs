@@ -37,8 +37,9 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoAncestorSync, Story {
         title: "The log's own directory is not durable",
-        says: "The directory is made, and its parent is never synced. The loss of power takes the entry of \
-                the whole directory, with all that was synced inside.",
+        says: "The directory is made, and its parent is never synced: its name in there is in the page cache \
+                only, whatever is synced inside. The loss of power takes that name, and with it the whole \
+                log. (A create makes two manifests: the second one vouches for the identity, once that is there.)",
         shows: "Record 1 was acknowledged, and no log is there any more.",
         passing: "Each directory up to the mount point is synced before the identity makes the directory a \
                 log.",
@@ -47,16 +48,17 @@ const STORIES: &[(Switch, Story)] = &[
         title: "An identity whose directory sync had failed is taken on trust",
         says: "The identity is the file that makes a directory a log. Creation fails at the sync of the \
                 directory after its rename. Its name is still seen in the cache, so a second open goes on; \
-                but after a failed sync the kernel counts the entry as written, and no later sync writes it. \
-                The power fails, and no log is there.",
+                but after a failed sync the kernel counts the entry as written, and no later sync writes it: \
+                only a new file with a new rename would be. The power fails, and no log is there.",
         shows: "Record 1 was acknowledged, and no log is there any more.",
-        passing: "Open publishes the identity again unless the manifest vouches for its name.",
+        passing: "Open makes the identity again, unless the manifest vouches for its name.",
     }),
     (Switch::CheckpointWithoutDirSync, Story {
         title: "Manifest records go to a manifest whose name is not durable",
-        says: "A new manifest is renamed over the old one, and the directory is not synced. The next \
-                manifest records are durable in a file that the loss of power makes unreachable: the old \
-                manifest is back, and knows nothing of the segment.",
+        says: "The manifest is full, so that the record of a new segment needs a new manifest. It is renamed over \
+                the old one, and the directory is not synced. The next manifest record is durable in a file \
+                that the loss of power makes unreachable: the old manifest is back, and knows nothing of the \
+                segment.",
         shows: "Record 1 was acknowledged; the old manifest does not name its segment, and the log opens for \
                 reading only, without the record.",
         passing: "The directory is synced after the rename, before the next manifest record.",
@@ -92,20 +94,20 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RewriteAckedBlock, Story {
         title: "A batch is written over the block of the one before",
-        says: "The last block has room, so the next commit writes it again, with the old record and the new \
-                one. The old batch was synced, and its record is acknowledged. The loss of power keeps one \
-                sector of the new batch: neither the old batch nor the new one is whole.",
+        says: "The last block has room, so the next commit writes it again: batch 2, with the old record and \
+                the new one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss \
+                of power keeps one sector of batch 2: neither batch is whole.",
         shows: "Record 1 was synced and acknowledged, and is gone: half of another batch lies over it.",
         passing: "Each batch starts on a block of its own.",
     }),
     (Switch::TwoCommitsInFlight, Story {
         title: "A second batch is committed while the first is still missing",
-        says: "Two writers append. Their records get numbers 1 and 2, and the batch of record 2 is written \
-                while that of record 1 is not. It is synced, the watermark moves to 2, over the hole, and \
-                record 1, which was never written, is acknowledged. After the loss of power recovery stops \
-                at the hole.",
+        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written, behind \
+                the place of record 1's batch, which stays empty. It is synced, the watermark moves to 2, \
+                over the hole, and record 1, which was never written, is acknowledged. After the loss of \
+                power recovery stops at the hole.",
         shows: "Record 1 was acknowledged, and is gone; record 2, which was synced, is not reached either.",
-        passing: "A batch is written only when the one before it is published.",
+        passing: "A batch is written only when the one before it is written, synced and claimed.",
     }),
     (Switch::ShortWriteFinishedLater, Story {
         title: "The rest of a short write is written after the sync",
@@ -129,7 +131,8 @@ const STORIES: &[(Switch, Story)] = &[
         shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and recovery stops \
                 where it should be.",
         passing: "The watermark moves only when all batches below are synced: one sync of the file covers \
-                both.",
+                both. (The production code never mixes the two ways: a handle writes each of its batches \
+                through, or none.)",
     }),
     (Switch::NoPathCheck, Story {
         title: "Durability is claimed for a file that nobody can find",
@@ -141,9 +144,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::PathCheckBeforeSync, Story {
         title: "The path is looked at before the sync, and not again after it",
         says: "A batch that need only survive a crash of the process is written, and its path is looked at. \
-                Then somebody removes the segment's name. Later the segment is synced all the same, for \
-                another append, and all up to record 1 is claimed to be durable: synced it is, and nothing \
-                leads to it.",
+                Then somebody removes the segment's name. A second append asks to survive a loss of power: before \
+                its own batch is written the segment is synced, and all up to record 1 is claimed to be \
+                durable. Synced it is, and nothing leads to it.",
         shows: "Record 1 is said to survive a loss of power, and no name leads to the file that holds it.",
         passing: "Each sync is followed by a look at the path of its own.",
     }),
@@ -167,14 +170,17 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A record is acknowledged out of a batch whose sync has failed",
         says: "Appends that come together share a batch, and one of the writers, the leader, writes and \
                 syncs it for all. The sync fails, and the failure stays with the leader: a writer that waits \
-                for the same batch is acknowledged. The path needs one such writer only.",
+                for the same batch is acknowledged. The path is the shortest: its one writer is such a \
+                follower, and the leader that would hear of the failure is left out.",
         shows: "Record 1 is acknowledged, and the sync of its batch has failed.",
         passing: "A failed batch has failed for everybody who waits for it.",
     }),
     (Switch::RotateWithoutSync, Story {
         title: "The log goes on in a new segment while the old one is not synced",
         says: "A batch in the new segment states where the old one ends, and so vouches for it. The loss of \
-                power keeps the new batch and not the old one: there is a gap in the middle.",
+                power keeps the new batch and not the old one: there is a gap in the middle. Open names no damage: \
+                it reads the last segment only, and takes those before it for whole, as the rule that is \
+                broken here would have made them.",
         shows: "Record 2 is recovered, and record 1, before it, is not.",
         passing: "The old segment is wholly synced before the first batch of the new one.",
     }),
@@ -188,15 +194,17 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RewriteUnderNewLsns, Story {
         title: "Recovery appends the tail a second time",
-        says: "Valid batches that nothing vouches for are written again under new numbers, after the old \
-                ones. The next open finds each record twice.",
+        says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here \
+                they get new numbers, after the old ones, and the next open finds each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
         passing: "The tail is written again under the numbers that it has.",
     }),
     (Switch::NoIdentityInChecksum, Story {
         title: "A batch is valid wherever it lies",
-        says: "A misdirected write has put a copy of batch 1 in the place of batch 2. Its checksum is right, \
-                and recovery returns the same record a second time.",
+        says: "The disk has put a copy of batch 1 in the place of batch 2. A batch here says nothing of where it \
+                belongs: its checksum is right in any place, and its place alone gives its record a number. \
+                So recovery takes the copy for record 2, finds the log whole, and writes both again to a \
+                segment of its own, as each open does with what nothing vouches for.",
         shows: "The open returns records 1 and 2, which are one and the same; the record that was appended \
                 second is not there.",
         passing: "A batch names its log, segment and offset under its checksum: a copy elsewhere is invalid.",
@@ -204,8 +212,10 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RewriteIntoUnnamedSegment, Story {
         title: "Recovery writes to a segment that the manifest does not name",
         says: "Recovery writes the tail again before the manifest durably names the new segment, and is \
-                interrupted. The next open finds a batch in a segment that no manifest knows, and calls it \
-                damage: recovery has broken what it was to mend.",
+                interrupted. The next open finds a batch in a segment that the manifest does not know, and \
+                takes the manifest for damaged. It believes nothing that such a manifest says, and so returns \
+                nothing, not even record 1, which lies in segment 1 as before: recovery has broken what it was \
+                to mend.",
         shows: "Nothing was damaged, and the log opens for reading only: the interrupted recovery has made \
                 it look damaged.",
         passing: "The manifest names the new segment durably before recovery writes to it.",
@@ -245,7 +255,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::TwoEditsInFlight, Story {
         title: "Two manifest records wait for one sync",
         says: "A second manifest record is written before the first is synced. The loss of power keeps the \
-                second and not the first: a valid record after an invalid one is what damage looks like.",
+                second and not the first: a valid record after an invalid one is what damage looks like, and a \
+                damaged manifest is not believed at all: whatever was appended counts as lost. (The append has \
+                two records so that one is left when the other is trimmed.)",
         shows: "Record 2 was acknowledged and not trimmed; the log opens for reading only, and cannot give \
                 it.",
         passing: "A manifest record is written only when the one before it is synced.",
@@ -253,8 +265,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::IdentityFirst, Story {
         title: "The identity is there before the manifest",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is \
-                a manifest: from then on whoever opens the directory, this create itself or the next life \
-                after a crash, finds a log without a manifest, and must call it damaged.",
+                a manifest: from then on whoever opens the directory finds a log without a manifest, and must \
+                call it damaged. A crash in between would show that to the next life; the shortest path needs \
+                none, for a create ends as an open does, and finds it itself.",
         shows: "Nothing was damaged, and the new log opens for reading only: it has no manifest.",
         passing: "The identity is renamed last, when the first manifest is durable.",
     }),
@@ -267,9 +280,9 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
-        says: "A bit of a durable batch flips. The batch after it, which is there to be read, says that all \
-                up to record 1 was durable, and so vouches for it; recovery cuts all the same, and nobody \
-                hears of the loss.",
+        says: "A bit of a durable batch flips. The batch after it can be read, if only out of the page cache, and \
+                says that all up to record 1 was durable when it was written: it vouches for record 1, wherever \
+                it lies itself. Recovery cuts all the same, and nobody hears of the loss.",
         shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number \
                 to another record.",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading \
@@ -279,7 +292,7 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A segment is removed before the trim is durable",
         says: "A trim lets go of all records below 2, and so of segment 1. The segment is removed while the \
                 manifest's record of the trim is only written: the manifest that a loss of power would leave \
-                still names it.",
+                still names it. (The second append begins segment 2: the last segment is never removed.)",
         shows: "Segment 1 is removed, and the manifest on the device still names it.",
         passing: "The manifest's record of the trim is synced before anything is removed.",
     }),
@@ -333,8 +346,8 @@ const STORIES: &[(Switch, Story)] = &[
         title: "Recovery removes a run that the manifest names",
         says: "The process dies after the publish of a run was written. The next open reads it and takes it \
                 into its own manifest, which it makes durable. Then it looks for runs that were never \
-                published, and judges by a view that is older than that manifest, as a drive's copy of it \
-                may be: a run that counts is taken for a leftover. (The second append begins segment 2: only \
+                published, and judges by an older view, in which run 1 is not published: a run that counts is \
+                taken for a leftover. (What it looks at is in no row: only the removal is a call.) (The second append begins segment 2: only \
                 a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest that this open has made durable names it.",
         passing: "A run is a leftover only if the log's manifest, durable and whole, does not name it.",
@@ -377,7 +390,8 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A sync of a run that failed is taken for done",
         says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy reads \
                 well, out of the page cache, and the manifest names it. Then segment 1 is removed, and the \
-                only bytes of the record are ones that no loss of power would leave. (The second append \
+                only bytes of the record are ones that no loss of power would leave. No crash is needed to see \
+                it: the promise holds for a crash at any moment, and it is broken when the segment goes. (The second append \
                 begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Segment 1 is removed, and the device holds record 1 nowhere else.",
         passing: "A copy of which a call has failed is given up, and the segment stays.",

@@ -12,9 +12,9 @@ const STORIES: &[(Switch, Story)] = &[
                rewrites a block in its place. Its new checksum counts from the moment the write is submitted, \
                the bytes are on the device a little later, and the acknowledgement is later still: in between, \
                \"last write pending\" is set. A prefetch of the same block reads the old bytes meanwhile, and \
-               sets \"cache ready\". Verification asks \"cache ready\" first: there is a buffer, so it will be \
-               compared. That a write is pending it learns second, too late: the old bytes are held against the \
-               new checksum. Each retry meets the same two flags as long as the acknowledgement is late, and \
+               sets \"cache ready\". Verification asks \"cache ready\" first: there is a buffer, so the comparison \
+               is settled. That a write is pending it asks second, and too late: the answer does not stop the \
+               comparison any more, and the old bytes are held against the new checksum. Each retry meets the same two flags as long as the acknowledgement is late, and \
                after three of them the drive is quarantined.",
         shows: "Old bytes are compared with the new checksum: a mismatch, and nothing is wrong with the drive.",
         passing: "There is no flag to set: a slot's phase, pins and generation are one word, a buffer is \
@@ -28,17 +28,18 @@ const STORIES: &[(Switch, Story)] = &[
                checksum, and a healthy drive was quarantined for it. The patch asks \"last write pending\" \
                first, submits nothing while a verification is under way, and lets a buffer wait a little before \
                it is marked ready, so that the acknowledgement may come first. Here the prefetch reads the old \
-               bytes while a write is pending, and backs off. The bytes land and the acknowledgement comes: it \
-               clears \"pending\" and drops the block's buffer if that is ready. It is not, not yet. Then the \
+               bytes while a write is pending, and waits: that is the back-off, in which nothing is to be seen \
+               in the table. The bytes land and the acknowledgement comes: it clears \"pending\", and would \
+               drop the block's buffer were that ready. It is not, not yet, so that nothing is dropped. Then the \
                back-off ends and the old bytes are marked ready. The two flags are not set at once any more, and \
                still the comparison is of two states. Nothing drops this buffer before the next rewrite, so that \
                every retry fails, too. The patch made the race rare, and did not close it.",
         shows: "No write is pending, the buffer is ready, and it holds the old bytes: they are compared with the \
                new checksum, and nothing is wrong with the drive.",
         passing: "What is under way when its generation ends is doomed: the same transition that retires a ready \
-               slot turns `Filling` into `Doomed`, and its publication is refused. Two flags can be saved in the \
-               same way: with the barrier, the new order, and a drop that reaches reads under way, the checker \
-               finds no path.",
+               slot makes a slot that is being filled a doomed one, whose publication is refused. Two flags can be saved \
+               in the same way: where nothing is submitted under a verification, \"pending\" is asked first, \
+               and an acknowledgement drops reads under way, too, the checker finds no path.",
     }),
     (Switch::SwitchAtSubmit, Story {
         title: "The catalog names rewritten blocks before their write is done",
@@ -60,8 +61,8 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::NoGeneration, Story {
         title: "A pin does not name the generation that it expects",
         says: "A slow prefetch for an older snapshot is published after the switch of the catalog. A newer \
-               reader finds the slot ready, with its block, and is served the older generation: it takes one \
-               \"ready\" for the other.",
+               reader finds the slot ready, with its block, and is served the older generation: the word has \
+               its generation, and here the pin does not compare it.",
         shows: "Reader 2 asked for block 1 of generation 1, and is served that of generation 0.",
         passing: "The generation is in the word, and the pin compares it: the newer reader finds that nothing \
                fits, and reads the drive itself.",
@@ -83,15 +84,16 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::DropsPrefix, Story {
         title: "A buffer that begins in the middle of what is asked for serves it",
-        says: "One reader begins in the middle of a block, and the block is prefetched from there on. Another \
-               asks for all of it and is served the second half as if it were the whole.",
+        says: "One reader begins in the middle of a block, and the block is prefetched from there on. What \
+               was read is right as far as it goes, so that verification lets it pass. Another reader asks for \
+               all of it and is served the second half as if it were the whole.",
         shows: "Reader 1 asked for the whole of block 1, and is served its second half.",
         passing: "A buffer serves only what begins where the buffer begins, or later.",
     }),
     (Switch::ShortIsEnd, Story {
         title: "A short read ahead is taken for the end",
-        says: "The device gives less than was asked for, which it may. What has arrived is right as far as it \
-               goes, so that verification lets it pass; the reader takes the end of the buffer for the end of \
+        says: "The device gives less than was asked for, which it may. What has arrived is compared, and is \
+               right as far as it goes, so that verification lets it pass; the reader takes the end of the buffer for the end of \
                the data.",
         shows: "Reader 1 asked for the whole of block 1, and is served its first half.",
         passing: "A buffer that ends too early does not serve: the reader reads the drive itself.",
@@ -107,8 +109,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RaceIsFault, Story {
         title: "A race is counted against the drive until it is quarantined",
         says: "A compaction writes new blocks and removes the old ones while one of the old ones is being \
-               prefetched. The read finds other bytes, each retry again, and after three of them a healthy drive \
-               is quarantined.",
+               prefetched; reader 1, whose snapshot is the old generation, is done with it by then. The read finds \
+               other bytes there, for the freed place is used again, and so does each retry; after three of them a \
+               healthy drive is quarantined.",
         shows: "The drive is quarantined, and nothing is wrong with it: the blocks that were read had been \
                removed.",
         passing: "After a mismatch the generation is read again: it has moved, so that the mismatch is a race, \
@@ -116,7 +119,8 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoRetries, Story {
         title: "A drive is quarantined for one bad read",
-        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined.",
+        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. That \
+               retries are bounded has the other side that they are made: a quarantine takes all of them.",
         shows: "The drive is quarantined for one garbled read, and nothing is wrong with what it holds.",
         passing: "A mismatch is read again three times before the drive is quarantined.",
     }),
