@@ -1,6 +1,7 @@
 //! What stands around a case: the runs that lack one of its steps, the nearest that holds, and the same on a real file
 //! system.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ impl Case {
     #[must_use]
     pub fn needs<S: Archived>(&self, invariant: Invariant) -> Needs {
         let mut needs = Needs::default();
-        let breaks = |case: &Self| case.breaks::<S>() == Ok(Some(invariant));
+        let breaks = |case: &Self| case.breaks::<S>(invariant);
         if self.crashes.len() > self.scope.crashes {
             // The search goes no deeper than its scope.
             return needs;
@@ -108,7 +109,7 @@ impl Case {
         let explorer = Explorer::new(self.scope);
         run::<S>(&explorer, sequence);
         *images += explorer.counts().images.get();
-        explorer.finding().is_some_and(|found| found.violation.invariant == invariant)
+        explorer.breaking(invariant).is_some()
     }
 
     /// The nearest case that breaks nothing: first the same crash that keeps one unit more, then one at a moment near by.
@@ -189,14 +190,22 @@ impl Case {
         case
     }
 
-    /// The invariant that it breaks, of several the one that comes first in the list.
+    /// The invariants that it breaks, in the order of the list.
     ///
     /// # Errors
     /// As [`Case::run`].
-    pub fn breaks<S: Archived>(&self) -> Result<Option<Invariant>, NotACase> {
+    pub fn broken<S: Archived>(&self) -> Result<Vec<Invariant>, NotACase> {
         let (lines, _) = self.run::<S>()?;
         let says = lines.iter().filter_map(|line| line.strip_prefix("VIOLATED "));
-        Ok(says.filter_map(|says| says.split([':', ' ']).next()?.parse().ok()).min())
+        let broken: BTreeSet<Invariant> =
+            says.filter_map(|says| says.split([':', ' ']).next()?.parse().ok()).collect();
+        Ok(broken.into_iter().collect())
+    }
+
+    /// Whether it can be, and breaks this invariant.
+    #[must_use]
+    pub fn breaks<S: Archived>(&self, invariant: Invariant) -> bool {
+        self.broken::<S>().is_ok_and(|broken| broken.contains(&invariant))
     }
 
     /// Whether it can be, and breaks nothing.

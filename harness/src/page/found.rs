@@ -81,7 +81,7 @@ fn ends(trace: &Trace, replayed: &[(Place, Replayed)]) -> String {
 /// Nothing where it does not break the invariant here and now.
 pub(crate) fn around(case: &str, broken: Invariant) -> Option<String> {
     let case: Case = case.parse().ok()?;
-    let breaks = case.breaks::<Plain>() == Ok(Some(broken));
+    let breaks = case.breaks::<Plain>(broken);
     breaks.then(|| {
         let (needs, passing) =
             (needs(&case.needs::<Plain>(broken)), passing(case.holds_near::<Plain>(), None));
