@@ -41,6 +41,8 @@ pub struct Needs {
 /// The nearest case that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holds {
+    /// The same, if no call of it fails.
+    Honest,
     /// The same crash, if the disk also keeps this.
     Keeping(SpecUnit),
     /// The same crash at another moment.
@@ -112,10 +114,18 @@ impl Case {
         explorer.breaking(invariant).is_some()
     }
 
-    /// The nearest case that breaks nothing: first the same crash that keeps one unit more, then one at a moment near by.
+    /// The nearest case that breaks nothing: first the same crash that keeps one unit more, or where nothing crashes the same
+    /// without the call that fails; then one at a moment near by.
     #[must_use]
     pub fn holds_near<S: Archived>(&self) -> Option<Holds> {
         let (number, crash) = self.crashes.last()?;
+        if matches!(crash, Crash::Here) && self.sequence.fault.is_some() {
+            let explorer = Explorer::new(self.scope);
+            run::<S>(&explorer, &Sequence { fault: None, ..self.sequence.clone() });
+            if explorer.finding().is_none() {
+                return Some(Holds::Honest);
+            }
+        }
         if let Crash::Power(kept) = crash {
             for unit in
                 self.pending::<S>().unwrap_or_default().into_iter().filter(|unit| !kept.contains(unit))
@@ -233,6 +243,11 @@ mod tests {
         assert_eq!((needs.process, needs.all_kept), (Some(false), Some(false)));
         assert!(case.holds_near::<Plain>().is_some());
         assert_eq!(case.on_real::<Plain>().expect("a place"), Some(Ok(())));
+    }
+
+    #[test]
+    fn where_nothing_crashes_the_call_that_fails_is_what_could_be_otherwise() {
+        assert_eq!(case("random: append !14:eio @ 39 here").holds_near::<Plain>(), Some(Holds::Honest));
     }
 
     #[test]

@@ -303,6 +303,7 @@ fn passing(holds: Option<Holds>, rule: Option<&Rule<'_>>) -> String {
             };
             format!("The same crash {away} {moments} {when}, {where_then}.")
         }
+        Some(Holds::Honest) => "The same, if no call of it fails.".to_owned(),
         None => "None was found near by.".to_owned(),
     };
     let design = rule.and_then(|rule| rule.switch).map(|switch| switch.story().passing);
