@@ -224,7 +224,7 @@ fn hand_in(ran: &mut Ran, arm: &Arm, replay: String, totals: &Totals, out: &Path
     });
     let told = match &found.case {
         None => Err("no case of the explorer shows it".to_owned()),
-        Some(case) => caught(|| propose::found(case, &story.seen, out))
+        Some(case) => caught(|| propose::found(case, found.invariant.parse().ok(), &story.seen, out))
             .map_err(|panicked| format!("what tells it panics at {}: {}", panicked.at, panicked.line()))
             .and_then(|proposed| proposed.map_err(|why| why.to_string())),
     };

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use truelog_spec::{Step, Trace};
+use truelog_spec::{Invariant, Step, Trace};
 
 use crate::explore::{Case, NotACase, Untold};
 use crate::page::{Facts, PageError, render};
@@ -58,6 +58,8 @@ pub struct Proposal {
 pub struct Wanted<'a> {
     /// Its name. Without one the letters of the case are its name, with a hash of the whole case.
     pub slug: Option<&'a str>,
+    /// The invariant that it is about. Without one it is the first that it breaks and that a trace shows.
+    pub breaks: Option<Invariant>,
     /// Where it was first seen.
     pub seen: &'a str,
     /// Whether it may take the place of another trace of this name.
@@ -70,16 +72,9 @@ pub struct Wanted<'a> {
 /// # Errors
 /// When it does not break an invariant, or cannot be told or written.
 pub fn propose(case: &str, wanted: Wanted<'_>, dir: &Path) -> Result<Proposal, Unproposed> {
-    let parsed: Case = case.parse()?;
-    let broken = parsed.breaks::<Plain>()?.ok_or(Unproposed::Holds)?;
-    let again = parsed.breaks::<Plain>()?;
-    if again != Some(broken) {
-        let again = again.map_or_else(|| "nothing".to_owned(), |invariant| invariant.to_string());
-        return Err(Unproposed::Differs(broken.to_string(), again));
-    }
-    let trace = parsed.trace::<Plain>(broken, &format!("{} case={case}", wanted.seen))?;
+    let trace = told(case, wanted)?;
     let slug = wanted.slug.map_or_else(|| slug_of(case), str::to_owned);
-    let path = dir.join(broken.as_str()).join(format!("{slug}.trace"));
+    let path = dir.join(trace.invariant.as_str()).join(format!("{slug}.trace"));
     let text = trace.to_string();
     if !wanted.replace && fs::read_to_string(&path).is_ok_and(|there| there != text) {
         return Err(Unproposed::Exists(path));
@@ -90,6 +85,29 @@ pub fn propose(case: &str, wanted: Wanted<'_>, dir: &Path) -> Result<Proposal, U
         put(&path, text.as_bytes()).map_err(|error| Unproposed::Unwritten(path, error))?;
     }
     Ok(Proposal { path, trace })
+}
+
+/// The trace of what a case breaks: the invariant that it is about, or of several the first that a trace shows.
+fn told(case: &str, wanted: Wanted<'_>) -> Result<Trace, Unproposed> {
+    let parsed: Case = case.parse()?;
+    let broken = parsed.broken::<Plain>()?;
+    let again = parsed.broken::<Plain>()?;
+    if again != broken {
+        let list = |broken: &[Invariant]| {
+            let names: Vec<&str> = broken.iter().map(|one| one.as_str()).collect();
+            if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") }
+        };
+        return Err(Unproposed::Differs(list(&broken), list(&again)));
+    }
+    let about = wanted.breaks.filter(|one| broken.contains(one)).map_or(broken, |one| vec![one]);
+    let mut untold = None;
+    for invariant in about {
+        match parsed.trace::<Plain>(invariant, &format!("{} case={case}", wanted.seen)) {
+            Ok(trace) => return Ok(trace),
+            Err(why) => untold = untold.or(Some(why)),
+        }
+    }
+    Err(untold.map_or(Unproposed::Holds, Unproposed::Untold))
 }
 
 /// Writes a file, whole or not at all: another process may write the same.
@@ -123,8 +141,13 @@ pub fn case_of(replay: &str) -> Option<&str> {
 ///
 /// # Errors
 /// As [`propose`].
-pub(super) fn found(case: &str, seen: &str, out: &Path) -> Result<Proposal, Unproposed> {
-    propose(case, Wanted { slug: None, seen, replace: true }, &out.join(FOUND))
+pub(super) fn found(
+    case: &str,
+    breaks: Option<Invariant>,
+    seen: &str,
+    out: &Path,
+) -> Result<Proposal, Unproposed> {
+    propose(case, Wanted { slug: None, breaks, seen, replace: true }, &out.join(FOUND))
 }
 
 /// What a campaign proposes: each trace's path, and how many steps of clients and of the world it has.
@@ -157,7 +180,7 @@ mod tests {
     #[test]
     fn what_holds_is_not_proposed() {
         let dir = tempfile::tempdir().expect("a directory");
-        let wanted = Wanted { slug: None, seen: "a test", replace: false };
+        let wanted = Wanted { slug: None, breaks: None, seen: "a test", replace: false };
         let refused = |case: &str| propose(case, wanted, dir.path()).expect_err("nothing is broken");
         assert!(matches!(refused("random: append append @ 17 power none"), Unproposed::Holds));
         assert!(matches!(refused("random: apend"), Unproposed::NotACase(_)));

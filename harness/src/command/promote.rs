@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let case = case_of(&arguments.case).unwrap_or(&arguments.case);
     let seen = arguments.first_seen.as_ref().map(|seen| format!("{FIRST_SEEN} {seen}"));
     let seen = seen.as_deref().unwrap_or("random");
-    let wanted = Wanted { slug: arguments.slug.as_deref(), seen, replace: arguments.replace };
+    let wanted = Wanted { slug: arguments.slug.as_deref(), breaks: None, seen, replace: arguments.replace };
     match propose(case, wanted, &dir) {
         Ok(proposal) => {
             let steps = steps(&proposal.trace);

@@ -68,11 +68,11 @@ fn possible(scope: &Scope, letters: &[Letter]) -> Vec<Letter> {
     letters.iter().copied().filter(|letter| situation.take(*letter).is_some()).collect()
 }
 
-/// What a run breaks, if it is this invariant.
+/// How a run breaks this invariant.
 fn breaks<S: Archived>(scope: &Scope, sequence: &Sequence, broken: Invariant) -> Option<Finding> {
     let explorer = Explorer::new(scope);
     run::<S>(&explorer, sequence);
-    explorer.finding().filter(|found| found.violation.invariant == broken)
+    explorer.breaking(broken)
 }
 
 /// The shortest beginning of the letters in whose last one such a failing call breaks the invariant.
@@ -103,7 +103,7 @@ impl Case {
         while case.crashes.len() > 1 {
             case.crashes.pop();
         }
-        if case.breaks::<S>() == Ok(Some(broken)) {
+        if case.breaks::<S>(broken) {
             return Some(case.to_string());
         }
         let archived = !self.scope.prefix.is_empty();

@@ -1,6 +1,7 @@
 //! What stands around a case: the runs that lack one of its steps, the nearest that holds, and the same on a real file
 //! system.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub struct Needs {
 /// The nearest case that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holds {
+    /// The same, if no call of it fails.
+    Honest,
     /// The same crash, if the disk also keeps this.
     Keeping(SpecUnit),
     /// The same crash at another moment.
@@ -59,7 +62,7 @@ impl Case {
     #[must_use]
     pub fn needs<S: Archived>(&self, invariant: Invariant) -> Needs {
         let mut needs = Needs::default();
-        let breaks = |case: &Self| case.breaks::<S>() == Ok(Some(invariant));
+        let breaks = |case: &Self| case.breaks::<S>(invariant);
         if self.crashes.len() > self.scope.crashes {
             // The search goes no deeper than its scope.
             return needs;
@@ -108,13 +111,21 @@ impl Case {
         let explorer = Explorer::new(self.scope);
         run::<S>(&explorer, sequence);
         *images += explorer.counts().images.get();
-        explorer.finding().is_some_and(|found| found.violation.invariant == invariant)
+        explorer.breaking(invariant).is_some()
     }
 
-    /// The nearest case that breaks nothing: first the same crash that keeps one unit more, then one at a moment near by.
+    /// The nearest case that breaks nothing: first the same crash that keeps one unit more, or where nothing crashes the same
+    /// without the call that fails; then one at a moment near by.
     #[must_use]
     pub fn holds_near<S: Archived>(&self) -> Option<Holds> {
         let (number, crash) = self.crashes.last()?;
+        if matches!(crash, Crash::Here) && self.sequence.fault.is_some() {
+            let explorer = Explorer::new(self.scope);
+            run::<S>(&explorer, &Sequence { fault: None, ..self.sequence.clone() });
+            if explorer.finding().is_none() {
+                return Some(Holds::Honest);
+            }
+        }
         if let Crash::Power(kept) = crash {
             for unit in
                 self.pending::<S>().unwrap_or_default().into_iter().filter(|unit| !kept.contains(unit))
@@ -189,14 +200,22 @@ impl Case {
         case
     }
 
-    /// The invariant that it breaks, of several the one that comes first in the list.
+    /// The invariants that it breaks, in the order of the list.
     ///
     /// # Errors
     /// As [`Case::run`].
-    pub fn breaks<S: Archived>(&self) -> Result<Option<Invariant>, NotACase> {
+    pub fn broken<S: Archived>(&self) -> Result<Vec<Invariant>, NotACase> {
         let (lines, _) = self.run::<S>()?;
         let says = lines.iter().filter_map(|line| line.strip_prefix("VIOLATED "));
-        Ok(says.filter_map(|says| says.split([':', ' ']).next()?.parse().ok()).min())
+        let broken: BTreeSet<Invariant> =
+            says.filter_map(|says| says.split([':', ' ']).next()?.parse().ok()).collect();
+        Ok(broken.into_iter().collect())
+    }
+
+    /// Whether it can be, and breaks this invariant.
+    #[must_use]
+    pub fn breaks<S: Archived>(&self, invariant: Invariant) -> bool {
+        self.broken::<S>().is_ok_and(|broken| broken.contains(&invariant))
     }
 
     /// Whether it can be, and breaks nothing.
@@ -224,6 +243,11 @@ mod tests {
         assert_eq!((needs.process, needs.all_kept), (Some(false), Some(false)));
         assert!(case.holds_near::<Plain>().is_some());
         assert_eq!(case.on_real::<Plain>().expect("a place"), Some(Ok(())));
+    }
+
+    #[test]
+    fn where_nothing_crashes_the_call_that_fails_is_what_could_be_otherwise() {
+        assert_eq!(case("random: append !14:eio @ 39 here").holds_near::<Plain>(), Some(Holds::Honest));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use truelog_spec::Invariant;
 use truelog_spec::contract::{Contract, Violation};
 
 pub use alone::{Fails, alone};
@@ -152,6 +153,14 @@ impl<'a> Explorer<'a> {
         let findings = lock(&self.findings);
         let first = findings.iter().min_by_key(|(at, one)| (*at, one.violation.invariant, one.crashes));
         first.map(|(_, finding)| finding.clone())
+    }
+
+    /// The same of those that break this invariant, whatever else is broken.
+    #[must_use]
+    pub fn breaking(&self, invariant: Invariant) -> Option<Finding> {
+        let findings = lock(&self.findings);
+        let breaking = findings.iter().filter(|(_, one)| one.violation.invariant == invariant);
+        breaking.min_by_key(|(at, one)| (*at, one.crashes)).map(|(_, finding)| finding.clone())
     }
 
     /// The parts that syncs played so far, in recoveries too.

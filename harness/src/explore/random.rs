@@ -310,7 +310,7 @@ pub(super) fn shrink<S: Archived>(scope: &Scope, sequence: Sequence, found: Find
     let breaks = |sequence: &Sequence| {
         let explorer = Explorer::new(scope);
         run::<S>(&explorer, sequence);
-        explorer.finding().filter(|found| found.violation.invariant == broken)
+        explorer.breaking(broken)
     };
     if sequence.fault.is_some() {
         let honest = Sequence { fault: None, ..sequence.clone() };

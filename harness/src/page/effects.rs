@@ -110,8 +110,12 @@ impl Seen {
             }
             (told @ (Some(Outcome::Recovered(_)) | None), ClientStep::Open) => {
                 match (self.found(number), told) {
-                    (Some(found), None) => returned::opened(found) + &self.written_again(number),
-                    (Some(found), Some(told)) if returned::is(found, told) => returned::opened(found),
+                    (Some((found, before)), None) => {
+                        returned::opened(found, before) + &self.written_again(number)
+                    }
+                    (Some((found, before)), Some(told)) if returned::is(found, told) => {
+                        returned::opened(found, before)
+                    }
                     (_, Some(told)) => outcome(told, None),
                     (None, None) => String::new(),
                 }
@@ -127,9 +131,9 @@ impl Seen {
         }
     }
 
-    /// What the open of a line has found, if it ran to its end there.
-    fn found(&self, number: usize) -> Option<&Found> {
-        self.opened.get(number - 1)?.as_ref()
+    /// What the open of a line has found, if it ran to its end there; and how the log stood before.
+    fn found(&self, number: usize) -> Option<(&Found, &State)> {
+        Some((self.opened.get(number - 1)?.as_ref()?, self.before(number)?))
     }
 
     /// The batches that an open has written in its own line.
@@ -247,12 +251,12 @@ impl Seen {
                 let claim = "a claim that anybody may check".to_owned();
                 claim + &self.before(number).map_or_else(String::new, |state| returned::falsely(state, last))
             }
-            EngineStep::Ready { .. } => {
-                let found = self.before(number).and_then(|state| state.engine.as_ref()?.found.as_ref());
-                let given =
-                    self.before(number).is_some_and(|state| state.requests.iter().any(|one| one.lsn != 0));
-                found.filter(|found| given || found.damaged()).map_or_else(String::new, returned::ready)
-            }
+            EngineStep::Ready { .. } => self.before(number).map_or_else(String::new, |state| {
+                let found = state.engine.as_ref().and_then(|engine| engine.found.as_ref());
+                let given = state.requests.iter().any(|request| request.lsn != 0);
+                let found = found.filter(|found| given || found.damaged());
+                found.map_or_else(String::new, |found| returned::ready(found, state))
+            }),
             EngineStep::Verify(drive, run, Verdict::Good) => {
                 let tmp = Role::OnDrive(drive, OnDrive::RunTmp(run));
                 let failed = self.lost.iter().find(|lost| lost.role == tmp);

@@ -7,7 +7,7 @@ use truelog_spec::{Invariant, Step, Trace, WorldStep, prefetch};
 
 use super::words::join;
 use crate::replay::{keeps, practice};
-use crate::traces::shrink::{Unshrinkable, Without, shrink};
+use crate::traces::shrink::{ALL, Unshrinkable, Without, shrink};
 use crate::traces::{demand, instead};
 
 /// What both models call a step that makes no sense where it stands.
@@ -101,8 +101,9 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
 pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
         Ok(shrunk) if shrunk.left_out == 0 => format!(
-            "**No step can be left out**, nor two, nor any that follow one another: each such path was tried.\n\n\
+            "**No step can be left out**{}: each such path was tried.\n\n\
              <details><summary>What comes of it without each step</summary>\n\n{}\n\n</details>",
+            if trace.lines.len() > ALL { "" } else { ", nor two, nor any that follow one another" },
             reasons(trace.invariant, &shrunk.without)
         ),
         Ok(shrunk) => {

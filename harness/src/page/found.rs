@@ -81,7 +81,7 @@ fn ends(trace: &Trace, replayed: &[(Place, Replayed)]) -> String {
 /// Nothing where it does not break the invariant here and now.
 pub(crate) fn around(case: &str, broken: Invariant) -> Option<String> {
     let case: Case = case.parse().ok()?;
-    let breaks = case.breaks::<Plain>() == Ok(Some(broken));
+    let breaks = case.breaks::<Plain>(broken);
     breaks.then(|| {
         let (needs, passing) =
             (needs(&case.needs::<Plain>(broken)), passing(case.holds_near::<Plain>(), None));
@@ -305,6 +305,7 @@ fn passing(holds: Option<Holds>, rule: Option<&Rule<'_>>) -> String {
             };
             format!("The same crash {away} {moments} {when}, {where_then}.")
         }
+        Some(Holds::Honest) => "The same, if no call of it fails.".to_owned(),
         None => "None was found near by.".to_owned(),
     };
     let design = rule.and_then(|rule| rule.switch).map(|switch| switch.story().passing);

@@ -4,7 +4,7 @@ use truelog_spec::Outcome;
 use truelog_spec::mechanism::{Batch, Catalog, Found, State, Told};
 use truelog_spec::step::{Durability, Lsn, ReaderNo};
 
-use super::words::numbers;
+use super::words::{join, numbers};
 
 /// The records that recovery has found, and those that it has not.
 pub(super) fn held(found: &Found) -> String {
@@ -36,18 +36,36 @@ pub(super) fn is(found: &Found, told: &Outcome) -> bool {
     matches!(told, Outcome::Recovered(told) if (told.records, told.next) == (count, found.next()))
 }
 
-/// How a client sees an open that has found this.
-pub(super) fn opened(found: &Found) -> String {
+/// How a client sees an open that has found this, if the log stood so before.
+pub(super) fn opened(found: &Found, before: &State) -> String {
+    let held = format!("finds {}{}{}", held(found), promised(found, before), twice(found));
     match found.damage {
-        None => format!("finds {}{}; the next is record {}", held(found), twice(found), found.next()),
-        Some(_) => format!("opens for reading only: finds {}{}{}", held(found), twice(found), lost(found)),
+        None => format!("{held}; the next is record {}", found.next()),
+        Some(_) => format!("opens for reading only: {held}{}", lost(found)),
     }
 }
 
 /// What an open returns, in the row in which it does.
-pub(super) fn ready(found: &Found) -> String {
-    let acked = if found.records.iter().any(Option::is_some) { ", which counts as acknowledged" } else { "" };
-    format!("it returns {}{acked}{}{}", held(found), twice(found), lost(found))
+pub(super) fn ready(found: &Found, before: &State) -> String {
+    let acked =
+        if found.records.iter().any(Option::is_some) { " (which counts as acknowledged)" } else { "" };
+    let promised = promised(found, before);
+    format!("it returns {}{acked}{promised}{}{}", held(found), twice(found), lost(found))
+}
+
+/// What was promised, and is not found.
+fn promised(found: &Found, before: &State) -> String {
+    let from = found.first.max(before.trim_asked);
+    let acked = before.requests.iter().filter(|request| matches!(request.told, Told::Acked(_)));
+    let records = acked.flat_map(|request| (request.lsn..=request.last()).zip(request.first..));
+    let gone = records.filter(|(lsn, id)| *lsn >= from && found.at(*lsn) != Some(*id));
+    let acked: Vec<Lsn> = gone.map(|(lsn, _)| lsn).collect();
+    let claimed = (from..=before.claimed).filter(|lsn| found.at(*lsn).is_none() && !acked.contains(lsn));
+    let claimed: Vec<Lsn> = claimed.collect();
+    let told = [(acked, "acknowledged"), (claimed, "said to be durable")];
+    let told = told.iter().filter(|(lsns, _)| !lsns.is_empty());
+    let told: Vec<String> = told.map(|(lsns, what)| format!("{} had been {what}", numbers(lsns))).collect();
+    if told.is_empty() { String::new() } else { format!(", though {}", join(&told)) }
 }
 
 /// What is named as damaged. Where nothing can be read, that is everything: nobody can say how much there was.

@@ -15,7 +15,7 @@ use super::{AnySwitch, Ground, left_out, told};
 use crate::replay::check_one;
 
 /// In traces of up to so many steps, pairs of steps and steps that follow one another are tried, too: all of them.
-const ALL: usize = 150;
+pub const ALL: usize = 150;
 
 /// A trace without the steps that its violation does not need.
 #[derive(Debug, Clone, PartialEq, Eq)]
