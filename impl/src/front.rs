@@ -210,12 +210,12 @@ impl Front {
         }
     }
 
-    /// Whether the next segment should be prepared ahead: an eighth of the active one is used, and it was not just
+    /// Whether the next segment should be prepared ahead: the active one has a batch, an eighth of it is used, and it was not just
     /// refused. To fill the next one takes about as long as to use this one up, if batches come as fast as they can; and who
     /// appends little leaves no empty segment.
     pub(crate) fn wants_segment(&self, now: Duration) -> bool {
         self.ready.is_none()
-            && self.active.is_some_and(|active| active.end > active.capacity / 8)
+            && self.active.is_some_and(|active| active.end > (active.capacity / 8).max(u64::from(self.block)))
             && self.ahead.is_due(now)
     }
 
