@@ -85,6 +85,8 @@ pub struct Call {
     life: u64,
     step: ClientStep,
     group: Option<usize>,
+    /// What an open sets aside: up to where everything was synced when a write or a sync of the handle before failed.
+    failed_before: Option<Lsn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +145,8 @@ impl Contract {
 
     /// A call begins.
     pub fn begin(&mut self, step: &ClientStep) -> Call {
+        // Whose write or sync failed is gone: what is opened now has failed in nothing yet.
+        let failed_before = if *step == ClientStep::Open { self.synced_at_failure.take() } else { None };
         let group = match step {
             ClientStep::Append(write) | ClientStep::Batch(write) => Some(self.enter(write)),
             ClientStep::Submit { ticket, write } => {
@@ -163,17 +167,12 @@ impl Contract {
                 self.making = true;
                 None
             }
-            // Whose write or sync failed is gone: what is opened now has failed in nothing yet.
-            ClientStep::Open => {
-                self.synced_at_failure = None;
-                None
-            }
             _ => None,
         };
         let id = self.next_call;
         self.next_call += 1;
         self.calls.insert(id);
-        Call { id, life: self.life, step: step.clone(), group }
+        Call { id, life: self.life, step: step.clone(), group, failed_before }
     }
 
     /// A call ends. The outcome of a call that began before the last crash is void.
@@ -209,7 +208,13 @@ impl Contract {
                 self.away &= *outcome != Outcome::Done;
                 self.made(outcome)
             }
-            ClientStep::Open => self.check_summary(outcome),
+            ClientStep::Open => {
+                // The handle before lives: its failure stands.
+                if *outcome == Outcome::Failed(Failure::Locked) {
+                    self.synced_at_failure = call.failed_before;
+                }
+                self.check_summary(outcome)
+            }
             ClientStep::AcceptLoss => match outcome {
                 Outcome::Lost(lost) => self.lose(lost),
                 _ => Ok(()),

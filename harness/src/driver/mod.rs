@@ -27,7 +27,7 @@ pub use units::Units;
 pub use world::Impossible;
 #[cfg(test)]
 pub(crate) use world::plan;
-pub(crate) use world::{carry_out, is_write_back, spelled};
+pub(crate) use world::{carry_out, is_taken_back, is_write_back, spelled};
 
 use crate::fabric::{Plan, SimFs, Unwound, drive_dir};
 use crate::oracle::{Ended, Reading};

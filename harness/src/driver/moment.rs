@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use truelog_env::Op;
 
-use super::{At, Deed, Diary, Driver};
+use super::{At, Deed, Diary, Driver, is_taken_back, is_write_back};
 use crate::fabric::{
     Call, Choice, Coverage, Edge, Hook, Image, LOG_DIR, SimFs, Snapshot, drive_dir, drive_name, drive_number,
 };
@@ -65,11 +65,11 @@ impl<S: Archived> Driver<S> {
                 Edge::Begin if call.op == Op::Write => note(&diary, &disk, At::During(call.id, call.op)),
                 Edge::Begin => {}
                 Edge::End(result) => {
-                    if result.is_err() && super::world::is_write_back(call, result) {
+                    if result.is_err() && is_write_back(call, result) {
                         harm.write_back_failed();
                         let synced = synced.load(std::sync::atomic::Ordering::Relaxed);
                         diary.note(Deed::WriteBackFailed(synced));
-                        if super::world::is_taken_back(call) {
+                        if is_taken_back(call) {
                             diary.note(Deed::TakenBack(synced));
                         }
                     }

@@ -155,7 +155,7 @@ pub(crate) fn is_write_back(call: &Call, result: Result<u64, IoError>) -> bool {
 }
 
 /// Whether a failed call may have taken back what was written to a segment and not synced.
-pub(super) const fn is_taken_back(call: &Call) -> bool {
+pub(crate) const fn is_taken_back(call: &Call) -> bool {
     let syncs = matches!(call.op, Op::SyncData | Op::SyncAll)
         || matches!(call.op, Op::Write) && call.mode.write_through;
     syncs && matches!(call.role, Role::Segment(_))

@@ -127,7 +127,7 @@ impl Stage {
                 && is_write_back(call, result)
                 && let Some(stage) = stage.upgrade()
             {
-                stage.state().write_back_failed();
+                stage.state().write_back_failed(call);
             }
         })));
         let mut env = disk.env();

@@ -11,8 +11,8 @@ use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
 
 use super::production::LeftPath;
 use super::{End, place};
-use crate::driver::{Impossible, Units, carry_out};
-use crate::fabric::{Image, SimFs};
+use crate::driver::{Impossible, Units, carry_out, is_taken_back};
+use crate::fabric::{self, Image, SimFs};
 use crate::order::Held;
 use crate::subject::{Plain, Sent, Subject};
 
@@ -296,9 +296,12 @@ impl State {
         }
     }
 
-    /// A write or a sync of what the log consists of has failed.
-    pub(super) fn write_back_failed(&mut self) {
+    /// This write or sync of what the log consists of has failed.
+    pub(super) fn write_back_failed(&mut self, call: &fabric::Call) {
         self.contract.write_back_failed(self.synced);
+        if is_taken_back(call) {
+            self.contract.taken_back(self.synced);
+        }
     }
 
     /// What goes wrong with a call must have met one by the end of a life.

@@ -17,6 +17,7 @@ use super::disk_point;
 use super::life::{self, Hasty, Workers};
 use super::reads::{self, Told};
 use super::scene::{Act, Scene};
+use crate::driver::is_taken_back;
 use crate::fabric::{Call, Edge, Fault, LOG_DIR, Plan, Profile, Reads, Role, SimFs, Snapshot, drive_dir};
 use crate::knobs::Knob;
 use crate::order::{Journal, Seen, Tap};
@@ -239,7 +240,7 @@ impl Stage {
                 {
                     let synced = known.claimed;
                     known.contract.write_back_failed(synced);
-                    if call.op == Op::SyncData || call.mode.write_through {
+                    if is_taken_back(call) {
                         known.contract.taken_back(synced);
                     }
                 }

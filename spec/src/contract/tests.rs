@@ -130,6 +130,9 @@ fn no_ack_after_failed_sync() {
     let again = "append stream=0 len=8 -> acked 2 seq=1";
     assert_eq!(breaks(&format!("{appended}\nopen -> recovered 1 next=2\n{again}")), "holds");
     assert_eq!(breaks(&format!("{appended}\n{again}")), "no-ack-after-failed-sync");
+    // Beside a handle that lives, an open is refused, and forgives it nothing.
+    let beside = "append stream=0 len=8 -> acked 1 seq=0\nwrite-back-failed 1\nopen -> error locked";
+    assert_eq!(breaks(&format!("{beside}\n{again}")), "no-ack-after-failed-sync");
 }
 
 #[test]
