@@ -1,14 +1,16 @@
 //! What is judged in a minute of the whole engine: two writers, a compactor, a prefetcher and a verifier under shuttle's
 //! random schedules, and at each call of the disk and each acknowledgement every image that a crash leaves.
 //!
-//! `cargo run --release -p truelog-harness --example engine_minute -- [SECONDS] [SEED]`
+//! `cargo run --release -p truelog-harness --example engine_minute -- [SECONDS] [SEED] [THREADS]`
+//!
+//! Each thread of the system runs schedules of a seed of its own, from SEED on, and remembers what it has judged itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use truelog_harness::schedules::{Act, Scene, Strategy, explore};
+use truelog_harness::schedules::{Act, Explored, Scene, Strategy, explore_while};
 
-/// Schedules by which the pace is found.
-const FIRST: u64 = 20;
+/// More schedules than anybody waits for.
+const MANY: u64 = 1 << 32;
 
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
@@ -17,7 +19,7 @@ fn main() {
         Some(Err(error)) => panic!("{error}"),
         None => otherwise,
     };
-    let (seconds, seed) = (number(60), number(1));
+    let (seconds, seed, threads) = (number(60), number(1), number(2));
     let Some(archived) = Scene::named("compaction") else { panic!("the scene with a compaction is gone") };
     let scene: &'static Scene = Box::leak(Box::new(Scene {
         name: "engine",
@@ -32,24 +34,28 @@ fn main() {
         ..*archived
     }));
     let began = Instant::now();
-    let first = explore(scene, &Strategy::Random, seed, FIRST);
-    let pace = began.elapsed().as_secs_f64() / FIRST as f64;
-    assert!(first.found.is_none(), "{:?}", first.found);
-    let wanted = (seconds as f64 / pace).max(1.0) as u64;
-    let began = Instant::now();
-    let explored = explore(scene, &Strategy::Random, seed, wanted);
+    let until = began + Duration::from_secs(seconds);
+    let of =
+        |seed| move || explore_while(scene, &Strategy::Random, seed, MANY, move || Instant::now() < until);
+    let explored: Vec<Explored> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (seed..seed + threads).map(|seed| scope.spawn(of(seed))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+    });
     let took = began.elapsed().as_secs_f64();
-    assert!(explored.found.is_none(), "{:?}", explored.found);
-    let judged = explored.judged;
+    for one in &explored {
+        assert!(one.found.is_none(), "{:?}", one.found);
+    }
+    let sum = |count: fn(&Explored) -> u64| explored.iter().map(count).sum::<u64>();
     println!(
-        "seed {seed}: {} schedules in {took:.1} s on one thread: {} crash points, {} of them unlike, {} images, {} pairs of \
-         image and obligations judged, {} recoveries run, {} steps held against the mechanism",
-        explored.schedules,
-        judged.points,
-        judged.distinct,
-        judged.images,
-        judged.pairs,
-        judged.recoveries,
-        explored.steps,
+        "seeds {seed} to {}, {took:.1} s: {} schedules, {} crash points, {} of them unlike, {} images, {} pairs of image and \
+         obligations judged, {} recoveries run, {} steps held against the mechanism",
+        seed + threads - 1,
+        sum(|one| one.schedules),
+        sum(|one| one.judged.points),
+        sum(|one| one.judged.distinct),
+        sum(|one| one.judged.images),
+        sum(|one| one.judged.pairs),
+        sum(|one| one.judged.recoveries),
+        sum(|one| one.steps),
     );
 }

@@ -14,7 +14,6 @@ mod doubt;
 mod explore;
 mod fabric;
 mod fabric_lies;
-mod fuzz;
 mod halts;
 mod health;
 mod house;

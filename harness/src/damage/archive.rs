@@ -21,7 +21,7 @@ use crate::report::Report;
 use crate::subject::{Archived, Drive, Place, Refusal, Sent, Setup};
 
 /// The drives of the story.
-const DRIVES: [u64; 2] = [1, 2];
+pub(crate) const DRIVES: [u64; 2] = [1, 2];
 /// More steps than any archive here has work for.
 const STEPS: usize = 200;
 
@@ -53,7 +53,7 @@ pub(super) fn explore<S: Archived>(left: &Left, report: &mut Report, progress: &
     for case in all_copies(left) {
         progress.advance(1);
         report.count("blocks damaged in all copies", 1);
-        let found = no_copy::<S>(left, &case.image);
+        let found = judge_copies::<S>(left, &case.image);
         if !tell(report, found, || format!("all drives, {}", case.says)) {
             return;
         }
@@ -233,8 +233,12 @@ fn one_copy<S: Archived>(left: &Left, image: &Image, drive: u64) -> Result<&'sta
     Ok(if harmed { "repaired" } else { "unharmed" })
 }
 
-/// All copies of something are damaged.
-fn no_copy<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Violation> {
+/// Copies of runs are damaged, all copies of something perhaps: what no copy has is named, and all else is served.
+///
+/// # Errors
+/// If a record comes back as it never was, is withheld although a copy has it, or goes in silence; or if appends or a
+/// scrub fail that damage on a drive must not hold up.
+pub fn judge_copies<S: Archived>(left: &Left, image: &Image) -> Result<&'static str, Violation> {
     let disk = SimFs::from_image(image);
     let reading = Reading::of(&files(image));
     let (mut open, halts) = Open::<S>::opened(&disk)?;

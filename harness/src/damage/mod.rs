@@ -17,6 +17,8 @@ use truelog_spec::step::{Durability, Write};
 use truelog_spec::{ClientStep, Invariant};
 
 pub use accept::{Losses, losses};
+pub(crate) use archive::DRIVES;
+pub use archive::judge_copies;
 pub use aside::asides;
 pub use judge::{Ending, Heard, judge};
 pub use repair::repairs;
@@ -66,7 +68,7 @@ fn unsynced() -> Vec<ClientStep> {
 }
 
 /// The story whose drives are damaged.
-const ARCHIVED: Story = Story { name: "archived", steps: archive::story, cached: false };
+pub const ARCHIVED: Story = Story { name: "archived", steps: archive::story, cached: false };
 
 fn appends(count: u32) -> Vec<ClientStep> {
     let append = |index: u32| ClientStep::Append(Write::one(u64::from(index % 2), 8 + index));

@@ -13,7 +13,7 @@ use truelog_spec::step::CrashKind;
 use super::alphabet::Situation;
 use super::recovery::Recovery;
 use super::walk::follow;
-use super::{Letter, Scope, Sequence};
+use super::{Letter, Scope, Sequence, Struck};
 use crate::driver::{Deed, Moment};
 use crate::fabric::{Image, Unit};
 use crate::oracle;
@@ -135,15 +135,16 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// A case all of whose choices come from bytes: the letters, the moment of a crash, what it keeps, and a moment in the
-    /// life behind it. Nothing where the bytes are too few.
+    /// A case of a scope all of whose choices come from bytes: the letters, what goes wrong with a call of the last one, the
+    /// moment of a crash, what it keeps, and, if nothing went wrong, a moment in the life behind it. Nothing where the bytes
+    /// are too few.
     #[must_use]
-    pub fn chosen<S: Archived>(bytes: &[u8]) -> Option<Self> {
+    pub fn chosen<S: Archived>(scope: &'static Scope, bytes: &[u8]) -> Option<Self> {
         let mut input = Unstructured::new(bytes);
-        let scope = Scope::named(Scope::RANDOM.name)?;
-        let (mut situation, mut letters) = (Situation::created(), Vec::new());
+        let (mut situation, mut letters) = (Situation::behind(scope.prefix), Vec::new());
         for _ in 0..input.int_in_range(1..=LETTERS).ok()? {
-            let possible: Vec<Letter> = Letter::USUAL
+            let possible: Vec<Letter> = scope
+                .alphabet
                 .iter()
                 .copied()
                 .filter(|letter| situation.clone().take(*letter).is_some())
@@ -152,7 +153,8 @@ impl Case {
             situation.take(letter);
             letters.push(letter);
         }
-        let sequence = Sequence { letters, fault: None };
+        let mut sequence = Sequence { letters, fault: None };
+        sequence.fault = struck::<S>(scope, &sequence, &mut input);
         let deeds = sequence.run::<S>(scope).deeds;
         let moments: Vec<&Arc<Moment>> = deeds
             .iter()
@@ -170,7 +172,9 @@ impl Case {
             Crash::Power(pending.into_iter().filter(keep).collect())
         };
         let mut crashes = vec![(number, crash)];
-        if let (false, Ok(again)) = (input.is_empty(), input.int_in_range(0..=AGAIN)) {
+        // What comes of two crashes and a failing call is known of no scope to be judged right.
+        let twice = sequence.fault.is_none() && !input.is_empty();
+        if let (true, Ok(again)) = (twice, input.int_in_range(0..=AGAIN)) {
             crashes.push((again, if again % 2 == 0 { Crash::Power(Vec::new()) } else { Crash::Process }));
         }
         Some(Self { scope, sequence, crashes })
@@ -238,6 +242,14 @@ impl Case {
         lines.push(if broken { "violated" } else { "holds" }.to_owned());
         Ok((lines, !broken))
     }
+}
+
+/// What the input says goes wrong with a call of the last step, if anything.
+fn struck<S: Archived>(scope: &Scope, sequence: &Sequence, input: &mut Unstructured<'_>) -> Option<Struck> {
+    let may = sequence.letters.last().is_some_and(|last| Scope::struck(*last));
+    let ways = if may { Struck::ways(&sequence.calls::<S>(scope)) } else { Vec::new() };
+    let chosen: usize = input.int_in_range(0..=ways.len()).ok()?;
+    ways.get(chosen.checked_sub(1)?).copied()
 }
 
 /// Follows a life up to a moment.

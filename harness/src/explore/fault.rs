@@ -199,6 +199,12 @@ impl FromStr for Struck {
 }
 
 impl Struck {
+    /// All that can go wrong with these calls of a step.
+    pub(super) fn ways(calls: &[Call]) -> Vec<Self> {
+        let numbered = calls.iter().enumerate();
+        numbered.flat_map(|(at, call)| Kind::of(call).map(move |kind| Self { call: at, kind })).collect()
+    }
+
     /// What a trace says of it, given the calls of the step as they are without it; or what no trace can say. Nothing where
     /// the step has no such call.
     pub(super) fn in_words(self, calls: &[Call]) -> Option<Result<step::Fault, &'static str>> {

@@ -13,7 +13,7 @@ use truelog_spec::Invariant;
 use super::alphabet::Situation;
 use super::check::conclude;
 use super::guided::{self, point};
-use super::{Explorer, Finding, Kind, Letter, Scope, Sequence, Struck, spell};
+use super::{Explorer, Finding, Letter, Scope, Sequence, Struck, spell};
 use crate::command::Plan;
 use crate::driver::Duty;
 use crate::fabric::SyncOp;
@@ -264,12 +264,7 @@ fn strikeable(letters: &[Letter]) -> usize {
 
 /// A call of the last step, and what goes wrong with it.
 fn struck<S: Archived>(sequence: &Sequence, scope: &Scope, runner: &mut TestRunner) -> Option<Struck> {
-    let calls = sequence.calls::<S>(scope);
-    let ways: Vec<Struck> = calls
-        .iter()
-        .enumerate()
-        .flat_map(|(at, call)| Kind::of(call).map(move |kind| Struck { call: at, kind }))
-        .collect();
+    let ways = Struck::ways(&sequence.calls::<S>(scope));
     if ways.is_empty() {
         return None;
     }

@@ -1,5 +1,6 @@
-//! Whole logs: recovered from bytes that nobody wrote, damaged, and driven by steps and crashes that the input chooses.
+//! Whole logs and archives: recovered from bytes that nobody wrote, and damaged.
 
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -7,18 +8,24 @@ use truelog::LogId;
 use truelog::format::{Identity, SegmentHeader};
 
 use super::formats::{mend, mend_record};
-use crate::damage::{Ending, Heard, Left, STORIES, Story, judge, opened_twice};
+use crate::damage::{
+    ARCHIVED, DRIVES, Ending, Heard, Left, STORIES, Story, judge, judge_copies, opened_twice,
+};
 use crate::driver::files;
-use crate::explore::Case;
-use crate::fabric::{Damage, Image, LOG_DIR};
+use crate::fabric::{Damage, Image, LOG_DIR, drive_dir};
 use crate::oracle::Reading;
 use crate::subject::Plain;
 
-/// What each story leaves; a story that cannot be told is a defect of the harness.
-static LEFT: LazyLock<Vec<Left>> = LazyLock::new(|| {
-    let told = |story: &Story| story.tell::<Plain>().unwrap_or_else(|why| panic!("{why}"));
-    STORIES.iter().map(told).collect()
-});
+/// What each story leaves.
+static LEFT: LazyLock<Vec<Left>> = LazyLock::new(|| STORIES.iter().map(leaves).collect());
+
+/// What the story of an archive leaves.
+static ARCHIVE_LEFT: LazyLock<Left> = LazyLock::new(|| leaves(&ARCHIVED));
+
+/// A story that cannot be told is a defect of the harness.
+fn leaves(story: &Story) -> Left {
+    story.tell::<Plain>().unwrap_or_else(|why| panic!("{why}"))
+}
 
 /// The most changes to one log.
 const CHANGES: usize = 4;
@@ -64,7 +71,7 @@ fn left(story: u8) -> (&'static str, &'static Left) {
 fn over(story: u8, name: &str, offset: u64, bytes: Vec<u8>, forged: bool) -> Option<Changed> {
     let (told, left) = left(story);
     let says = format!("story {told}: {} bytes of {name} from {offset} on, forged: {forged}", bytes.len());
-    let path = std::path::Path::new(LOG_DIR).join(name);
+    let path = Path::new(LOG_DIR).join(name);
     let image = left.image.damage(&path, &Damage::Overwrite { offset, bytes }).ok()?;
     Some(Changed { says, left, image, forged })
 }
@@ -77,7 +84,7 @@ fn placed(data: &[u8]) -> Option<Placed<'_>> {
 fn in_segment(data: &[u8]) -> Option<Changed> {
     let input = placed(data)?;
     let image = &left(input.story).1.image;
-    let dir = std::path::Path::new(LOG_DIR);
+    let dir = Path::new(LOG_DIR);
     let mut names = image.names(dir)?;
     names.retain(|name| name.starts_with("segment-"));
     names.sort();
@@ -95,7 +102,7 @@ fn in_segment(data: &[u8]) -> Option<Changed> {
 fn in_manifest(data: &[u8]) -> Option<Changed> {
     let input = placed(data)?;
     let image = &left(input.story).1.image;
-    let dir = std::path::Path::new(LOG_DIR);
+    let dir = Path::new(LOG_DIR);
     let log = Identity::decode(&image.read(&dir.join("IDENTITY"))?).map_or(LogId([0; 16]), |one| one.log);
     let blocks = (image.len_of(&dir.join("MANIFEST"))? / BLOCK).max(1);
     let mut bytes = input.bytes.to_vec();
@@ -105,29 +112,47 @@ fn in_manifest(data: &[u8]) -> Option<Changed> {
     over(input.story, "MANIFEST", u64::from(input.block) % blocks * BLOCK, bytes, input.mend)
 }
 
+/// Changes some bytes of some of these files, and says which.
+fn change(image: &mut Image, input: &mut Unstructured<'_>, paths: &[PathBuf]) -> Option<String> {
+    let mut says = String::new();
+    for _ in 0..CHANGES {
+        let Ok(change) = Change::arbitrary(input) else { break };
+        if input.is_empty() && change.with == [0, 0] {
+            break;
+        }
+        let path = paths.get(usize::from(change.file) % paths.len().max(1))?;
+        let offset = u64::from(change.at) % image.len_of(path)?.max(1);
+        let bytes = change.with.to_vec();
+        if let Ok(changed) = image.damage(path, &Damage::Overwrite { offset, bytes }) {
+            let place = path.strip_prefix(LOG_DIR).unwrap_or(path).display();
+            says.push_str(&format!("; {place} at {offset}: {:?}", change.with));
+            *image = changed;
+        }
+    }
+    Some(says)
+}
+
 /// A log with some bytes of some files changed.
 fn damaged(data: &[u8]) -> Option<Changed> {
     let mut input = Unstructured::new(data);
     let (told, left) = left(u8::arbitrary(&mut input).ok()?);
-    let dir = std::path::Path::new(LOG_DIR);
-    let mut changed =
-        Changed { says: format!("story {told}"), left, image: left.image.clone(), forged: false };
-    for _ in 0..CHANGES {
-        let Ok(change) = Change::arbitrary(&mut input) else { break };
-        if input.is_empty() && change.with == [0, 0] {
-            break;
-        }
-        let names = changed.image.names(dir)?;
-        let name = names.get(usize::from(change.file) % names.len().max(1))?;
-        let path = dir.join(name);
-        let offset = u64::from(change.at) % changed.image.len_of(&path)?.max(1);
-        let bytes = change.with.to_vec();
-        if let Ok(image) = changed.image.damage(&path, &Damage::Overwrite { offset, bytes }) {
-            changed.says.push_str(&format!("; {name} at {offset}: {:?}", change.with));
-            changed.image = image;
-        }
+    let dir = Path::new(LOG_DIR);
+    let mut image = left.image.clone();
+    let paths: Vec<PathBuf> = image.names(dir)?.iter().map(|name| dir.join(name)).collect();
+    let says = format!("story {told}{}", change(&mut image, &mut input, &paths)?);
+    Some(Changed { says, left, image, forged: false })
+}
+
+/// The archive of a log with some bytes of the copies of its runs changed.
+fn damaged_copies(data: &[u8]) -> Option<(String, Image)> {
+    let mut image = ARCHIVE_LEFT.image.clone();
+    let mut paths = Vec::new();
+    for dir in DRIVES.map(|drive| drive_dir(Path::new(LOG_DIR), drive)) {
+        let names = image.names(&dir)?;
+        paths.extend(names.iter().filter(|name| name.starts_with("run-")).map(|name| dir.join(name)));
     }
-    Some(changed)
+    let says = change(&mut image, &mut Unstructured::new(data), &paths)?;
+    (!says.is_empty()).then(|| (format!("story {}{says}", ARCHIVED.name), image))
 }
 
 impl Changed {
@@ -188,6 +213,11 @@ pub fn damaged_log(data: &[u8]) {
     tell_damaged(data);
 }
 
+/// Damage to the archive of a valid log.
+pub fn damaged_archive(data: &[u8]) {
+    tell_damaged_archive(data);
+}
+
 /// See [`segment_recovery`].
 pub(super) fn tell_segment(data: &[u8]) -> String {
     tell(in_segment(data))
@@ -203,32 +233,13 @@ pub(super) fn tell_damaged(data: &[u8]) -> String {
     tell(damaged(data))
 }
 
-/// A case that the input chooses, and what came of it.
-fn ran(data: &[u8]) -> Option<(Case, Vec<String>, bool)> {
-    let mut case = Case::chosen::<Plain>(data)?;
-    loop {
-        match case.run::<Plain>() {
-            Ok((lines, holds)) => return Some((case, lines, holds)),
-            // How many moments the second life has is known only now.
-            Err(_) if case.earlier() => {}
-            Err(_) => return None,
-        }
+/// See [`damaged_archive`].
+pub(super) fn tell_damaged_archive(data: &[u8]) -> String {
+    let Some((says, image)) = damaged_copies(data) else { return "changes nothing".to_owned() };
+    match judge_copies::<Plain>(&ARCHIVE_LEFT, &image) {
+        Ok(word) => format!("{says}\n{word}"),
+        Err(violation) => panic!("{says}: {} {}", violation.invariant, violation.detail),
     }
-}
-
-/// Steps, and crashes of which the input chooses the moment and what is kept, against the oracle.
-pub fn steps(data: &[u8]) {
-    if let Some((case, lines, holds)) = ran(data) {
-        assert!(holds, "cargo verify case \"{case}\"\n{}", lines.join("\n"));
-    }
-}
-
-/// See [`steps`].
-pub(super) fn tell_steps(data: &[u8]) -> String {
-    ran(data).map_or_else(
-        || "no case".to_owned(),
-        |(case, lines, _)| format!("{case}\n{}", lines.last().cloned().unwrap_or_default()),
-    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod formats;
 mod input;
 mod logs;
+mod steps;
 mod texts;
 
 /// A fuzz target.
@@ -17,26 +18,49 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// An input in words: what it stands for, and what comes of it.
     pub tells: fn(&[u8]) -> String,
+    /// How much memory it may hold at once, in KiB, for an input of no length.
+    pub kibibytes: usize,
 }
+
+impl Target {
+    /// How many bytes of memory an input of this length may hold at once. A block of an archive unpacks to at most 255 times
+    /// its size; nothing else grows so fast.
+    #[must_use]
+    pub const fn holds(&self, input: usize) -> usize {
+        (self.kibibytes << 10) + 1024 * input
+    }
+}
+
+/// What decoding bytes or text may hold, in KiB.
+const DECODER: usize = 64;
+/// What opening whole logs, or living on them, may hold, the simulated disk included, in KiB.
+const LOG: usize = 16 << 10;
 
 /// Every target. fuzz/fuzz_targets has a file for each.
 pub const TARGETS: &[Target] = &[
-    Target { name: "batch", run: batch, tells: formats::tell_batch },
-    Target { name: "manifest_record", run: manifest_record, tells: formats::tell_manifest_record },
-    Target { name: "segment_header", run: segment_header, tells: formats::tell_segment_header },
-    Target { name: "identity", run: identity, tells: formats::tell_identity },
-    Target { name: "archive_block", run: archive_block, tells: formats::tell_archive_block },
-    Target { name: "step_text", run: step_text, tells: texts::tell_step },
-    Target { name: "trace_text", run: trace_text, tells: texts::tell_trace },
-    Target { name: "claim_text", run: claim_text, tells: texts::tell_claim },
-    Target { name: "receipt_line", run: receipt_line, tells: texts::tell_receipt },
-    Target { name: "segment_recovery", run: segment_recovery, tells: logs::tell_segment },
-    Target { name: "manifest_recovery", run: manifest_recovery, tells: logs::tell_manifest },
-    Target { name: "damaged_log", run: damaged_log, tells: logs::tell_damaged },
-    Target { name: "steps", run: steps, tells: logs::tell_steps },
+    target("batch", batch, formats::tell_batch, DECODER),
+    target("manifest_record", manifest_record, formats::tell_manifest_record, DECODER),
+    target("segment_header", segment_header, formats::tell_segment_header, DECODER),
+    target("identity", identity, formats::tell_identity, DECODER),
+    target("archive_block", archive_block, formats::tell_archive_block, DECODER),
+    target("step_text", step_text, texts::tell_step, DECODER),
+    target("trace_text", trace_text, texts::tell_trace, DECODER),
+    target("claim_text", claim_text, texts::tell_claim, DECODER),
+    target("receipt_line", receipt_line, texts::tell_receipt, DECODER),
+    target("segment_recovery", segment_recovery, logs::tell_segment, LOG),
+    target("manifest_recovery", manifest_recovery, logs::tell_manifest, LOG),
+    target("damaged_log", damaged_log, logs::tell_damaged, LOG),
+    target("damaged_archive", damaged_archive, logs::tell_damaged_archive, LOG),
+    target("steps", steps, steps::tell_steps, LOG),
+    target("archive_steps", archive_steps, steps::tell_archive_steps, LOG),
 ];
+
+const fn target(name: &'static str, run: fn(&[u8]), tells: fn(&[u8]) -> String, kibibytes: usize) -> Target {
+    Target { name, run, tells, kibibytes }
+}
 
 pub use formats::{archive_block, batch, identity, manifest_record, segment_header};
 pub use input::{Input, NotAnInput};
-pub use logs::{damaged_log, manifest_recovery, segment_recovery, steps};
+pub use logs::{damaged_archive, damaged_log, manifest_recovery, segment_recovery};
+pub use steps::{archive_steps, steps};
 pub use texts::{claim_text, receipt_line, step_text, trace_text};

@@ -128,14 +128,26 @@ pub struct Explored {
 /// Runs a scene under at most `limit` schedules, and judges all that crashes can leave of each.
 #[must_use]
 pub fn explore(scene: &'static Scene, strategy: &Strategy, seed: u64, limit: u64) -> Explored {
+    explore_while(scene, strategy, seed, limit, || true)
+}
+
+/// The same for as long as `goes_on`, which is asked between two schedules.
+#[must_use]
+pub fn explore_while(
+    scene: &'static Scene,
+    strategy: &Strategy,
+    seed: u64,
+    limit: u64,
+    goes_on: impl Fn() -> bool + 'static,
+) -> Explored {
     assert_eq!(truelog_under_shuttle::runtime_name(), "shuttle", "the mount is not shuttle's");
     let tray = Tray::default();
     let filled = tray.clone();
     let tally = Rc::new(RefCell::new(Tally::new(scene)));
     let kept = Rc::clone(&tally);
     let body = move || play::<UnderShuttle>(scene, &filled);
-    let ended =
-        runner::run(strategy, seed, limit, body, move |tape| kept.borrow_mut().schedule(&tray.take(), tape));
+    let between = move |tape: &Tape| kept.borrow_mut().schedule(&tray.take(), tape) && goes_on();
+    let ended = runner::run(strategy, seed, limit, body, between);
     let Tally { judge, acks, faults, worked, work, steps, kinds, mut found } =
         tally.replace(Tally::new(scene));
     if let Some((says, tape)) = ended.failure.clone() {

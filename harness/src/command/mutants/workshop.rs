@@ -28,6 +28,11 @@ pub(super) struct Built {
 impl Workshop {
     pub(super) fn new(root: &Path) -> io::Result<Self> {
         let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Self::within(root, &base)
+    }
+
+    /// Of this tree, in this directory of what is built.
+    fn within(root: &Path, base: &Path) -> io::Result<Self> {
         let (copy, target) = (base.join("mutants/tree"), base.join("mutants/target"));
         fs::create_dir_all(&copy)?;
         if !target.exists() {
@@ -169,6 +174,47 @@ impl Drop for Built {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A tree of one line, and a patch of it.
+    fn of_one_line(patched: &str) -> Result<(), End> {
+        let (tree, base) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let write = |name: &str, text: &str| {
+            let path = tree.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(&path, text).expect("a file");
+            path
+        };
+        let manifest = "[package]\nname = \"truelog-harness\"\nedition = \"2024\"\n\n[[bin]]\nname = \"verify\"\npath = \"verify.rs\"\n";
+        write("Cargo.toml", manifest);
+        write("verify.rs", "fn main() {}\n");
+        let patch = write("a.patch", &format!("--- a/verify.rs\n+++ b/verify.rs\n@@ -1 +1 @@\n{patched}"));
+        let git = Command::new("git").args(["init", "--quiet"]).current_dir(tree.path()).status();
+        assert!(git.is_ok_and(|status| status.success()), "a repository");
+        let workshop = Workshop::within(tree.path(), base.path()).expect("a workshop");
+        let mutant = Declared {
+            slug: "one".to_owned(),
+            origin: "a test".to_owned(),
+            kills: Vec::new(),
+            canaries: Vec::new(),
+            patch,
+        };
+        let built = workshop.build(&mutant).expect("it comes to an end")?;
+        assert!(built.program().exists(), "there is something to run");
+        Ok(())
+    }
+
+    #[test]
+    fn a_patch_that_does_not_fit_and_one_that_does_not_compile_are_told_apart() {
+        assert_eq!(of_one_line("-fn main() {}\n+fn main() { }\n"), Ok(()));
+        let other = of_one_line("-fn man() {}\n+fn main() { }\n");
+        assert!(
+            matches!(&other, Err(End::NoLongerApplies { says }) if says.contains("verify.rs")),
+            "{other:?}"
+        );
+        let broken = of_one_line("-fn main() {}\n+fn main() { no }\n");
+        assert!(matches!(&broken, Err(End::DoesNotBuild { says }) if says.contains("`no`")), "{broken:?}");
+    }
 
     /// A module that had become a folder kept its old file in the copy, and no mutant did build any more.
     #[test]
