@@ -7,10 +7,10 @@
 
 use std::time::{Duration, Instant};
 
-use truelog_harness::schedules::{Act, Explored, Scene, Strategy, explore_while};
+use truelog_harness::schedules::{Act, Explored, SCENES, Scene, Strategy, explore, explore_while};
 
 /// More schedules than anybody waits for.
-const MANY: u64 = 1 << 32;
+const MANY: u64 = 1 << 20;
 
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
@@ -45,11 +45,22 @@ fn main() {
     for one in &explored {
         assert!(one.found.is_none(), "{:?}", one.found);
     }
+    println!("seeds {seed} to {}, {took:.1} s: {}", seed + threads - 1, counts(&explored));
+    for scene in SCENES.iter().filter(|scene| scene.tiny) {
+        let began = Instant::now();
+        let all = explore(scene, &Strategy::DepthFirst, seed, MANY);
+        let took = began.elapsed().as_secs_f64();
+        assert!(all.exhausted && all.found.is_none(), "{:?}", all.found);
+        println!("scene {}, every schedule of it, {took:.1} s: {}", scene.name, counts(&[all]));
+    }
+}
+
+/// What was explored, added up.
+fn counts(explored: &[Explored]) -> String {
     let sum = |count: fn(&Explored) -> u64| explored.iter().map(count).sum::<u64>();
-    println!(
-        "seeds {seed} to {}, {took:.1} s: {} schedules, {} crash points, {} of them unlike, {} images, {} pairs of image and \
-         obligations judged, {} recoveries run, {} steps held against the mechanism",
-        seed + threads - 1,
+    format!(
+        "{} schedules, {} crash points, {} of them unlike, {} images, {} pairs of image and obligations judged, {} recoveries \
+         run, {} steps held against the mechanism",
         sum(|one| one.schedules),
         sum(|one| one.judged.points),
         sum(|one| one.judged.distinct),
@@ -57,5 +68,5 @@ fn main() {
         sum(|one| one.judged.pairs),
         sum(|one| one.judged.recoveries),
         sum(|one| one.steps),
-    );
+    )
 }

@@ -41,6 +41,9 @@ impl Role {
     /// The role of `path` for the log in `log_dir`. Both absolute.
     #[must_use]
     pub fn of(path: &Path, log_dir: &Path) -> Self {
+        if let Some(name) = name_within(path, log_dir) {
+            return Self::of_name(name);
+        }
         if path == log_dir {
             return Self::LogDir;
         }
@@ -82,6 +85,13 @@ impl Role {
         let (number, tmp) = numbered(name, "segment-")?;
         Some(if tmp { Self::SegmentTmp(number) } else { Self::Segment(number) })
     }
+}
+
+/// The name of a file right inside the directory, told by its bytes: most calls are of one, and to compare paths part by part
+/// is slow.
+fn name_within<'a>(path: &'a Path, dir: &Path) -> Option<&'a str> {
+    let name = path.to_str()?.strip_prefix(dir.to_str()?)?.strip_prefix('/')?;
+    (!matches!(name, "" | "." | "..") && !name.contains('/')).then_some(name)
 }
 
 /// The number in a name of ten digits, and whether `.tmp` follows it.

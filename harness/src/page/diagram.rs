@@ -25,7 +25,8 @@ pub(super) fn render(told: &Told<'_>) -> Result<String, PageError> {
     let messages = Messages::of(told);
     let talks = |who: char| {
         let named = |line: &str| {
-            let line = line.trim_start().trim_start_matches("Note over ");
+            let line =
+                line.trim_start().trim_start_matches("Note over ").trim_start_matches("Note right of ");
             let (who_and_whom, _) = line.split_once(": ").unwrap_or_default();
             !line.starts_with("rect") && who_and_whom.contains(who)
         };
@@ -145,7 +146,8 @@ fn of_engine(step: &EngineStep) -> &'static str {
         | EngineStep::Ready { .. }
         | EngineStep::Trimmed { .. } => "E-->>C",
         _ => match call.map(|(_, role, _)| (is_on_drive(role), ended(step))) {
-            None => "E->>E",
+            // An arrow to itself has its words on the line of the engine, which strikes them through.
+            None => "Note right of E",
             Some((false, Ended::Failed)) => "E--xD",
             Some((true, Ended::Failed)) => "E--xV",
             Some((false, Ended::Done | Ended::Short)) => "E->>D",

@@ -213,7 +213,7 @@ pub(super) const fn arrow(step: &PrefetchStep) -> Option<&'static str> {
         PrefetchStep::Through(_) => "C->>D",
         PrefetchStep::Acknowledge(_) => "D-->>K",
         PrefetchStep::Submit(_) | PrefetchStep::Reclaim(_) => "K->>D",
-        PrefetchStep::Switch(_) => "K->>K",
+        PrefetchStep::Switch(_) => "Note right of K",
         PrefetchStep::Retire { .. } => "K->>P",
         PrefetchStep::Begin { .. } | PrefetchStep::Quarantine(_) => "P->>D",
         PrefetchStep::Fill { .. } => "D-->>P",
@@ -224,6 +224,6 @@ pub(super) const fn arrow(step: &PrefetchStep) -> Option<&'static str> {
         | PrefetchStep::Publish(_)
         | PrefetchStep::Abandon(_)
         | PrefetchStep::Mark(_)
-        | PrefetchStep::Look { .. } => "P->>P",
+        | PrefetchStep::Look { .. } => "Note right of P",
     })
 }

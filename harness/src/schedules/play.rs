@@ -206,9 +206,9 @@ impl Stage {
 
     /// A crash may come now.
     pub(super) fn moment(&self) {
-        let disk = self.disk.snapshot();
         let mut known = self.known();
         if known.recording && std::mem::take(&mut known.changed) {
+            let disk = self.disk.snapshot();
             let power = known.contract.obligations(CrashKind::Power);
             let process = known.contract.obligations(CrashKind::Process);
             known.played.points.push(Point { disk, power, process });

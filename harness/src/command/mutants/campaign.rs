@@ -28,7 +28,7 @@ const CHECKS_OUT: [(&str, &str); 6] = [
     ("strace", "no arm: the real file system"),
     ("archive-kill", "no arm: the real file system"),
     ("displaced", "no arm: other programs' deeds"),
-    ("damage", "no trace: durable bytes are damaged by a fuzz target alone, and drives by none"),
+    ("damage", "no trace: durable bytes are damaged by fuzz targets alone"),
 ];
 
 /// A schedule may show it, but no trace or page of one thread does.
@@ -109,10 +109,26 @@ impl Hunt {
 
     /// Found is what was told: for an invariant that the mutant declares, in a trace that is short and has its page.
     fn is_found(&self) -> bool {
-        self.proposed.iter().any(|(path, steps)| {
+        self.best().is_some_and(|(_, steps)| *steps <= STEPS)
+    }
+
+    /// Of what was told for the invariant that it declares, the one of the fewest steps.
+    fn best(&self) -> Option<&(String, usize)> {
+        let declared = self.proposed.iter().filter(|(path, _)| {
             let folder = Path::new(path).parent().and_then(Path::file_name).and_then(|name| name.to_str());
-            *steps <= STEPS && folder.is_some_and(|invariant| self.declares(invariant))
-        })
+            folder.is_some_and(|invariant| self.declares(invariant))
+        });
+        declared.min_by_key(|(_, steps)| *steps)
+    }
+
+    /// The invariants of what was found, each with how often.
+    fn named(&self) -> String {
+        let mut named = BTreeMap::<&str, usize>::new();
+        for invariant in &self.found {
+            *named.entry(invariant).or_default() += 1;
+        }
+        let lines: Vec<String> = named.iter().map(|(name, times)| format!("{name} ({times})")).collect();
+        lines.join("\n")
     }
 
     /// Whether an invariant is one that the mutant declares.
@@ -257,15 +273,19 @@ fn show(left_out: &LeftOut) -> String {
 
 fn render(hunts: &[Hunt]) -> String {
     let mut table = Table::new();
-    let header = ["mutant", "invariant", "found", "cases", "seconds", "proposed", "steps", "again"];
+    let header = ["mutant", "invariant", "found", "cases", "seconds", "steps"];
     table.load_style(UTF8_BORDERS_ONLY).set_header(header);
+    let mut pages = String::new();
     for hunt in hunts {
-        let (paths, steps): (Vec<&str>, Vec<String>) =
-            hunt.proposed.iter().map(|(path, steps)| (path.as_str(), steps.to_string())).unzip();
+        let best = hunt.best();
+        if let Some((path, _)) = best {
+            let page = Path::new(path).with_extension("md");
+            pages.push_str(&format!("\n{}: {}", hunt.mutant, page.display()));
+        }
         let found = match &hunt.unbuilt {
             Some(end) => end.clone(),
             None if hunt.found.is_empty() => "NOTHING".to_owned(),
-            None => hunt.found.join("\n"),
+            None => hunt.named(),
         };
         table.add_row([
             hunt.mutant.clone(),
@@ -273,14 +293,12 @@ fn render(hunts: &[Hunt]) -> String {
             found,
             hunt.cases.to_string(),
             format!("{:.0}", hunt.seconds),
-            paths.join("\n"),
-            steps.join("\n"),
-            hunt.replay.clone(),
+            best.map_or_else(String::new, |(_, steps)| steps.to_string()),
         ]);
     }
     let found = hunts.iter().filter(|hunt| hunt.is_found()).count();
     format!(
-        "{table}\nfound for the invariant that it declares, with a page and at most {STEPS} steps: {found} of {}",
+        "{table}{pages}\nfound for the invariant that it declares, with a page and at most {STEPS} steps: {found} of {}",
         hunts.len()
     )
 }
