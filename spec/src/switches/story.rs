@@ -128,8 +128,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "Record 1 need only survive a crash of the process, so that it is written and not synced. The \
                 next batch is written through to the disk, and the watermark moves to its end, over the \
                 hole.",
-        shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and recovery stops \
-                where it should be.",
+        shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and behind \
+                that hole recovery returns nothing, not even record 2.",
         passing: "The watermark moves only when all batches below are synced: one sync of the file covers \
                 both. (The production code never mixes the two ways: a handle writes each of its batches \
                 through, or none.)",
