@@ -223,7 +223,7 @@ impl Seen {
     fn engine(&mut self, number: usize, step: &EngineStep, fault: Option<&Fault>) -> String {
         if let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Ignored) {
             self.ignored.push(fault.role);
-            return "the disk says so, and does nothing".to_owned();
+            return "the disk reports success, and does nothing".to_owned();
         }
         match *step {
             EngineStep::Sync(_, role, ended) | EngineStep::SyncDir(role, ended) => match ended {

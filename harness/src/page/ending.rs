@@ -90,9 +90,9 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
     let code = if keeps(guard) {
         "So does the slot word of the production code, on which the path was replayed."
     } else {
-        "On the slot word of the production code the steps before it were replayed, and it stood as the model's. This rule \
-         is not the word's, but is kept by the code around it, which this replay does not run: the checks `schedules` \
-         and `archive` do."
+        "The steps before it were replayed on the slot word of the production code, which went as the model did. The rule \
+         itself is kept by the code around the word, which this replay does not run: the checks `schedules` and \
+         `archive` do."
     };
     format!("{without} The design as it is refuses step {line}, in bold above. {code}")
 }
@@ -101,9 +101,14 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
 pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
         Ok(shrunk) if shrunk.left_out == 0 => format!(
-            "**No step can be left out**{}: each such path was tried.\n\n\
+            "**No step can be left out**{}: without them nothing breaks this invariant in this way. Each such path was \
+             tried.\n\n\
              <details><summary>What comes of it without each step</summary>\n\n{}\n\n</details>",
-            if trace.lines.len() > ALL { "" } else { ", nor two, nor any that follow one another" },
+            if trace.lines.len() > ALL {
+                ""
+            } else {
+                ", nor any two, nor any that stand one behind the other"
+            },
             reasons(trace.invariant, &shrunk.without)
         ),
         Ok(shrunk) => {
@@ -137,7 +142,7 @@ fn reasons(invariant: Invariant, without: &[Without]) -> String {
 
 fn reason(invariant: Invariant, without: &Without) -> String {
     match without {
-        Without::NotOffered(_) => "the engine would not go on so".to_owned(),
+        Without::NotOffered(_) => "the engine would not take a later step".to_owned(),
         Without::Ends { ending: Ending::Reached, .. } => "nothing breaks".to_owned(),
         Without::Ends { ending: Ending::Violated { invariant: other, .. }, .. } if *other != invariant => {
             format!("it breaks {other} instead")
@@ -149,7 +154,7 @@ fn reason(invariant: Invariant, without: &Without) -> String {
             "a later step has nothing to act on".to_owned()
         }
         Without::Ends { ending: Ending::Refused { guard, .. }, .. } => {
-            format!("`{guard}` stands against a later step")
+            format!("`{guard}` refuses a later step")
         }
     }
 }

@@ -219,10 +219,10 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
 /// What is said of a trace that ended as it states; whether it was shown to violate, too.
 #[must_use]
 pub fn as_stated(trace: &Trace, violates: bool) -> String {
-    let with = if violates { "; with its switch off it breaks " } else { "; it is about " };
+    let with = if violates { "; without the rule it breaks " } else { "; it is about " };
     let (invariant, head) = (trace.invariant, &trace.head);
     let on = if trace.is_of_prefetch() {
-        format!("slot word: {head}")
+        format!("slots: {head}")
     } else {
         format!("mechanism: {head}\ncode: {}", trace.code())
     };

@@ -73,7 +73,7 @@ impl Guard {
             Self::PublishNeedsVerification => (
                 "a buffer is made ready only when it was compared with its metadata",
                 "nobody has compared the buffer with the block's metadata",
-                "compares the buffer first; a mismatch is read again, and then from another drive",
+                "compares the buffer first; on a mismatch it reads the block again, and then from another drive",
             ),
             Self::FaultIsNoRace => (
                 "a mismatch is held against a drive only when the generation, read again, is still the buffer's",

@@ -28,8 +28,8 @@ const STORIES: &[(Switch, Story)] = &[
                checksum, and a healthy drive was quarantined for it. The patch asks \"last write pending\" \
                first, submits nothing while a verification is under way, and lets a buffer wait a little before \
                it is marked ready, so that the acknowledgement may come first. Here the prefetch reads the old \
-               bytes while a write is pending, and waits: that is the back-off, in which nothing is to be seen \
-               in the table. The bytes land and the acknowledgement comes: it clears \"pending\", and would \
+               bytes while a write is pending, and waits: that is the back-off, between the fill and \
+               \"cache ready\". The bytes land and the acknowledgement comes: it clears \"pending\", and would \
                drop the block's buffer were that ready. It is not, not yet, so that nothing is dropped. Then the \
                back-off ends and the old bytes are marked ready. The two flags are not set at once any more, and \
                still the comparison is of two states. Nothing drops this buffer before the next rewrite, so that \
@@ -44,7 +44,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::SwitchAtSubmit, Story {
         title: "The catalog names rewritten blocks before their write is done",
         says: "The compactor switches the catalog to the new generation when it has submitted the blocks. The \
-               next read is prefetched from where the bytes are not yet, and verified against the new metadata: \
+               next read is prefetched from a place that is not written yet, and verified against the new metadata: \
                a mismatch on a healthy drive.",
         shows: "The buffer is compared with the metadata of a write that is not acknowledged: a mismatch, and \
                nothing is wrong with the drive.",
@@ -53,7 +53,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::PinByAdd, Story {
         title: "A pin is added without a look at the phase",
         says: "A reader adds one to the pins and believes that the slot is ready. It is being filled: the reader \
-               is served what the buffer holds at that moment.",
+               is served a buffer of no length, as if it were its block.",
         shows: "Reader 1 is served from a buffer into which nothing has been read yet.",
         passing: "A pin is a compare-exchange on the whole word: it succeeds on `Ready` alone, and the reader \
                reads the drive itself otherwise.",
@@ -77,7 +77,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::SlotOnTrust, Story {
         title: "A reader takes the slot's block on trust",
         says: "The slot was filled ahead, with the block after the one that is asked for. The reader pins it, \
-               which is right, and does not compare the block: it is served another one.",
+               which is right, and does not compare the block: it is served block 2 for block 1.",
         shows: "Reader 1 asked for block 1, and is served block 2.",
         passing: "The block is compared under the pin, where it cannot change; another block does not serve, and \
                the reader reads the drive itself.",
@@ -103,8 +103,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "The copy on the first drive has rotted. What was read from it is ready at once, and is served, \
                though a healthy copy was there.",
         shows: "Reader 1 is served rotten bytes, though another drive has a healthy copy.",
-        passing: "A buffer is compared with its metadata before it is ready; a mismatch is read again, and then \
-               from the other copy.",
+        passing: "A buffer is compared with its metadata before it is ready; on a mismatch the block is read \
+               again, and then from the other copy.",
     }),
     (Switch::RaceIsFault, Story {
         title: "A race is counted against the drive until it is quarantined",
