@@ -104,7 +104,7 @@ pub(super) fn falsely(state: &State, last: Lsn) -> String {
     if gone.is_empty() {
         return String::new();
     }
-    format!("; false already: {} would not survive a loss of power", numbers(&gone))
+    format!("; not true, as the end of the path shows: {} would not survive a loss of power", numbers(&gone))
 }
 
 /// What a read from a record on finds of what was acknowledged, by the manifest that it reads by.

@@ -34,7 +34,8 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         "segment",
         In::All,
         &["segment #", "segment", "segments"],
-        "a file of the log, which holds batches; a new one is begun when the old one is full, and by each open",
+        "a file of the log, which holds batches; a new one is begun when the old one is full (the design's model may begin it \
+         sooner), and by each open",
     ),
     (
         "batch",
