@@ -406,7 +406,7 @@ are not lost, so they are not given up. Nothing was changed.",
 The log's auditor read acknowledged records again, through a fresh descriptor and past the page cache, and \
 they are not there as their receipts say. A disk lost or changed bytes that it had said were stored, or somebody \
 changed, cut or replaced a file under the running writer. The log has stopped: nothing more is acknowledged \
-through the handle, and the manifest records which records it is about, so that a reader beside it and the next \
+through the handle, and the manifest entries which records it is about, so that a reader beside it and the next \
 open know. Copy the directory before anything else. `truelog verify DIR` reads everything and names all that is \
 damaged; restore the segment from a copy, or give the records up by `truelog accept-loss DIR`.",
     },

@@ -244,7 +244,7 @@ fn a_finding_of_a_failing_call_is_proposed_as_a_trace_with_its_page() {
         "**No step can be left out.** Each of the 2 steps",
         "**The nearest variant that passes.** The same crash",
         "**The code as it is has this bug.**",
-        "will be ignored by the disk",
+        "will be ignored by the device",
     ];
     for part in parts {
         assert!(page.contains(part), "no {part:?} in\n{page}");

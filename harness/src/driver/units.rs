@@ -8,7 +8,7 @@ use truelog_spec::step::{Keep, Role as SpecRole, Unit as SpecUnit};
 use super::world::{Impossible, fabric_role};
 use crate::fabric::{Call, Edge, Role, Unit, UnitKind};
 
-/// The bytes of one batch or one manifest record.
+/// The bytes of one batch or one manifest entry.
 #[derive(Debug, Clone, Copy)]
 struct Written {
     role: Role,
@@ -22,7 +22,7 @@ struct Seen {
     edits: Vec<Written>,
 }
 
-/// The batches and manifest records written so far, counted as traces count them: over all lives.
+/// The batches and manifest entries written so far, counted as traces count them: over all lives.
 #[derive(Debug, Clone, Default)]
 pub struct Units {
     seen: Arc<Mutex<Seen>>,

@@ -87,7 +87,7 @@ pub(super) fn mend(bytes: &mut [u8], site: &Site) {
     bytes[4..8].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Makes what `bytes` begin with a manifest record of `log`, with the checksum of what stands there.
+/// Makes what `bytes` begin with a manifest entry of `log`, with the checksum of what stands there.
 pub(super) fn mend_record(bytes: &mut [u8], log: LogId) {
     let header = truelog::format::RECORD_HEADER;
     if bytes.len() < header {
@@ -118,7 +118,7 @@ pub(super) fn tell_manifest_record(data: &[u8]) -> String {
     format!("as it is: {plain}\nmended: {mended}")
 }
 
-/// A manifest record from arbitrary bytes: first as they are, then with their checksum mended.
+/// A manifest entry from arbitrary bytes: first as they are, then with their checksum mended.
 pub fn manifest_record(data: &[u8]) {
     for bytes in both(data) {
         if let Ok(record) = ManifestRecord::decode(&bytes, LogId([0; 16]), 0) {

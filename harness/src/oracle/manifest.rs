@@ -6,7 +6,7 @@ use super::decode::{chain_value, u16_at, u32_at, u64_at};
 
 use crate::fabric::drive_number;
 
-/// The bytes of a manifest record's header.
+/// The bytes of a manifest entry's header.
 const HEADER: usize = 72;
 /// The bytes of a run's row.
 const RUN_ROW: usize = 72;

@@ -1,9 +1,9 @@
-//! What the bytes of a write are: the header of a batch, of a manifest record, or of an archive's block. Decoded here
+//! What the bytes of a write are: the header of a batch, of a manifest entry, or of an archive's block. Decoded here
 //! by themselves, so that the engine's own decoder is not what it is judged by.
 
 use truelog_spec::step::{DriveNo, Drives, Edit, Lsn, Lsns, RunSpec};
 
-/// Where the payload of a manifest record begins.
+/// Where the payload of a manifest entry begins.
 const PAYLOAD: usize = 72;
 /// The number that says of a block of a run that it is the run's index.
 const INDEX: u16 = 2;
@@ -44,7 +44,7 @@ pub(super) fn block(head: &[u8]) -> Option<Lsns> {
     counted(u64_at(head, 56)?, u32_at(head, 68)?)
 }
 
-/// What the manifest record whose header this is says. Of a drive's row it says that the drive is added, or that it is
+/// What the manifest entry whose header this is says. Of a drive's row it says that the drive is added, or that it is
 /// quarantined: whether one that is added was the log's before is not in it.
 pub(super) fn edit(head: &[u8]) -> Option<Edit> {
     if head.get(..4)? != b"TLM1" {

@@ -234,12 +234,12 @@ impl Mapper {
         Ok(self.batches.begin(call, what))
     }
 
-    /// The manifest record that a write is, or goes on with.
+    /// The manifest entry that a write is, or goes on with.
     fn edit(&mut self, at: usize, call: &Call) -> Result<(u64, Edit), NotSteps> {
         if let Some(begun) = self.edits.goes_on(call) {
             return Ok(begun);
         }
-        let edit = bytes::edit(&call.head).ok_or_else(|| unreadable(at, call, "manifest record"))?;
+        let edit = bytes::edit(&call.head).ok_or_else(|| unreadable(at, call, "manifest entry"))?;
         self.next_edit += 1;
         Ok(self.edits.begin(call, (self.next_edit, edit)))
     }

@@ -91,7 +91,7 @@ pub enum Deed {
     ReadBack,
     /// `write batch`; with write-through the sync as well.
     Batch,
-    /// `write edit`: a manifest record, the checkpoint among them.
+    /// `write edit`: a manifest entry, the checkpoint among them.
     Edit,
     /// `sync-data`.
     SyncData,

@@ -1,5 +1,5 @@
 //! The Mermaid sequence diagram: what the table's column "does" says, with the numbers of its rows. What changes is the
-//! table's to tell.
+//! table's to tell, but for what the power's failure takes and what is wrong in the step that decides.
 
 use truelog_spec::mechanism::call_of;
 use truelog_spec::step::{Actor, Ended, Role};
@@ -96,7 +96,10 @@ impl Messages {
         if told.pivot == number {
             self.text.push_str(&format!("    rect {PIVOT}\n"));
         }
-        let (arrow, says) = told_by(line, changes);
+        let (arrow, mut says) = told_by(line, changes);
+        if !told.lacks(number).is_empty() {
+            says.push_str(&format!(", but {}", told.lacks(number)));
+        }
         self.say(arrow, &number.to_string(), &says);
         match (&line.step, &line.outcome) {
             (Step::Client(_), outcome) if *outcome != Some(Outcome::Unresolved) && !changes.is_empty() => {
@@ -117,7 +120,10 @@ impl Messages {
 
 /// Who tells a step to whom, and what.
 fn told_by(line: &Line, changes: &str) -> (&'static str, String) {
-    let does = words::does(&line.step);
+    let mut does = words::does(&line.step);
+    if matches!(line.step, Step::World(WorldStep::CrashPower { .. })) {
+        does.push_str(&format!("; {changes}"));
+    }
     let arrow = match &line.step {
         Step::Client(_) => "C->>E",
         Step::World(WorldStep::CrashProcess | WorldStep::CrashPower { .. }) => "Note over *",

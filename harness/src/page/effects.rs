@@ -18,18 +18,26 @@ use crate::traces::{Ground, steps};
 pub(super) struct Effects {
     pub changes: Vec<String>,
     pub met: Vec<bool>,
+    /// Of each line that syncs a file: that the file's name is not durable.
+    pub nameless: Vec<String>,
 }
 
 impl Effects {
     pub(super) fn of(trace: &Trace) -> Self {
         if trace.is_of_prefetch() {
-            return Self { changes: prefetch::changes(trace), met: vec![false; trace.lines.len()] };
+            let none = vec![String::new(); trace.lines.len()];
+            return Self { changes: prefetch::changes(trace), met: vec![false; none.len()], nameless: none };
         }
         let (states, opened) = states(trace);
         let alone = (1..=trace.lines.len()).map(|number| runs_alone(trace, number)).collect();
         let mut seen = Seen { states, opened, alone, ..Seen::default() };
         let (changes, met) = trace.numbered().map(|(number, line)| seen.line(number, line)).unzip();
-        Self { changes, met }
+        let nameless = trace.numbered().map(|(number, line)| match line.step {
+            Step::Engine(EngineStep::Sync(_, role, Ended::Done)) => seen.nameless(number, role),
+            _ => String::new(),
+        });
+        let nameless = nameless.collect();
+        Self { changes, met, nameless }
     }
 }
 
@@ -223,7 +231,7 @@ impl Seen {
     fn engine(&mut self, number: usize, step: &EngineStep, fault: Option<&Fault>) -> String {
         if let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Ignored) {
             self.ignored.push(fault.role);
-            return "the disk reports success, and does nothing".to_owned();
+            return "the device reports success, and does nothing".to_owned();
         }
         match *step {
             EngineStep::Sync(_, role, ended) | EngineStep::SyncDir(role, ended) => match ended {
@@ -248,7 +256,7 @@ impl Seen {
             },
             EngineStep::Recover(row, _) => self.decided(number, row),
             EngineStep::Publish(Durability::PowerLoss, last) => {
-                let claim = "a claim that anybody may check".to_owned();
+                let claim = "from now on anybody may rely on it".to_owned();
                 claim + &self.before(number).map_or_else(String::new, |state| returned::falsely(state, last))
             }
             EngineStep::Ready { .. } => self.before(number).map_or_else(String::new, |state| {
@@ -261,9 +269,9 @@ impl Seen {
                 let tmp = Role::OnDrive(drive, OnDrive::RunTmp(run));
                 let failed = self.lost.iter().find(|lost| lost.role == tmp);
                 failed.map_or_else(
-                    || "it is what was to be written".to_owned(),
+                    || "what is read back is what was written".to_owned(),
                     |lost| {
-                        format!("it reads well, out of the page cache: the sync of step {} failed", lost.step)
+                        format!("it reads well, from the page cache: the sync of step {} failed", lost.step)
                     },
                 )
             }
@@ -323,7 +331,10 @@ impl Seen {
             return format!("nothing is made durable{rest}");
         }
         let plural = if covered.len() > 1 && !is_one(&covered) { "are" } else { "is" };
-        let name = self.nameless(number, role);
+        let name = match self.nameless(number, role) {
+            name if name.is_empty() => name,
+            name => format!("; {name}"),
+        };
         format!("{} {plural} durable{rest}{name}", grouped(&covered, Some(&covered)))
     }
 
@@ -340,7 +351,7 @@ impl Seen {
     fn nameless(&self, number: usize, role: Role) -> String {
         let all = self.pending(number, None).unwrap_or_default();
         if all.contains(&Unit::Name(role)) {
-            format!("; the name of {} is not", file(role))
+            format!("the name of {} is not", file(role))
         } else {
             String::new()
         }
@@ -388,7 +399,7 @@ fn kept_and_lost(units: &[Unit], pending: &[Unit]) -> String {
     if lost.is_empty() {
         format!("kept, though not synced: {told}")
     } else {
-        format!("kept: {told}; lost: {}", grouped(&lost, Some(pending)))
+        format!("kept, though not synced: {told}; lost: {}", grouped(&lost, Some(pending)))
     }
 }
 
@@ -398,7 +409,7 @@ fn plainly(step: &EngineStep) -> &'static str {
         EngineStep::WriteEdit(..) | EngineStep::WriteBlocks(..) | EngineStep::Fill(..) => {
             "in the page cache only"
         }
-        EngineStep::Verify(_, _, Verdict::Bad) => "it is not what was to be written",
+        EngineStep::Verify(_, _, Verdict::Bad) => "what is read back is not what was written",
         EngineStep::Rename(_, Role::OnDrive(..), _) => "durable only after a sync of the drive's directory",
         EngineStep::Rename(..) => "durable only after a sync of the directory",
         EngineStep::Unlink(..) => {

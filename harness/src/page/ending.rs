@@ -7,8 +7,8 @@ use truelog_spec::{Invariant, Step, Trace, WorldStep, prefetch};
 
 use super::words::join;
 use crate::replay::{keeps, practice};
+use crate::traces::demand;
 use crate::traces::shrink::{ALL, Unshrinkable, Without, shrink};
-use crate::traces::{demand, instead};
 
 /// What both models call a step that makes no sense where it stands.
 const NO_SUCH_STEP: &str = "no-such-step";
@@ -33,12 +33,7 @@ pub(super) fn of_switch(trace: &Trace) -> String {
         return String::new();
     };
     let steps = trace.lines.len();
-    let who = if trace.is_of_prefetch() { "design" } else { "engine" };
-    let rule = format!(
-        "**The rule against it** is `{guard}`: {}. **Instead of step {line}**, the {who} {}.",
-        demand(guard),
-        instead(guard)
-    );
+    let rule = format!("**The rule against it** is `{guard}`: {}.", demand(guard));
     if trace.is_of_prefetch() {
         return format!("{rule} {}", of_slots(switch, *line, guard, steps));
     }
@@ -51,7 +46,9 @@ pub(super) fn of_switch(trace: &Trace) -> String {
     );
     let with = match &others[..] {
         [] => String::new(),
-        others => format!(" and without what repeats it later ({})", others.join(", ")),
+        others => {
+            format!(", and those that refuse a later step for the same reason ({})", others.join(", "))
+        }
     };
     let code = match &trace.code {
         None => format!(
@@ -70,8 +67,8 @@ pub(super) fn of_switch(trace: &Trace) -> String {
         }
     };
     format!(
-        "{rule} Without the rule{with}, the design's model (switch `{switch}`) takes all {steps} steps, and breaks. With \
-         it, the model refuses step {line}, in bold above. {code}"
+        "{rule} Without the rule{with}, the design's model (switch `{switch}`) takes all {steps} steps, and breaks the \
+         invariant. With it, the model refuses step {line}, in bold above. {code}"
     )
 }
 
@@ -80,11 +77,11 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
     let flags = matches!(switch.parse(), Ok(prefetch::Switch::ReadyFirst | prefetch::Switch::BackOff));
     let without = if flags {
         format!(
-            "The model of the incident's design, with two flags (`{switch}`), takes all {steps} steps, and breaks."
+            "The model of the incident's design, with two flags (`{switch}`), takes all {steps} steps, and breaks the invariant."
         )
     } else {
         format!(
-            "Without the rule, the design's model (switch `{switch}`) takes all {steps} steps, and breaks."
+            "Without the rule, the design's model (switch `{switch}`) takes all {steps} steps, and breaks the invariant."
         )
     };
     let code = if keeps(guard) {
@@ -134,7 +131,7 @@ fn reasons(invariant: Invariant, without: &[Without]) -> String {
         }
     }
     let texts = told.iter().map(|(reason, numbers)| {
-        let any = if numbers.len() > 1 { "any of " } else { "" };
+        let any = if numbers.len() > 1 { "any one of " } else { "" };
         format!("- without {any}{}: {reason}", spans(numbers))
     });
     texts.collect::<Vec<_>>().join("\n")
@@ -148,7 +145,8 @@ fn reason(invariant: Invariant, without: &Without) -> String {
             format!("it breaks {other} instead")
         }
         Without::Ends { ending: Ending::Violated { .. }, .. } => {
-            "it is another bug, or the production code cannot be led there".to_owned()
+            "the invariant breaks in another way, or on a path along which the production code cannot be led"
+                .to_owned()
         }
         Without::Ends { ending: Ending::Refused { guard, .. }, .. } if *guard == NO_SUCH_STEP => {
             "a later step has nothing to act on".to_owned()

@@ -43,7 +43,7 @@ struct File {
     renamed: bool,
     /// The records in it, if it is a run.
     lsns: Option<Lsns>,
-    /// The number of the manifest record in it, if it is a manifest.
+    /// The number of the manifest entry in it, if it is a manifest.
     edit: Option<EditNo>,
 }
 
@@ -90,7 +90,7 @@ fn made(steps: &[&EngineStep]) -> Option<Fold> {
         (Role::OnDrive(drive, OnDrive::Manifest), _) => format!("a copy of the manifest on drive {drive}"),
         (Role::OnDrive(drive, OnDrive::Identity), _) => format!("drive {drive} a drive of the log"),
         (Role::Manifest, _) => {
-            let record = edit.map_or_else(String::new, |number| format!(" (manifest record {number})"));
+            let record = edit.map_or_else(String::new, |number| format!(" (manifest entry {number})"));
             format!("a new manifest{record}")
         }
         _ => file(role),
@@ -123,7 +123,7 @@ fn made(steps: &[&EngineStep]) -> Option<Fold> {
     };
     let synced = |step: &EngineStep| matches!(step, EngineStep::Sync(_, Role::Manifest, Ended::Done));
     if let Some(edit) = listed.filter(|_| is(steps, len + 1, synced)) {
-        let changes = format!("bytes, name and manifest record {edit}, which names it, are durable");
+        let changes = format!("bytes, name and manifest entry {edit}, which names it, are durable");
         return fold(len + 2, format!("makes {what}, and names it in the manifest"), changes);
     }
     let verified = |step: &EngineStep| match *step {
@@ -131,7 +131,7 @@ fn made(steps: &[&EngineStep]) -> Option<Fold> {
         _ => false,
     };
     if is(steps, len, verified) {
-        let changes = "bytes and name are durable; it is what was to be written".to_owned();
+        let changes = "bytes and name are durable; what is read back is what was written".to_owned();
         return fold(len + 1, format!("makes {what}, and reads it back"), changes);
     }
     fold(len, format!("makes {what}"), "bytes and name are durable".to_owned())
@@ -161,8 +161,9 @@ fn committed(steps: &[&EngineStep]) -> Option<Fold> {
     let mut deeds =
         vec![format!("writes {} to segment {} (batch {})", records(lsns), batch.segment, batch.batch)];
     deeds.extend(synced.then(|| "syncs it".to_owned()));
-    deeds.extend(looked.then(|| "looks at its path".to_owned()));
-    deeds.push(format!("says that it is {}", if synced { "durable" } else { "written" }));
+    deeds.extend(looked.then(|| "checks its path".to_owned()));
+    let watermark = if synced { "the durable watermark" } else { "the watermark of what is written" };
+    deeds.push(format!("moves {watermark} to record {}", lsns.last));
     let answer = acked.then(|| format!("acknowledges {}", records(lsns)));
     let changes = match (synced, acked) {
         (true, true) => "durable; promised to survive a loss of power",
@@ -182,7 +183,7 @@ fn published(steps: &[&EngineStep]) -> Option<Fold> {
         return None;
     }
     let switched = is(steps, 2, |step| matches!(step, EngineStep::Switch { .. }));
-    let does = format!("publishes run {} with {}: manifest record {edit}", run.run, records(run.lsns));
+    let does = format!("publishes run {} with {}: manifest entry {edit}", run.run, records(run.lsns));
     let mut changes = format!("durable: the run counts, and segments below {} no longer do", run.floor);
     if switched {
         changes.push_str("; new readers read by it");

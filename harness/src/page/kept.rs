@@ -60,9 +60,9 @@ pub const KEPT: &[Kept] = &[
                The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the \
                mark, and the first batch of its new segment says that the old one ends after it. The power fails, and the \
                mark was never on the device: the old segment ends before the place that its successor names.",
-        shows: "Both records are found, as they should be. But segment 2 names an end that segment 1 does not have: a \
-                batch that is not there. Were a batch with records lost at that place, it would look just the same, \
-                and nobody could tell.",
+        shows: "Both records are found, and still record 2 is less safe than record 1 was. Segment 2 says that segment 1 \
+                holds a batch which it does not hold, and nothing has been damaged: so recovery cannot take such a gap \
+                for damage, and were a batch of records lost there, it would look just the same.",
         fault: 6,
         notes: &[
             (4, "the mark is in segment 1, in the page cache only"),
@@ -93,7 +93,7 @@ impl Facts {
             ends: format!(
                 "**The engine had this bug.** With `corpus/mutants/{mutant}.patch`, which brings it back, the production \
                  code on a simulated disk breaks at the last step. As it is, the code takes each step, and nothing \
-                 breaks. The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
+                 breaks (`code: reached`). The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
                  {unmodelled}."
             ),
             fault: Some(kept.fault),

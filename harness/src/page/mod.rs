@@ -3,6 +3,7 @@
 //! A page is made from a trace and what is known about it, and from nothing else: the same two give the same
 //! page, so that a test can hold the pages of the corpus against their traces.
 
+mod clause;
 pub mod corpus;
 mod diagram;
 mod effects;
@@ -128,24 +129,17 @@ pub enum PageError {
 pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     let told = rows::Told::of(trace, facts)?;
     let (table, diagram) = (told.table(), diagram::render(&told)?);
-    let invariant = trace.invariant;
-    let link = format!("[{invariant}](../../docs/INVARIANTS.md#{invariant})");
-    let wrong = if facts.shows.is_empty() { String::new() } else { format!(": {}", lower(&facts.shows)) };
     let mut page = String::new();
     section(&mut page, &format!("# {}", facts.title));
     section(&mut page, &facts.explanation);
-    section(&mut page, vocabulary::of_slots(trace));
-    section(&mut page, &format!("**It breaks** {link}: {}", invariant.says()));
-    section(&mut page, &vocabulary::set_up(trace));
+    section(&mut page, &verdict(&told, facts));
     section(&mut page, &table);
-    section(&mut page, &format!("**Step {} breaks {invariant}**{wrong}", told.violating));
     section(&mut page, &facts.ends);
     section(&mut page, &facts.minimal);
-    section(&mut page, &format!("{NEAREST} {}", facts.passing));
     section(&mut page, &format!("```mermaid\n{diagram}```"));
     section(&mut page, &format!("Replay it:\n\n```sh\ncargo verify replay {}\n```", facts.path));
     section(&mut page, &facts.replayed(trace));
-    section(&mut page, &vocabulary::of_calls(&table, facts, trace));
+    section(&mut page, &vocabulary::of(&table, facts, trace));
     let whole = format!("```text\n{trace}```");
     section(
         &mut page,
@@ -154,15 +148,23 @@ pub fn render(trace: &Trace, facts: &Facts) -> Result<String, PageError> {
     Ok(page.trim_end().to_owned() + "\n")
 }
 
+/// What is wrong, what comes of it, and what is right: a reader who reads no more than this knows the bug.
+fn verdict(told: &rows::Told<'_>, facts: &Facts) -> String {
+    let invariant = told.trace.invariant;
+    let wrong = told.wrong().map_or_else(String::new, |wrong| format!("- **Wrong.** {wrong}\n"));
+    let shows = if facts.shows.is_empty() { String::new() } else { format!(" {}", facts.shows) };
+    let says = clause::marked(invariant, &facts.path);
+    let step = told.violating;
+    format!(
+        "{wrong}- **So step {step} breaks [{invariant}](../../docs/INVARIANTS.md#{invariant})**: “{says}”{shows}\n\
+         - {NEAREST} {}",
+        facts.passing
+    )
+}
+
 fn section(page: &mut String, text: &str) {
     if !text.is_empty() {
         page.push_str(text.trim_end());
         page.push_str("\n\n");
     }
-}
-
-/// A sentence that goes on after a colon.
-fn lower(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -1,6 +1,6 @@
 //! The prefetch's actions in plain words, and in a diagram of their own participants.
 
-use truelog_spec::prefetch::{Bytes, Design, Slot, Stage, State, replay_past};
+use truelog_spec::prefetch::{Bytes, Design, Phase, Slot, Stage, State, replay_past};
 use truelog_spec::step::{Flag, Got, PrefetchStep, Range, Retired};
 use truelog_spec::{Step, Trace};
 
@@ -9,19 +9,6 @@ use crate::traces::{Ground, steps};
 /// Who talks in a diagram, in the order in which they stand there.
 pub(super) const PARTICIPANTS: &[(char, &str)] =
     &[('C', "readers"), ('K', "compactor"), ('P', "prefetcher"), ('D', "drive")];
-
-/// What a page on slots says first.
-pub(super) const ABOUT: &str = "A *slot* is a buffer for one block that is read ahead. Its *word* is one atomic integer \
-    with its phase (empty, filling, ready; retired: closed to new readers; doomed: retired while it was filled), its \
-    *pins* (how many readers use it) and its *generation*: each compaction that rewrites the blocks begins a new one, \
-    and the *catalog* says which one is read. A reader's *snapshot* is the generation that it asked under. A block's \
-    *metadata* says by a checksum what its bytes must be. A reader that finds no slot that fits reads the drive itself.";
-
-/// The same, where the design has flags and no word.
-pub(super) const ABOUT_FLAGS: &str = "A *slot* is a buffer for one block that is read ahead. In the incident's design \
-    two layers keep a flag each: \"last write pending\" is set from the moment a write is submitted until it is \
-    acknowledged, \"cache ready\" once the buffer may be used. *Generations* count the rewrites of the block; its \
-    *metadata* says by a checksum what its bytes must be.";
 
 fn range(from: Range) -> String {
     let half = if from.half == 0 { "" } else { "the second half of " };
@@ -99,6 +86,10 @@ pub(super) fn changes(trace: &Trace) -> Vec<String> {
     replay_past(design, &steps(trace), |_, state| states.push(*state));
     let in_place = matches!(design, Design::Flags(_));
     let change = |(index, line): (usize, &truelog_spec::trace::Line)| match &line.step {
+        Step::Prefetch(PrefetchStep::Look { flag, .. }) => {
+            let before = index.checked_sub(1).map(|before| &trace.lines[before].step);
+            looked(*flag, matches!(before, Some(Step::Prefetch(PrefetchStep::Look { .. })))).to_owned()
+        }
         Step::Prefetch(step) => changed(step, in_place, states.get(index), states.get(index + 1)),
         Step::Client(_) | Step::World(_) | Step::Engine(_) => String::new(),
     };
@@ -109,11 +100,28 @@ fn slot(state: Option<&State>, number: u8) -> Option<&Slot> {
     state?.slots.get(usize::from(number).checked_sub(1)?)
 }
 
+/// Whether a buffer has got its bytes, and does not count as ready.
+fn filled(state: Option<&State>) -> bool {
+    let waits = |slot: &Slot| slot.bytes != Bytes::None && slot.phase != Phase::Ready;
+    state.is_some_and(|state| state.slots.iter().any(waits))
+}
+
+/// What comes of a look at a flag, the first one or the second.
+const fn looked(flag: Flag, second: bool) -> &'static str {
+    match (flag, second) {
+        (Flag::Ready, _) => "there is a buffer: it will be compared",
+        (Flag::NotReady, _) => "there is no buffer to compare",
+        (Flag::Pending, true) => "asked too late: the buffer is compared all the same",
+        (Flag::Pending, false) => "nothing is compared as long as it is",
+        (Flag::NotPending, _) => "nothing stands against a comparison",
+    }
+}
+
 /// What a slot's buffer holds.
 fn holds(slot: &Slot) -> String {
     let half = if slot.short { "the first half of " } else { "" };
     match slot.bytes {
-        Bytes::None => "nothing yet".to_owned(),
+        Bytes::None => "nothing yet: its length is 0".to_owned(),
         Bytes::Bad => "bytes that are not the block's".to_owned(),
         Bytes::Of(generation) => format!("{half}{} of generation {generation}", range(slot.from)),
     }
@@ -127,7 +135,12 @@ fn changed(step: &PrefetchStep, in_place: bool, before: Option<&State>, after: O
         PrefetchStep::Submit(_) => "they are files of their own; the old ones stay",
         PrefetchStep::Land(_) if in_place => "it gives the new bytes; nobody has heard of it",
         PrefetchStep::Land(_) => "beside the old ones; nobody has heard of it",
+        PrefetchStep::Acknowledge(_) if in_place && filled(before) => {
+            "no write is pending any more; a buffer that is ready would be dropped, and this one is not ready yet"
+        }
         PrefetchStep::Acknowledge(_) => "no write is pending any more",
+        PrefetchStep::Rot(_) => "another drive has a healthy copy",
+        PrefetchStep::Reclaim(_) => "their places are free, and may be used again",
         PrefetchStep::Switch(_) => "who asks from now on asks for this generation",
         PrefetchStep::Begin { .. } => "a read of the drive is under way",
         PrefetchStep::Publish(_) => "it may be pinned",

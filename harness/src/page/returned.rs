@@ -83,8 +83,8 @@ fn lost(found: &Found) -> String {
 pub(super) fn created(state: &State) -> String {
     let Some(engine) = &state.engine else { return String::new() };
     match state.disk.edits {
-        1 => format!("it is open, with manifest record 1; the next record is {}", engine.next),
-        last => format!("it is open, with manifest records 1 to {last}; the next record is {}", engine.next),
+        1 => format!("it is open, with manifest entry 1; the next record is {}", engine.next),
+        last => format!("it is open, with manifest entries 1 to {last}; the next record is {}", engine.next),
     }
 }
 

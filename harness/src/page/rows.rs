@@ -44,6 +44,8 @@ pub(super) struct Told<'a> {
     pub rows: Vec<Row>,
     /// What is different after each line.
     pub changes: Vec<String>,
+    /// Of each line that syncs a file: that the file's name is not durable.
+    nameless: Vec<String>,
     /// The step that decides.
     pub pivot: usize,
     /// The step that breaks the invariant.
@@ -63,12 +65,13 @@ impl<'a> Told<'a> {
         }
         let (violating, _) = trace.violation().ok_or(PageError::NoViolation)?;
         let pivot = facts.fault.or_else(|| trace.pivot().map(|(number, _)| number)).unwrap_or(violating);
-        let Effects { changes, met } = Effects::of(trace);
+        let Effects { changes, met, nameless } = Effects::of(trace);
         let lacks = match &trace.head {
             Head::Refused { line, guard } if *line == pivot => lacks(guard),
             _ => "",
         };
-        let mut told = Self { trace, rows: Vec::new(), changes, pivot, violating, lacks, notes: facts.notes };
+        let rows = Vec::new();
+        let mut told = Self { trace, rows, changes, nameless, pivot, violating, lacks, notes: facts.notes };
         told.rows = told.fitting(told.all(&met));
         Ok(told)
     }
@@ -214,21 +217,42 @@ impl<'a> Told<'a> {
         (last - first < FEW).then(|| does.collect::<Vec<_>>().join(", "))
     }
 
+    /// What is wrong in the step that decides, as a sentence; nothing where nobody has said.
+    pub(super) fn wrong(&self) -> Option<String> {
+        let step = &self.trace.lines[self.pivot - 1].step;
+        let who = words::who(step);
+        let the = if who.starts_with("reader") { "" } else { "the " };
+        let does = format!("Step {}: {the}{who} {}", self.pivot, words::does(step));
+        match (self.lacks, self.note(self.pivot)) {
+            ("", "") => None,
+            ("", note) => Some(format!("{does}: {note}.")),
+            (lacks, _) => Some(format!("{does}, but {lacks}.")),
+        }
+    }
+
+    fn note(&self, number: usize) -> &'static str {
+        self.notes.iter().find(|note| note.0 == number).map_or("", |note| note.1)
+    }
+
+    /// What stands against the step that decides; nothing where nobody has said, or at another step.
+    pub(super) fn lacks(&self, number: usize) -> &'static str {
+        if number == self.pivot { self.lacks } else { "" }
+    }
+
     /// What is different after a step, what is missing in it, and whether it breaks the invariant.
     fn cell(&self, number: usize) -> String {
         let line = &self.trace.lines[number - 1];
         let answers = matches!(line.step, Step::Client(_)) && !self.changes[number - 1].is_empty();
         let changes = format!("{}{}", if answers { "→ " } else { "" }, self.changes[number - 1]);
-        let lacks = match self.lacks {
-            lacks if number == self.pivot && !lacks.is_empty() => format!("**but {lacks}**"),
-            _ => String::new(),
+        let lacks = match self.lacks(number) {
+            "" => String::new(),
+            lacks => format!("**but {lacks}**"),
         };
         let breaks = match self.violating {
             last if last == number => format!("**breaks `{}`**", self.trace.invariant),
             _ => String::new(),
         };
-        let note = self.notes.iter().find(|note| note.0 == number).map_or("", |note| note.1);
-        joined(&[&changes, note, &lacks, self.leaves(number), &breaks])
+        joined(&[&changes, self.note(number), &lacks, self.leaves(number), &breaks])
     }
 
     /// A mark where the production code leaves the path before the model does.
@@ -245,7 +269,13 @@ impl<'a> Told<'a> {
             })
         };
         let compacts = |line: &Line| matches!(line.step, Step::Client(ClientStep::Compact));
+        let nameless = self.nameless[number - 1..number - 1 + fold.len].iter().find(|text| !text.is_empty());
         match fold.batch.map(|batch| batch.segment) {
+            // Bytes that nothing leads to are not there after a loss of power.
+            Some(_) if nameless.is_some() => {
+                let name = nameless.map_or("", String::as_str);
+                format!("its bytes are durable, {name}{}", fold.changes.trim_start_matches("durable"))
+            }
             Some(segment)
                 if segment > 1
                     && !written(segment)

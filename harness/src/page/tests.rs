@@ -77,7 +77,11 @@ fn engine_steps_beyond_what_fits_are_counted() {
     trace.head = Head::Refused { line: 46, guard: "ack-needs-sync".to_owned() };
     let page = render(&trace, &facts()).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
-    assert_eq!(rows.iter().filter(|row| row.contains("| engine | looks at")).count(), MAX_ENGINE, "{page}");
+    assert_eq!(
+        rows.iter().filter(|row| row.contains("| engine | checks the path")).count(),
+        MAX_ENGINE,
+        "{page}"
+    );
     assert!(rows.iter().any(|row| row.starts_with("| 6–29 | engine | … 24 more steps")), "{page}");
     assert!(
         rows.iter().any(|row| row.starts_with("| **46** | **engine** | **acknowledges record 1**")),

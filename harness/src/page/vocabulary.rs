@@ -1,9 +1,9 @@
 //! What a page uses and does not explain, for a reader who knows storage and not Truelog: its words, and its sizes.
 
-use truelog_spec::step::{EngineStep, PrefetchStep, Row};
+use truelog_spec::step::{EngineStep, Row};
 use truelog_spec::{Step, Trace};
 
-use super::{Facts, prefetch};
+use super::Facts;
 use crate::replay::set_up as sizes;
 
 /// Where a word is looked for.
@@ -23,12 +23,18 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         &["record #", "records #"],
         "what a client appends; its number (its LSN) is its place in the log, from 1",
     ),
-    ("stream", In::Cells, &["number # of stream #"], "records of one kind, numbered from 0 by themselves"),
+    (
+        "world",
+        In::Cells,
+        &["world"],
+        "whatever is neither client nor engine: the power, the end of the process, the disk, other people",
+    ),
+    ("stream", In::Cells, &["stream #"], "records of one kind, numbered from 0 by themselves"),
     (
         "writer",
         In::All,
-        &["writer #", "writers"],
-        "a thread that appends; where none is named there is one, or it is the first",
+        &["second writer", "third writer", "writers"],
+        "a thread that appends; where none is named it is the first",
     ),
     (
         "segment",
@@ -53,20 +59,20 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         "manifest",
         In::All,
         &["manifest"],
-        "the file that lists the log's segments, drives and runs, in numbered records: the first record of a file is the \
+        "the file that lists the log's segments, drives and runs, in numbered entries: the first entry of a file is the \
          whole state, each later one a change",
     ),
     ("identity", In::Cells, &["identity"], "the file that makes a directory a log"),
     (
         "watermark",
         In::All,
-        &["watermark", "says that all up to", "says that it is durable"],
+        &["watermark"],
         "how far the log is durable, as it tells everybody: whoever asks may rely on all up to there",
     ),
     (
-        "looks at the path",
-        In::Cells,
-        &["looks at its path", "looks at the path"],
+        "checks the path",
+        In::All,
+        &["checks its path", "checks the path", "check of its path", "path is checked"],
         "asks whether the name still leads to the file that was written",
     ),
     (
@@ -133,48 +139,101 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         &["poison", "poisoned", "poisons", "gives the handle up"],
         "a handle that is given up acknowledges nothing more; a new open recovers",
     ),
+    (
+        "handle",
+        In::All,
+        &["handle", "gives the handle up"],
+        "what an open returns, and what appends go through; a log has one at a time that writes",
+    ),
     ("life", In::All, &["life"], "from an open to the next crash or close"),
+    (
+        "for reading only",
+        In::All,
+        &["for reading only"],
+        "an open that finds damage takes no appends and cuts nothing: it names what is lost, and somebody must decide",
+    ),
 ];
 
-/// What a page on slots says before everything else; nothing on another one.
-pub(super) fn of_slots(trace: &Trace) -> &'static str {
-    let flag =
-        |step: &Step| matches!(step, Step::Prefetch(PrefetchStep::Mark(_) | PrefetchStep::Look { .. }));
-    match trace.is_of_prefetch() {
-        true if trace.lines.iter().any(|line| flag(&line.step)) => prefetch::ABOUT_FLAGS,
-        true => prefetch::ABOUT,
-        false => "",
-    }
-}
+/// The words of a page on slots.
+const SLOT_WORDS: &[(&str, In, &[&str], &str)] = &[
+    (
+        "slot",
+        In::All,
+        &["slot #", "slot"],
+        "a buffer for one block that is read ahead; a reader that finds no slot that fits reads the drive itself",
+    ),
+    (
+        "word",
+        In::All,
+        &["word"],
+        "one atomic integer of each slot, with its phase, its pins and its generation: they change together or not at all",
+    ),
+    (
+        "phase",
+        In::All,
+        &["ready", "filled", "fill", "phase", "emptied", "doomed", "retires"],
+        "empty, being filled, or ready; retired: closed to new readers; doomed: retired while it was being filled",
+    ),
+    (
+        "pin",
+        In::All,
+        &["pin", "pins", "pinned"],
+        "a reader's mark on a slot that it uses: what has pins is not emptied",
+    ),
+    (
+        "generation",
+        In::All,
+        &["generation #", "generation"],
+        "each compaction that rewrites the blocks begins a new one",
+    ),
+    ("catalog", In::All, &["catalog"], "says which generation is read"),
+    ("snapshot", In::All, &["snapshot"], "the generation that a reader has asked under"),
+    (
+        "metadata",
+        In::All,
+        &["metadata", "compares slot #"],
+        "says of each block of a generation, by a checksum, what its bytes must be; of a part that was read, too",
+    ),
+    (
+        "last write pending",
+        In::All,
+        &["pending"],
+        "a flag of the layer that writes: from the moment a write is submitted until it is acknowledged",
+    ),
+    (
+        "cache ready",
+        In::All,
+        &["cache ready"],
+        "a flag of the layer that reads ahead: the buffer may be used",
+    ),
+];
 
-/// The sizes of a replay; nothing on a page on slots.
-pub(super) fn set_up(trace: &Trace) -> String {
-    if trace.is_of_prefetch() {
-        return String::new();
-    }
+/// The sizes of a replay.
+fn set_up(trace: &Trace) -> String {
     let (setup, sector) = sizes(trace);
     let header = 1;
     let room = (setup.segment / u64::from(setup.block)).saturating_sub(header);
     format!(
-        "**Set-up.** A batch takes whole blocks of {} bytes; a segment has {room} of them for batches and idle marks, the \
-         manifest has {}. The disk writes sectors of {sector} bytes.",
+        "- sizes: a batch takes whole blocks of {} bytes; a segment has {room} of them for batches and idle marks, the \
+         manifest has room for {} entries; the disk writes sectors of {sector} bytes",
         setup.block, setup.manifest_blocks
     )
 }
 
-/// The words that stand on a page, folded away; nothing on a page on slots.
-pub(super) fn of_calls(table: &str, facts: &Facts, trace: &Trace) -> String {
-    if trace.is_of_prefetch() {
-        return String::new();
-    }
+/// The words that stand on a page, folded away.
+pub(super) fn of(table: &str, facts: &Facts, trace: &Trace) -> String {
     let cells = words(table);
-    let sentences = [&facts.title, &facts.explanation, &facts.shows, &facts.ends, &facts.passing];
+    let sentences = [&facts.title, &facts.explanation, &facts.shows, &facts.passing];
     let all: Vec<String> =
         cells.iter().cloned().chain(sentences.iter().flat_map(|text| words(text))).collect();
     let stands = |place: In, form: &str| stands(if place == In::Cells { &cells } else { &all }, form);
-    let used = WORDS.iter().filter(|(_, place, forms, _)| forms.iter().any(|form| stands(*place, form)));
+    let known = if trace.is_of_prefetch() { SLOT_WORDS } else { WORDS };
+    let used = known.iter().filter(|(_, place, forms, _)| forms.iter().any(|form| stands(*place, form)));
     let mut lines: Vec<String> = used.map(|(word, _, _, means)| format!("- *{word}*: {means}")).collect();
-    lines.extend(verdicts(trace));
+    if !trace.is_of_prefetch() {
+        lines.extend(verdicts(trace));
+        lines.push(set_up(trace));
+    }
     format!("<details><summary>The words of this page</summary>\n\n{}\n\n</details>", lines.join("\n"))
 }
 
@@ -205,7 +264,7 @@ const fn verdict(row: Row) -> &'static str {
         Row::SegmentMissing => "the manifest names a segment that is not there: that is damage",
         Row::UnnamedSegment => "a segment with a valid batch is not in the manifest: the manifest is damaged",
         Row::ManifestDamage => "the manifest cannot be read, or has a hole: all counts as damaged",
-        Row::ManifestTornTail => "the manifest's last record is torn: it is cut",
+        Row::ManifestTornTail => "the manifest's last entry is torn: it is cut",
         Row::Orphan => "nothing names or needs the file: it is removed",
         Row::RunMissing => "no copy is there of a run that the manifest names: that is damage",
     }

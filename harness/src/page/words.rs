@@ -3,7 +3,7 @@
 use truelog_spec::mechanism::call_of;
 use truelog_spec::step::{
     Call, DamageKind, Drives, Durability, Edit, Ended, FaultKind, Lsns, OnDrive, RecordSpec, Role, Stream,
-    Unit, Write,
+    Unit, Write, Writer,
 };
 use truelog_spec::{ClientStep, EngineStep, Failure, Outcome, Step, WorldStep};
 
@@ -113,12 +113,21 @@ fn write(write: &Write, verb: &str) -> String {
         }
         records => format!("{}, as one batch", join(&records.iter().map(one).collect::<Vec<_>>())),
     };
-    let writer = if write.writer == 0 { String::new() } else { format!(", as writer {}", write.writer) };
+    let writer = if write.writer == 0 { String::new() } else { format!(", as {}", writer(write.writer)) };
     let survives = match write.durability {
         Durability::PowerLoss => "",
         Durability::ProcessCrash => ", to survive a crash of the process only",
     };
     format!("{verb} {what}{writer}{survives}")
+}
+
+/// A writer that is not the first one.
+fn writer(number: Writer) -> String {
+    match number {
+        1 => "a second writer".to_owned(),
+        2 => "a third writer".to_owned(),
+        more => format!("writer {}", more + 1),
+    }
 }
 
 fn client(step: &ClientStep) -> String {
@@ -203,7 +212,7 @@ fn world(step: &WorldStep) -> String {
                 FaultKind::Eintr => "be interrupted",
                 FaultKind::Short => "do a part only",
                 FaultKind::Locked => "find a lock held",
-                FaultKind::Ignored => "be ignored by the disk",
+                FaultKind::Ignored => "be ignored by the device",
                 FaultKind::Misdirected => "hit another place",
             };
             format!("the next {} of {} will {what}", call(fault.call), file(fault.role))
@@ -248,7 +257,7 @@ pub(super) fn unit(unit: Unit) -> String {
     match unit {
         Unit::Batch(number, Some(at)) => format!("sector {at} of batch {number}"),
         Unit::Batch(number, None) => format!("batch {number}"),
-        Unit::Edit(number, at) => format!("manifest record {number}{}", sector(at)),
+        Unit::Edit(number, at) => format!("manifest entry {number}{}", sector(at)),
         Unit::Data(role, at) => format!("the bytes of {}{}", file(role), sector(at)),
         Unit::Size(role) => format!("the length of {}", file(role)),
         Unit::Name(role) => format!("the name of {}", file(role)),
@@ -271,7 +280,7 @@ fn engine(step: &EngineStep) -> String {
         }
         EngineStep::WriteEdit(number, edit, _) => {
             let what = what_it_says(edit);
-            format!("writes manifest record {number}: {what}")
+            format!("writes manifest entry {number}: {what}")
         }
         EngineStep::WriteBlocks(drive, run, lsns, _) => {
             format!("writes {} to {}", records(lsns), file(Role::OnDrive(drive, OnDrive::RunTmp(run))))
@@ -290,23 +299,23 @@ fn engine(step: &EngineStep) -> String {
         EngineStep::Rename(from, to, _) => format!("renames {} to {}", file(from), file(to)),
         EngineStep::Unlink(role, _) => format!("removes {}", file(role)),
         EngineStep::Read(role, _) => format!("reads {}", file(role)),
-        EngineStep::Check(segment, _) => format!("looks at the path of segment {segment}"),
+        EngineStep::Check(segment, _) => format!("checks the path of segment {segment}"),
         // Who is the only one, or the first, is called by no number.
-        EngineStep::Encode(lsns, 0, _) => format!("gives the append its number: {}", records(lsns)),
-        EngineStep::Encode(lsns, writer, _) => {
-            format!("gives the append of writer {writer} its number: {}", records(lsns))
+        EngineStep::Encode(lsns, 0, _) => format!("numbers what was appended: {}", records(lsns)),
+        EngineStep::Encode(lsns, from, _) => {
+            format!("numbers what {} appended: {}", writer(from), records(lsns))
         }
         EngineStep::Publish(Durability::PowerLoss, lsn) => {
-            format!("says that all up to record {lsn} is durable")
+            format!("moves the durable watermark to record {lsn}")
         }
         EngineStep::Publish(Durability::ProcessCrash, lsn) => {
-            format!("says that all up to record {lsn} is written")
+            format!("moves the watermark of what is written to record {lsn}")
         }
         EngineStep::Ack(lsns, _) => format!("acknowledges {}", records(lsns)),
         EngineStep::Fail(lsns) => format!("fails {}", records(lsns)),
         EngineStep::Refuse(ticket) => format!("refuses ticket {ticket}"),
         EngineStep::Poison => "gives the handle up".to_owned(),
-        EngineStep::Recover(row, role) => format!("decides on {}: `{row}`", file(role)),
+        EngineStep::Recover(row, role) => format!("classifies {} as `{row}`", file(role)),
         EngineStep::Ready { next, read_only: false } => format!("is open; the next record is {next}"),
         EngineStep::Ready { next, read_only: true } => {
             format!("is open for reading only; the next record would be {next}")
@@ -315,7 +324,7 @@ fn engine(step: &EngineStep) -> String {
     }
 }
 
-/// What a manifest record says.
+/// What a manifest entry says.
 fn what_it_says(edit: Edit) -> String {
     match edit {
         Edit::Checkpoint => "the whole state".to_owned(),

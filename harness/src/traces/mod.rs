@@ -81,13 +81,6 @@ pub fn lacks(guard: &str) -> &'static str {
     of_calls.or_else(|_| guard.parse().map(prefetch::Guard::lacks)).unwrap_or_default()
 }
 
-/// What is done instead of a step that a guard of either model stands against; nothing where no guard is called so.
-#[must_use]
-pub fn instead(guard: &str) -> &'static str {
-    let of_calls = guard.parse::<mechanism::Guard>().map(mechanism::Guard::instead);
-    of_calls.or_else(|_| guard.parse().map(prefetch::Guard::instead)).unwrap_or_default()
-}
-
 /// How a path ended, with the step and what its guard demands.
 #[must_use]
 pub fn told<G: std::fmt::Display>(ending: &Ending<G>, steps: &[Step]) -> String {

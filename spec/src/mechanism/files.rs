@@ -1,4 +1,4 @@
-//! The calls on files and directories: create, fill, sync, rename, unlink, manifest records.
+//! The calls on files and directories: create, fill, sync, rename, unlink, manifest entries.
 
 use super::crash::names;
 use super::disk::Cell;

@@ -117,12 +117,6 @@ impl Guard {
     pub const fn lacks(self) -> &'static str {
         self.texts().lacks
     }
-
-    /// What the engine does instead of that step, as it goes on after "it".
-    #[must_use]
-    pub const fn instead(self) -> &'static str {
-        self.texts().instead
-    }
 }
 
 /// A step that the mechanism does not take.
@@ -144,7 +138,7 @@ mod tests {
         let texts: std::collections::BTreeSet<&str> = Guard::ALL.iter().map(|guard| guard.says()).collect();
         assert_eq!(texts.len(), Guard::ALL.len());
         for guard in Guard::ALL.iter().filter(|guard| **guard != Guard::NoSuchStep) {
-            assert!(!guard.lacks().is_empty() && !guard.instead().is_empty(), "{guard}");
+            assert!(!guard.lacks().is_empty(), "{guard}");
         }
     }
 }

@@ -149,7 +149,7 @@ pub struct Disk {
     pub older: Option<Manifest>,
     /// Whether the device knows the newest of the renames to `MANIFEST`.
     pub manifest_name: Cell,
-    /// How many manifest records were written so far, over all lives.
+    /// How many manifest entries were written so far, over all lives.
     pub edits: u64,
     /// The segments that have a name.
     pub segments: Vec<Segment>,

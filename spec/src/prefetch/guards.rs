@@ -48,77 +48,58 @@ impl Guard {
         self.texts().1
     }
 
-    /// What the design does instead of that action, as it goes on after "it".
-    #[must_use]
-    pub const fn instead(self) -> &'static str {
-        self.texts().2
-    }
-
-    /// The three of them, in this order.
+    /// Both of them, in this order.
     #[rustfmt::skip]
-    const fn texts(self) -> (&'static str, &'static str, &'static str) {
+    const fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoSuchStep => ("there is no such action here", "", ""),
+            Self::NoSuchStep => ("there is no such action here", ""),
             Self::StateIsOneWord => (
                 "phase, generation and pins are one word: no flag is set, or looked at, alone",
                 "the flag does not say whose bytes these are",
-                "compares the buffer with the metadata that it was filled for, and makes it ready by one exchange of the \
-                word, which fails where the generation has ended",
             ),
             Self::SwitchNeedsAcknowledgement => (
                 "the catalog names a generation only when the write of its blocks is acknowledged",
                 "their write is not acknowledged",
-                "switches when the acknowledgement has come; until then the old generation serves",
             ),
             Self::PublishNeedsVerification => (
                 "a buffer is made ready only when it was compared with its metadata",
                 "nobody has compared the buffer with the block's metadata",
-                "compares the buffer first; on a mismatch it reads the block again, and then from another drive",
             ),
             Self::FaultIsNoRace => (
                 "a mismatch is held against a drive only when the generation, read again, is still the buffer's",
                 "the catalog has moved on from the buffer's generation: this is a race",
-                "reads the generation again, finds that it has moved, and gives the slot up: nothing is counted",
             ),
             Self::QuarantineNeedsRetries => (
                 "a drive is quarantined only when all retries have failed",
                 "not all of the three retries were made",
-                "counts the mismatch and reads again, three times, before it quarantines",
             ),
             Self::PinNeedsReady => (
                 "a pin is taken only on a slot that is ready, by comparing and exchanging",
                 "the slot is not ready",
-                "takes no pin, and the reader reads the drive itself",
             ),
             Self::PinNeedsGeneration => (
                 "a pin is taken only on the generation that the reader expects",
                 "the reader expects another generation, and the pin does not compare it",
-                "takes no pin, and the reader reads the drive itself",
             ),
             Self::FreeNeedsNoPins => (
                 "a slot is freed only when nobody has it pinned",
                 "a reader has it pinned",
-                "closes the slot to new readers, and the last one that has it pinned empties it",
             ),
             Self::ServeNeedsTheBlock => (
                 "a reader is served only from a slot that holds its block",
                 "this is another block than the reader's",
-                "lets the slot go, and the reader reads the drive itself",
             ),
             Self::ServeNeedsTheStart => (
                 "a reader is served only from a buffer that begins at, or before, its request",
                 "the buffer begins behind the beginning of the request",
-                "lets the slot go, and the reader reads the drive itself",
             ),
             Self::ServeNeedsTheEnd => (
                 "a reader is served only from a buffer that reaches to its request's end",
                 "the buffer ends before the request does",
-                "lets the slot go, and the reader reads the drive itself",
             ),
             Self::ReclaimNeedsNoReader => (
                 "a generation is reclaimed only when no reader has a snapshot that old",
                 "a reader still has a snapshot that old",
-                "waits until that reader is done",
             ),
         }
     }

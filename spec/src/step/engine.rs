@@ -85,7 +85,7 @@ words! {
     }
 }
 
-/// What a manifest record says.
+/// What a manifest entry says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Edit {
     /// The whole state; written to `manifest.tmp`. Text: `checkpoint`.
@@ -148,7 +148,7 @@ pub enum EngineStep {
     Fill(Role, Ended),
     /// A batch is written. Text: `write batch:2 seg-1 lsns=3..4 through`, an idle mark without `lsns=`.
     WriteBatch(BatchSpec, Ended),
-    /// A manifest record is written. Text: `write edit:3 add-segment seg-2`.
+    /// A manifest entry is written. Text: `write edit:3 add-segment seg-2`.
     WriteEdit(EditNo, Edit, Ended),
     /// Blocks of a run are written. Text: `write blocks drive-1/run-1.tmp lsns=1..2`. Its header and its index
     /// are a `fill`.

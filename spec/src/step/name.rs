@@ -17,7 +17,7 @@ pub type SegmentNo = u64;
 /// A batch's number: batches are counted from 1 in the order of their first write, over all lives of the log,
 /// idle marks and batches that recovery writes again included.
 pub type BatchNo = u64;
-/// A manifest record's number: counted from 1 in the order of their first write, checkpoints included, over all
+/// A manifest entry's number: counted from 1 in the order of their first write, checkpoints included, over all
 /// lives of the log.
 pub type EditNo = u64;
 
@@ -183,7 +183,7 @@ fn on_drive(text: &str) -> Option<Role> {
 pub enum Unit {
     /// The bytes of a batch. Text: `batch:2` or `batch:2.sector:1`.
     Batch(BatchNo, Option<u64>),
-    /// The bytes of a manifest record. Text: `edit:3` or `edit:3.sector:0`.
+    /// The bytes of a manifest entry. Text: `edit:3` or `edit:3.sector:0`.
     Edit(EditNo, Option<u64>),
     /// Bytes of a file that belong to no batch and no edit: headers, zeros, an identity. Text: `data:seg-1`.
     Data(Role, Option<u64>),

@@ -20,379 +20,371 @@ pub struct Story {
 const STORIES: &[(Switch, Story)] = &[
     (Switch::AckOnWrite, Story {
         title: "A record is acknowledged when it is written, before it is synced",
-        says: "The receipt goes out while the batch is only in the page cache. The loss of power keeps none \
-                of it, and the acknowledged record is gone.",
+        says: "The receipt goes out while the batch is only in the page cache. The loss of power keeps none of it, \
+                and the acknowledged record is gone.",
         shows: "Record 1 was acknowledged, and is gone.",
         passing: "The receipt waits for the sync: the same crash finds the record on the device.",
     }),
     (Switch::NoDirSyncOnSegment, Story {
         title: "A segment's bytes are synced, its name is not",
-        says: "The segment is renamed into place, and the directory is never synced. Syncing the file makes \
-                its bytes durable and not its entry in the directory: after the loss of power nothing leads \
-                to them.",
-        shows: "Record 1 was acknowledged, and is gone: the manifest names segment 1, and no such file is \
-                there.",
-        passing: "The directory is synced after the rename: the name is on the device before the first \
-                batch.",
+        says: "The segment is renamed into place, and the directory is never synced. Syncing the file makes its \
+                bytes durable and not its entry in the directory: after the loss of power nothing leads to them.",
+        shows: "Record 1 was acknowledged, and is gone: the manifest names segment 1, and no such file is there.",
+        passing: "The directory is synced after the rename: the name is on the device before the first batch.",
     }),
     (Switch::NoAncestorSync, Story {
         title: "The log's own directory is not durable",
-        says: "The directory is made, and its parent is never synced: its name in there is in the page cache \
-                only, whatever is synced inside. The loss of power takes that name, and with it the whole \
-                log. (A create makes two manifests: the second one vouches for the identity, once that is there.)",
+        says: "The directory is made, and its parent is never synced: its name in there is in the page cache only, \
+                whatever is synced inside. The loss of power takes that name, and with it the whole log. (A create \
+                makes two manifests: the second one vouches for the identity, once that is there.)",
         shows: "Record 1 was acknowledged, and no log is there any more.",
-        passing: "Each directory up to the mount point is synced before the identity makes the directory a \
-                log.",
+        passing: "Each directory up to the mount point is synced before the identity makes the directory a log.",
     }),
     (Switch::IdentityNotVouched, Story {
         title: "An identity whose directory sync had failed is taken on trust",
-        says: "The identity is the file that makes a directory a log. Creation fails at the sync of the \
-                directory after its rename. Its name is still seen in the cache, so a second open goes on; \
-                but after a failed sync the kernel counts the entry as written, and no later sync writes it: \
-                only a new file with a new rename would be. The power fails, and no log is there.",
+        says: "The identity is the file that makes a directory a log. Creation fails at the sync of the directory \
+                after its rename. Its name is still seen in the cache, so a second open goes on. But after a \
+                failed sync the kernel counts that name as written, and no later sync writes it: only a new file, \
+                renamed anew, would be. Nothing vouches for the name: manifest entry 1 was written before the \
+                identity was there, and entry 2 is this open's own. The power fails, and no log is there.",
         shows: "Record 1 was acknowledged, and no log is there any more.",
         passing: "Open makes the identity again, unless the manifest vouches for its name.",
     }),
     (Switch::CheckpointWithoutDirSync, Story {
-        title: "Manifest records go to a manifest whose name is not durable",
-        says: "The manifest is full, so that the record of a new segment needs a new manifest. It is renamed over \
-                the old one, and the directory is not synced. The next manifest record is durable in a file \
+        title: "Manifest entries go to a manifest whose name is not durable",
+        says: "The manifest is full, so that the entry for a new segment needs a new manifest file. It is renamed \
+                over the old one, and the directory is not synced. The next manifest entry is durable in a file \
                 that the loss of power makes unreachable: the old manifest is back, and knows nothing of the \
                 segment.",
         shows: "Record 1 was acknowledged; the old manifest does not name its segment, and the log opens for \
                 reading only, without the record.",
-        passing: "The directory is synced after the rename, before the next manifest record.",
+        passing: "The directory is synced after the rename, before the next manifest entry.",
     }),
     (Switch::TrustCachedBytes, Story {
         title: "Recovery returns what only the page cache holds",
-        says: "The process dies after a write that was never synced. The next open reads a valid batch from \
-                the page cache and returns it, which counts as an acknowledgement. The power fails, and the \
-                batch was never on the device.",
-        shows: "The first open returned record 1, which counts as acknowledged; the second one does not find \
-                it.",
+        says: "The process dies after a write that was never synced. The next open reads a valid batch from the \
+                page cache and returns it, which counts as an acknowledgement. The power fails, and the batch was \
+                never on the device.",
+        shows: "The first open returned record 1, which counts as acknowledged; the second one does not find it.",
         passing: "Valid batches that nothing vouches for are written again and synced before open returns.",
     }),
     (Switch::AppendBehindTornTail, Story {
         title: "New batches are written after a torn one",
-        says: "A loss of power leaves a torn batch at the end of the segment. The next life appends after \
-                it. A later recovery stops at the torn batch and never reaches what was acknowledged after \
-                it.",
-        shows: "The record that the second life acknowledged is gone: recovery stops at the torn batch \
-                before it.",
-        passing: "Each open writes to a segment of its own, whose first batch says where the segment before \
-                ends.",
+        says: "A loss of power leaves a torn batch at the end of the segment. The next life appends after it. A \
+                later recovery stops at the torn batch and never reaches what was acknowledged after it.",
+        shows: "The record that the second life acknowledged is gone: recovery stops at the torn batch before it.",
+        passing: "Each open writes to a segment of its own, whose first batch says where the segment before ends.",
     }),
     (Switch::CutAcrossASegment, Story {
         title: "The end of an older segment is taken for the end of the log",
-        says: "A first life leaves record 1, unsynced, in segment 1. The open after the loss of power writes \
-                it again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The \
-                next recovery comes to where the batches of segment 1 end, takes that for a torn tail, and \
-                cuts the log there: across segment 2, with its acknowledged record.",
+        says: "A first life leaves record 1, unsynced, in segment 1. The open after the loss of power writes it \
+                again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The next \
+                recovery comes to where the batches of segment 1 end. What follows there is empty; it takes that \
+                for a torn tail, and cuts the log there. Segment 2, with its acknowledged record, is never looked \
+                at.",
         shows: "Record 2 was acknowledged, and is gone: the next record would be 2 again.",
-        passing: "Only the last segment that is not empty is judged at its end; an older one ends where the \
-                next one's first batch says.",
+        passing: "Only the last segment that is not empty is judged at its end; an older one ends where the next \
+                one's first batch says.",
     }),
     (Switch::RewriteAckedBlock, Story {
         title: "A batch is written over the block of the one before",
-        says: "The last block has room, so the next commit writes it again: batch 2, with the old record and \
-                the new one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss \
-                of power keeps one sector of batch 2: neither batch is whole.",
+        says: "The last block has room, so the next commit writes it again: batch 2, with the old record and the \
+                new one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss of power \
+                keeps one sector of batch 2: neither batch is whole.",
         shows: "Record 1 was synced and acknowledged, and is gone: half of another batch lies over it.",
         passing: "Each batch starts on a block of its own.",
     }),
     (Switch::TwoCommitsInFlight, Story {
         title: "A second batch is committed while the first is still missing",
-        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written, behind \
-                the place of record 1's batch, which stays empty. It is synced, the watermark moves to 2, \
-                over the hole, and record 1, which was never written, is acknowledged. After the loss of \
-                power recovery stops at the hole.",
+        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written, behind the \
+                place of record 1's batch, which stays empty. It is synced, the watermark moves to 2, over the \
+                hole, and record 1, which was never written, is acknowledged. After the loss of power recovery \
+                stops at the hole.",
         shows: "Record 1 was acknowledged, and is gone; record 2, which was synced, is not reached either.",
         passing: "A batch is written only when the one before it is written, synced and claimed.",
     }),
     (Switch::ShortWriteFinishedLater, Story {
         title: "The rest of a short write is written after the sync",
-        says: "A write does only a part, and the sync covers that part. The rest follows, is not synced, and \
-                the record is acknowledged. The loss of power takes the rest, and with it the batch.",
+        says: "A write does only a part, and the sync covers that part. The rest follows, is not synced, and the \
+                record is acknowledged. The loss of power takes the rest, and with it the batch.",
         shows: "Record 1 was acknowledged, and is gone: only a part of its batch is on the device.",
         passing: "A short write is finished before the sync begins.",
     }),
     (Switch::ClaimBeforeSync, Story {
         title: "The durable watermark moves before the sync",
-        says: "The watermark, the log line and the metric say durable while the bytes are in the page cache. \
-                The loss of power shows that they were wrong.",
+        says: "The watermark, the log line and the metric say durable while the bytes are in the page cache. The \
+                loss of power shows that they were wrong.",
         shows: "Record 1 was said to be durable, and is gone.",
         passing: "The watermark moves after the sync has succeeded.",
     }),
     (Switch::WatermarkPassesHole, Story {
         title: "The durable watermark passes a batch that was never synced",
-        says: "Record 1 need only survive a crash of the process, so that it is written and not synced. The \
-                next batch is written through to the disk, and the watermark moves to its end, over the \
-                hole.",
-        shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and behind \
-                that hole recovery returns nothing, not even record 2.",
-        passing: "The watermark moves only when all batches below are synced: one sync of the file covers \
-                both. (The production code never mixes the two ways: a handle writes each of its batches \
-                through, or none.)",
+        says: "Record 1 need only survive a crash of the process, so that it is written and not synced. The next \
+                batch is written through to the disk, and the watermark moves to its end, over the hole.",
+        shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and behind that hole \
+                recovery returns nothing, not even record 2.",
+        passing: "The watermark moves only when all batches below are synced: one sync of the file covers both. \
+                (The production code never mixes the two ways: a handle writes each of its batches through, or \
+                none.)",
     }),
     (Switch::NoPathCheck, Story {
         title: "Durability is claimed for a file that nobody can find",
-        says: "Somebody removes the segment's name while the log is open. The descriptor still takes writes \
-                and syncs, and the watermark still moves; nothing of it can be opened again.",
+        says: "Somebody removes the segment's name while the log is open. The descriptor still takes writes and \
+                syncs, and the watermark still moves; nothing of it can be opened again.",
         shows: "Record 1 is said to be durable, and no name leads to the file that holds it.",
-        passing: "After the sync the path is looked at: it must lead to the same file.",
+        passing: "After the sync the path is checked: it must lead to the same file.",
     }),
     (Switch::PathCheckBeforeSync, Story {
-        title: "The path is looked at before the sync, and not again after it",
-        says: "A batch that need only survive a crash of the process is written, and its path is looked at. \
-                Then somebody removes the segment's name. A second append asks to survive a loss of power: before \
-                its own batch is written the segment is synced, and all up to record 1 is claimed to be \
-                durable. Synced it is, and nothing leads to it.",
+        title: "The path is checked before the sync, and not again after it",
+        says: "A batch that need only survive a crash of the process is written, and the path of its segment, \
+                segment 1, is checked. Then somebody removes the name of segment 1. A second append asks to \
+                survive a loss of power: before its own batch is written, segment 1 is synced, and the durable \
+                watermark moves to record 1. The sync has succeeded, and nothing leads to the file.",
         shows: "Record 1 is said to survive a loss of power, and no name leads to the file that holds it.",
-        passing: "Each sync is followed by a look at the path of its own.",
+        passing: "Each sync is followed by a check of its path.",
     }),
     (Switch::RetryFailedSync, Story {
         title: "A failed sync is tried again, and succeeds",
-        says: "The kernel reports a write-back error once and counts the pages as written. The second sync \
-                has nothing to write and succeeds, and the record is acknowledged though it is not on the \
-                device.",
+        says: "The kernel reports a write-back error once and counts the pages as written. The second sync has \
+                nothing to write and succeeds, and the record is acknowledged though it is not on the device.",
         shows: "Record 1 is acknowledged, and the only sync that could have made it durable has failed.",
         passing: "A failed sync poisons the handle; only a new open recovers.",
     }),
     (Switch::SyncFailureForgotten, Story {
         title: "A later sync makes an earlier failure look durable",
-        says: "After the failed sync of the first batch the log goes on, and writes the next. The sync of \
-                that succeeds, and is taken to cover the first batch, too: the watermark moves over it, and \
-                its record is acknowledged.",
+        says: "After the failed sync of the first batch the log goes on, and writes the next. The sync of that \
+                succeeds, and is taken to cover the first batch, too: the watermark moves over it, and its record \
+                is acknowledged.",
         shows: "Record 1 is acknowledged, and the only sync that could have made it durable has failed.",
         passing: "After the failure nothing is written by this handle.",
     }),
     (Switch::LeaderFailsFollowersOk, Story {
         title: "A record is acknowledged out of a batch whose sync has failed",
-        says: "Appends that come together share a batch, and one of the writers, the leader, writes and \
-                syncs it for all. The sync fails, and the failure stays with the leader: a writer that waits \
-                for the same batch is acknowledged. The path is the shortest: its one writer is such a \
-                follower, and the leader that would hear of the failure is left out.",
+        says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it \
+                for all. The sync fails, and the failure stays with the leader: a writer that waits for the same \
+                batch is acknowledged. The path below is the shortest: its one append is such a follower's. That \
+                of the leader, which is failed as it should be, is left out: nothing breaks by it.",
         shows: "Record 1 is acknowledged, and the sync of its batch has failed.",
         passing: "A failed batch has failed for everybody who waits for it.",
     }),
     (Switch::RotateWithoutSync, Story {
         title: "The log goes on in a new segment while the old one is not synced",
-        says: "A batch in the new segment states where the old one ends, and so vouches for it. The loss of \
-                power keeps the new batch and not the old one: there is a gap in the middle. Open names no damage: \
-                it reads the last segment only, and takes those before it for whole, as the rule that is \
-                broken here would have made them.",
+        says: "By the design, whoever finds a batch in a new segment may rely on the old one having been synced \
+                before. Here it was not. The loss of power keeps the new batch and not the old one: there is a gap \
+                in the middle. Nobody is told: the open relies on it, too, and names no damage.",
         shows: "Record 2 is recovered, and record 1, before it, is not.",
         passing: "The old segment is wholly synced before the first batch of the new one.",
     }),
     (Switch::RewriteHalfTheTail, Story {
         title: "Recovery writes the tail again in pieces",
-        says: "The tail holds one batch of two records that nothing vouches for. Recovery writes the first \
-                record alone into a new segment, and is interrupted. What the new segment's first batch says \
-                of where the old one ends now cuts the old one, and half a batch is recovered.",
+        says: "The tail holds one batch of two records that nothing vouches for. Recovery writes the first record \
+                alone into a new segment, and is interrupted. The first batch of a segment says where the segment \
+                before ends; this one says: before batch 1, in whose place it stands. So the next open reads \
+                segment 1 only up to there, and half a batch is recovered.",
         shows: "Of a batch of two records one is recovered, and not the other.",
         passing: "The tail is written again as one batch: all of it or nothing.",
     }),
     (Switch::RewriteUnderNewLsns, Story {
         title: "Recovery appends the tail a second time",
-        says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here \
-                they get new numbers, after the old ones, and the next open finds each record twice.",
+        says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here they \
+                get new numbers, after the old ones, and the next open finds each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
         passing: "The tail is written again under the numbers that it has.",
     }),
     (Switch::NoIdentityInChecksum, Story {
         title: "A batch is valid wherever it lies",
-        says: "The disk has put a copy of batch 1 in the place of batch 2. A batch here says nothing of where it \
-                belongs: its checksum is right in any place, and its place alone gives its record a number. \
-                So recovery takes the copy for record 2, finds the log whole, and writes both again to a \
-                segment of its own, as each open does with what nothing vouches for.",
-        shows: "The open returns records 1 and 2, which are one and the same; the record that was appended \
-                second is not there.",
+        says: "The disk has put a copy of batch 1 in the place of batch 2. The record that was appended second was \
+                there, and its bytes are gone with that. A batch here says nothing of where it belongs: its \
+                checksum is right in any place, and its place alone gives its record a number. So recovery takes \
+                the copy for record 2, finds the log whole, and writes both again to a segment of its own, as each \
+                open does with what nothing vouches for.",
+        shows: "The open returns records 1 and 2, which are one and the same; the record that was appended second \
+                is not there.",
         passing: "A batch names its log, segment and offset under its checksum: a copy elsewhere is invalid.",
     }),
     (Switch::RewriteIntoUnnamedSegment, Story {
         title: "Recovery writes to a segment that the manifest does not name",
         says: "Recovery writes the tail again before the manifest durably names the new segment, and is \
-                interrupted. The next open finds a batch in a segment that the manifest does not know, and \
-                takes the manifest for damaged. It believes nothing that such a manifest says, and so returns \
-                nothing, not even record 1, which lies in segment 1 as before: recovery has broken what it was \
-                to mend.",
-        shows: "Nothing was damaged, and the log opens for reading only: the interrupted recovery has made \
-                it look damaged.",
+                interrupted. The next open finds a batch in a segment that the manifest does not know, and takes \
+                the manifest for damaged. It believes nothing that such a manifest says, and so returns nothing, \
+                not even record 1, which lies in segment 1 as before: recovery has broken what it was to mend.",
+        shows: "Nothing was damaged, and the log opens for reading only: the interrupted recovery has made it look \
+                damaged.",
         passing: "The manifest names the new segment durably before recovery writes to it.",
     }),
     (Switch::BatchIntoUnnamedSegment, Story {
         title: "A batch is written to a segment that the manifest does not name",
-        says: "The first batch goes out before the manifest durably names its segment. After the loss of \
-                power the segment holds a valid batch and no manifest names it: that looks like a damaged \
-                manifest, though nothing was damaged.",
+        says: "The first batch goes out before the manifest durably names its segment. After the loss of power the \
+                segment holds a valid batch and no manifest names it: that looks like a damaged manifest, though \
+                nothing was damaged.",
         shows: "Nothing was damaged, and the log opens for reading only.",
-        passing: "The manifest's record of the segment is synced before the segment's first batch.",
+        passing: "The manifest's entry of the segment is synced before the segment's first batch.",
     }),
     (Switch::ManifestBeforeName, Story {
         title: "The manifest names a segment that is not there",
-        says: "The manifest's record of the segment is written before the directory is synced. The loss of \
-                power happens to keep the record and not the segment's name: a named segment is missing, \
-                which looks like damage.",
+        says: "The manifest's entry of the segment is written before the directory is synced. The loss of power \
+                happens to keep the record and not the segment's name: a named segment is missing, which looks \
+                like damage.",
         shows: "Nothing was damaged, and the log opens for reading only.",
-        passing: "The directory is synced before the manifest's record is written.",
+        passing: "The directory is synced before the manifest's entry is written.",
     }),
     (Switch::RenameBeforeSync, Story {
         title: "A file is renamed before its bytes are synced",
-        says: "The segment's name reaches the device, its bytes do not. What is found under the name, which \
-                the manifest lists, is no segment, and looks damaged.",
+        says: "The segment's name reaches the device, its bytes do not. What is found under the name, which the \
+                manifest lists, is no segment, and looks damaged.",
         shows: "Nothing was damaged, and the log opens for reading only.",
         passing: "The file is synced under its temporary name, then renamed.",
     }),
     (Switch::EditBehindTornEdit, Story {
         title: "A new life goes on writing to the manifest of the one before",
-        says: "A loss of power takes a manifest record that was written and not synced: its place is left \
-                torn or empty. The next open goes on with the same manifest file, and appends the next \
-                record after that place. A valid record after an invalid one is what damage looks like.",
-        shows: "Nothing was damaged, and the log opens for reading only: a valid manifest record follows one \
-                that is not there.",
+        says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
+                empty. The next open goes on with the same manifest file, and appends its own entry at the file's \
+                end, behind that place. A valid entry behind an invalid one is what damage looks like, and a \
+                damaged manifest is not believed at all.",
+        shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that \
+                is not there.",
         passing: "Each open begins a manifest file of its own.",
     }),
     (Switch::TwoEditsInFlight, Story {
-        title: "Two manifest records wait for one sync",
-        says: "A second manifest record is written before the first is synced. The loss of power keeps the \
-                second and not the first: a valid record after an invalid one is what damage looks like, and a \
-                damaged manifest is not believed at all: whatever was appended counts as lost. (The append has \
-                two records so that one is left when the other is trimmed.)",
-        shows: "Record 2 was acknowledged and not trimmed; the log opens for reading only, and cannot give \
-                it.",
-        passing: "A manifest record is written only when the one before it is synced.",
+        title: "Two manifest entries wait for one sync",
+        says: "A second manifest entry is written before the first is synced. The loss of power keeps the second \
+                and not the first: a valid entry behind an invalid one is what damage looks like, and a damaged \
+                manifest is not believed at all: whatever was appended counts as lost. (The append has two records \
+                so that one is left when the other is trimmed.)",
+        shows: "Record 2 was acknowledged and not trimmed; the log opens for reading only, and cannot give it.",
+        passing: "A manifest entry is written only when the one before it is synced.",
     }),
     (Switch::IdentityFirst, Story {
         title: "The identity is there before the manifest",
-        says: "The identity is the file that makes a directory a log. Here it gets its name before there is \
-                a manifest: from then on whoever opens the directory finds a log without a manifest, and must \
-                call it damaged. A crash in between would show that to the next life; the shortest path needs \
-                none, for a create ends as an open does, and finds it itself.",
+        says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
+                manifest: from then on whoever opens the directory finds a log without a manifest, and must call \
+                it damaged. A crash behind step 9 would show that to the next life. The shortest path needs no \
+                crash: a create ends as an open does, and finds it itself. The invariant holds for that open, too: \
+                no crash has left anything, and the log does not open for appends.",
         shows: "Nothing was damaged, and the new log opens for reading only: it has no manifest.",
         passing: "The identity is renamed last, when the first manifest is durable.",
     }),
     (Switch::TornTailIsFatal, Story {
         title: "A torn tail keeps the log from opening for appends",
-        says: "A loss of power leaves half of a batch that nobody was promised. Recovery calls it damage and \
-                opens the log for reading only.",
+        says: "A loss of power leaves half of a batch that nobody was promised. Recovery calls it damage and opens \
+                the log for reading only.",
         shows: "Nobody was promised the torn batch, and because of it the log opens for reading only.",
         passing: "What nothing vouches for is cut.",
     }),
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
-        says: "A bit of a durable batch flips. The batch after it can be read, if only out of the page cache, and \
-                says that all up to record 1 was durable when it was written: it vouches for record 1, wherever \
-                it lies itself. Recovery cuts all the same, and nobody hears of the loss.",
-        shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number \
-                to another record.",
-        passing: "What something vouches for is named as damage and kept, and the log opens for reading \
-                only.",
+        says: "A bit of a durable batch flips. The batch behind it can be read: only the process has died, and the \
+                page cache lives on. That batch is written only when the one before it is durable, and so it \
+                vouches for record 1, whether or not it is durable itself. Recovery cuts all the same, and nobody \
+                hears of the loss.",
+        shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
+                another record.",
+        passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
     }),
     (Switch::UnlinkBeforeTrimDurable, Story {
         title: "A segment is removed before the trim is durable",
         says: "A trim lets go of all records below 2, and so of segment 1. The segment is removed while the \
-                manifest's record of the trim is only written: the manifest that a loss of power would leave \
-                still names it. (The second append begins segment 2: the last segment is never removed.)",
+                manifest's entry of the trim is only written: the manifest that a loss of power would leave still \
+                names it. (The second append begins segment 2: the last segment is never removed.)",
         shows: "Segment 1 is removed, and the manifest on the device still names it.",
-        passing: "The manifest's record of the trim is synced before anything is removed.",
+        passing: "The manifest's entry of the trim is synced before anything is removed.",
     }),
     (Switch::CloseForgetsWaiting, Story {
         title: "A handle is closed with an append unanswered",
-        says: "Close lets go of the log while an append that was handed in still waits. Nothing will ever \
+        says: "An append was handed in, and its ticket is what its answer is waited for by. Close gives the log's \
+                lock back, which ends the handle, and has neither committed nor failed it. Nothing will ever \
                 answer it.",
-        shows: "The append of ticket 1 is neither acknowledged nor failed, and nothing is left that could \
-                answer it.",
+        shows: "The append of ticket 1 is neither acknowledged nor failed, and nothing is left that could answer it.",
         passing: "Close commits or fails what waits before it lets go.",
     }),
     (Switch::PublishBeforeRunDurable, Story {
         title: "The manifest names a run whose name is not durable",
-        says: "Compaction copies segment 1 into a run on a drive. The run is synced and renamed there, and \
-                the manifest names it before the drive's directory is synced. The power fails: the manifest \
-                says that the record is in the run, and no longer in the segment; and the run is not there. \
-                (The second append begins segment 2: only a segment that has a successor is compacted.)",
+        says: "Compaction copies segment 1 into a run on a drive. The run is synced and renamed there, and the \
+                manifest names it before the drive's directory is synced. The power fails: the manifest says that \
+                the record is in the run, and no longer in the segment; and the run is not there. (The second \
+                append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, and no run 1 is there.",
         passing: "The drive's directory is synced before the manifest names the run.",
     }),
     (Switch::ReclaimBeforePublish, Story {
         title: "A segment is removed before the publish of its run is durable",
-        says: "Compaction has copied segment 1 into a run. The manifest's record that names the run instead \
-                of the segment is written and not synced when the segment goes. The manifest that a loss of \
-                power would leave knows nothing of the run, and names a segment that is not there. (The \
-                second append begins segment 2: only a segment that has a successor is compacted.)",
+        says: "Compaction has copied segment 1 into a run. The manifest's entry that names the run instead of the \
+                segment is written and not synced when the segment goes. The manifest that a loss of power would \
+                leave knows nothing of the run, and names a segment that is not there. (The second append begins \
+                segment 2: only a segment that has a successor is compacted.)",
         shows: "Segment 1 is removed, and the manifest on the device names it, and not the run.",
         passing: "The publish is synced before anything that it replaces is removed.",
     }),
     (Switch::ReclaimBeforeCheckpoints, Story {
         title: "A segment is removed before the drive knows of its run",
-        says: "Compaction has copied segment 1 into a run on drive 1, and the manifest in the log's \
-                directory durably names it. The drive has no copy of that manifest yet: should the log's \
-                directory be lost, the drive holds a run, and nothing durable says that it counts; and the \
-                segment is gone. (The second append begins segment 2: only a segment that has a successor is \
-                compacted.)",
+        says: "Compaction has copied segment 1 into a run on drive 1, and the manifest in the log's directory \
+                durably names it. The drive has no copy of that manifest yet. Should the one manifest be lost, \
+                nothing durable says that the run counts. As long as segment 1 is there the record is found in it \
+                all the same; now the segment is gone. (The second append begins segment 2: only a segment that \
+                has a successor is compacted.)",
         shows: "Segment 1 is removed, and drive 1 holds no manifest that names the run in its place.",
-        passing: "Each healthy drive durably holds a copy of the manifest that names the run before a source \
-                goes.",
+        passing: "Each healthy drive durably holds a copy of the manifest that names the run before a source goes.",
     }),
     (Switch::OutputsDeletedWhenPublishFails, Story {
         title: "A failed publish deletes the run that it was to publish",
-        says: "The sync of the manifest fails, so the compaction cleans up after itself. But a sync that \
-                fails may have written all the same: the manifest on the device names the run, which is \
-                gone, and no longer the segment. (The second append begins segment 2: only a segment that \
-                has a successor is compacted.)",
+        says: "The sync of the manifest fails, so the compaction cleans up after itself. But a sync that fails may \
+                have written all the same: the manifest on the device names the run, which is gone, and no longer \
+                the segment. (The second append begins segment 2: only a segment that has a successor is \
+                compacted.)",
         shows: "Run 1 is removed, and the manifest on the device names it.",
         passing: "The handle poisons and removes nothing: the next open finds out what the manifest says.",
     }),
     (Switch::RecoveryDeletesNamedRun, Story {
         title: "Recovery removes a run that the manifest names",
-        says: "The process dies after the publish of a run was written. The next open reads it and takes it \
-                into its own manifest, which it makes durable. Then it looks for runs that were never \
-                published, and judges by an older view, in which run 1 is not published: a run that counts is \
-                taken for a leftover. (What it looks at is in no row: only the removal is a call.) (The second append begins segment 2: only \
-                a segment that has a successor is compacted.)",
+        says: "The process dies after the publish of a run was written. The next open reads it and takes it into \
+                its own manifest, entry 7, which it makes durable. Then it removes runs that were never published, \
+                and judges by an older view: the manifest as it was before entry 6. There run 1 is not named, and \
+                a run that counts is taken for a leftover. (That it looks there is in no row: only the removal is \
+                a call.) (The second append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest that this open has made durable names it.",
         passing: "A run is a leftover only if the log's manifest, durable and whole, does not name it.",
     }),
     (Switch::ReclaimWithoutWaiting, Story {
-        title: "A segment is removed while a reader still reads by it",
-        says: "Reader 1 took its snapshot before the run was published, and by it record 1 is in segment 1. \
-                The compaction does not wait for the reader, and removes the segment. (The second append \
-                begins segment 2: only a segment that has a successor is compacted.)",
+        title: "A segment is removed while a reader's snapshot still leads to it",
+        says: "Reader 1 took its snapshot before the run was published, and by it record 1 is in segment 1. The \
+                compaction does not wait for the reader, and removes the segment. (The second append begins \
+                segment 2: only a segment that has a successor is compacted.)",
         shows: "Reader 1 looks for record 1 in segment 1, as its snapshot says, and the segment is gone.",
         passing: "What was replaced stays until no reader of an older snapshot is left.",
     }),
     (Switch::RunDropsRecords, Story {
         title: "A run is published for more records than it holds",
-        says: "Compaction writes the first of two sealed records into the run, and the manifest names the \
-                run for both, in the place of both segments. Readers look for the second one in the run, and \
-                it is not there. (The third append begins segment 3, so that segments 1 and 2 may be \
-                compacted.)",
+        says: "Compaction writes the first of two sealed records into the run, and the manifest names the run for \
+                both, in the place of both segments. Readers look for the second one in the run, and it is not \
+                there. (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
         shows: "Record 2 was acknowledged; the manifest says that it is in run 1, which does not hold it.",
         passing: "The manifest names a run by exactly the records that its blocks hold.",
     }),
     (Switch::RunLeavesGap, Story {
         title: "A run begins after a record that no run holds",
-        says: "The archive holds nothing yet, and the first run begins at record 2. Its publish replaces \
-                segments 1 and 2, and record 1 is in none of what is left. (The third append begins segment \
-                3, so that segments 1 and 2 may be compacted.)",
+        says: "The archive holds nothing yet, and the first run begins at record 2. Its publish replaces segments \
+                1 and 2, and record 1 is in none of what is left. (The third append begins segment 3, so that \
+                segments 1 and 2 may be compacted.)",
         shows: "Record 1 was acknowledged, and nothing that the manifest names holds it.",
         passing: "A run begins where the archive ends, or before.",
     }),
     (Switch::PublishUnverifiedCopy, Story {
         title: "A copy that was never read back is published",
-        says: "The drive says that it has written the record, and has not. Every call succeeded; only \
-                reading the copy back would show it. The manifest names the copy in the place of segment 1, \
-                and the record cannot be read. (The second append begins segment 2: only a segment that has \
-                a successor is compacted.)",
+        says: "The drive says that it has written the record, and has not. Every call succeeds; only reading the \
+                copy back would show it. The manifest names the copy in the place of segment 1. Segment 1 still \
+                holds the record, and nobody looks for it there any more. (The second append begins segment 2: \
+                only a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, which does not hold it.",
         passing: "Each copy is read back and compared before the manifest names it.",
     }),
     (Switch::GivenUpMeansDone, Story {
         title: "A sync of a run that failed is taken for done",
-        says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy reads \
-                well, out of the page cache, and the manifest names it. Then segment 1 is removed, and the \
-                only bytes of the record are ones that no loss of power would leave. No crash is needed to see \
-                it: the promise holds for a crash at any moment, and it is broken when the segment goes. (The second append \
-                begins segment 2: only a segment that has a successor is compacted.)",
+        says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy is read back, \
+                and reads well: what answers is the page cache. (The engine reads past it wherever the file system \
+                lets it; here it does not.) The manifest names the copy, segment 1 is removed, and the only bytes \
+                of the record are ones that no loss of power would leave. No crash is needed to see it: the \
+                promise holds for a crash at any moment, and it is broken when the segment goes. (The second \
+                append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Segment 1 is removed, and the device holds record 1 nowhere else.",
         passing: "A copy of which a call has failed is given up, and the segment stays.",
     }),
