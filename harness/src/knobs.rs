@@ -1,5 +1,5 @@
 //! What the harness can do to the engine, knob by knob. One of them can be turned off, to show that it is needed: some
-//! mutant must live then. A run with a knob turned off never holds, it is incomplete at best.
+//! mutant is not killed as declared then. A run with a knob turned off never holds, it is incomplete at best.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -24,42 +24,27 @@ pub enum Knob {
     Sectors,
     /// A power failure may leave garbage.
     Garbage,
-    /// A call fails with an error of the device.
-    Eio,
-    /// A call fails, and all of it was done.
-    EioDone,
-    /// A sync fails, and reads give the old bytes, or some of them.
-    EioOld,
-    /// No space.
-    Enospc,
-    /// Read-only.
-    Erofs,
-    /// Too many open files.
-    Emfile,
-    /// A call is interrupted.
-    Eintr,
-    /// A call does less than it was asked for.
-    Short,
-    /// A write on a drive is lost.
-    Lost,
-    /// A write on a drive arrives with a bit flipped.
-    Flipped,
+    /// A call fails, and nothing of it was done, whatever the reason is; behind a sync reads give the new bytes, the old ones,
+    /// or some of each.
+    Fails,
+    /// A call fails, and some or all of it was done.
+    FailsDone,
+    /// A call does less than it was asked for, or nothing, and may be made again.
+    Partial,
+    /// A write on a drive succeeds, and is lost, or arrives with a bit flipped.
+    Lies,
     /// A thread unwinds inside its commit.
     Unwinds,
     /// A sync fails under a schedule.
     FailsUnderSchedule,
-    /// A bit of what was durable is flipped.
-    BitFlip,
+    /// Of what was durable a bit is flipped, or a sector overwritten.
+    Changed,
     /// Durable bytes become zeros.
     Zeroed,
-    /// Durable bytes become others.
-    Overwritten,
     /// Durable bytes become those of another place.
     Misplaced,
-    /// Durable bytes become what they were before.
-    Stale,
-    /// A file is as it was before.
-    RolledBack,
+    /// Durable bytes, or a whole file, become what they were before.
+    Older,
     /// A file is cut.
     Cut,
     /// A file is removed.
@@ -93,43 +78,24 @@ impl Knob {
             Self::Power | Self::Process | Self::Names | Self::Sizes | Self::Sectors | Self::Garbage => {
                 matches!(check, "crash" | "archive" | "faults" | "random")
             }
-            Self::Eio
-            | Self::EioDone
-            | Self::EioOld
-            | Self::Enospc
-            | Self::Erofs
-            | Self::Emfile
-            | Self::Eintr
-            | Self::Short
-            | Self::Lost
-            | Self::Flipped
-            | Self::Unwinds => check == "faults",
+            Self::Fails | Self::FailsDone | Self::Partial | Self::Lies | Self::Unwinds => check == "faults",
             Self::FailsUnderSchedule => check == "schedules",
-            Self::BitFlip
-            | Self::Zeroed
-            | Self::Overwritten
-            | Self::Misplaced
-            | Self::Stale
-            | Self::RolledBack
-            | Self::Cut
-            | Self::Removed => check == "damage",
+            Self::Changed | Self::Zeroed | Self::Misplaced | Self::Older | Self::Cut | Self::Removed => {
+                check == "damage"
+            }
         }
     }
 
-    /// The knob of a fault on a call.
+    /// The knob of a fault on a call: what the call does to the disk tells them apart, not its error.
     #[must_use]
     pub const fn of_fault(kind: Kind) -> Self {
         match kind {
-            Kind::Eio => Self::Eio,
-            Kind::EioDone => Self::EioDone,
-            Kind::EioOld | Kind::EioMixed => Self::EioOld,
-            Kind::Enospc | Kind::EnospcHalf => Self::Enospc,
-            Kind::Erofs => Self::Erofs,
-            Kind::Emfile => Self::Emfile,
-            Kind::Eintr => Self::Eintr,
-            Kind::Short | Kind::ShortHalf => Self::Short,
-            Kind::Lost => Self::Lost,
-            Kind::Flipped => Self::Flipped,
+            Kind::Eio | Kind::EioOld | Kind::EioMixed | Kind::Enospc | Kind::Erofs | Kind::Emfile => {
+                Self::Fails
+            }
+            Kind::EioDone | Kind::EnospcHalf => Self::FailsDone,
+            Kind::Eintr | Kind::Short | Kind::ShortHalf => Self::Partial,
+            Kind::Lost | Kind::Flipped => Self::Lies,
             Kind::Unwinds => Self::Unwinds,
         }
     }
@@ -138,12 +104,10 @@ impl Knob {
     #[must_use]
     pub const fn of_damage(damage: &Damage) -> Self {
         match damage {
-            Damage::Flip { .. } => Self::BitFlip,
+            Damage::Flip { .. } | Damage::Overwrite { .. } => Self::Changed,
             Damage::Zero { .. } => Self::Zeroed,
-            Damage::Overwrite { .. } => Self::Overwritten,
             Damage::Misplace { .. } | Damage::Astray { .. } => Self::Misplaced,
-            Damage::Stale { .. } => Self::Stale,
-            Damage::RollBack { .. } => Self::RolledBack,
+            Damage::Stale { .. } | Damage::RollBack { .. } => Self::Older,
             Damage::Truncate { .. } => Self::Cut,
             Damage::Remove => Self::Removed,
         }

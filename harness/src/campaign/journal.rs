@@ -1,7 +1,7 @@
 //! What a campaign keeps: a line for each case, in a file for each shard.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Shard;
 use super::signature::signature;
+
+/// The file that holds the cases of a merge.
+pub const MERGED: &str = "merged.jsonl";
+/// What names the directory, at the end of the command that shows a case again.
+pub(super) const OUT: &str = " --out ";
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -44,6 +49,15 @@ impl Found {
     pub fn signature(&self) -> String {
         let violation = if self.violation.is_empty() { &self.says } else { &self.violation };
         signature(&self.invariant, violation, &self.kinds)
+    }
+
+    /// The command that shows it again, where the cases are in this directory now: it may have been another machine's.
+    #[must_use]
+    pub fn replay_in(&self, out: &Path) -> String {
+        match self.replay.split_once(OUT) {
+            Some((command, _)) => format!("{command}{OUT}{}", out.display()),
+            None => self.replay.clone(),
+        }
     }
 
     /// Whether there is a trace of it.
@@ -96,20 +110,27 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a shard's file, and reads what is there. A last line that was cut is cut off.
+    /// Opens a shard's file, and reads what is there. A last line that was cut is cut off. No other process runs the shard
+    /// as long as this one has it.
     ///
     /// # Errors
-    /// It cannot be read or written, or belongs to a campaign with another seed or of another commit.
+    /// It cannot be read or written, another process runs it, it belongs to a campaign with another seed or of another
+    /// commit, or the directory's campaign is divided into another number of shards.
     pub fn open(shard: &Shard, out: &Path) -> io::Result<Self> {
         fs::create_dir_all(out)?;
+        divided(shard, out)?;
         let path = shard.file(out);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
-        let whole = whole(&text);
-        let lines = parse(&path, whole)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                let says = format!("another process runs the shard of {}", path.display());
+                io::Error::new(io::ErrorKind::ResourceBusy, says)
+            }
+            TryLockError::Error(error) => error,
+        })?;
+        let bytes = fs::read(&path)?;
+        let whole = whole(&bytes);
+        let lines = of_shard(shard, &path, parse(&path, whole)?)?;
         let other = lines.iter().find(|line| line.seed != shard.seed || line.commit != shard.commit);
         if let Some(Line { seed, commit, .. }) = other {
             let says = format!(
@@ -121,7 +142,6 @@ impl Journal {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
         file.set_len(whole.len() as u64)?;
         Ok(Self { lines, file, begun: path.with_extension("begun") })
     }
@@ -161,35 +181,80 @@ impl Journal {
         let mut text = serde_json::to_string(&line)?;
         text.push('\n');
         self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()?;
         self.lines.push(line);
         fs::write(&self.begun, "")
     }
 }
 
-/// The lines that were written to their end.
-fn whole(text: &str) -> &str {
-    text.rfind('\n').map_or("", |end| &text[..=end])
+/// The lines that were written to their end: a kill or a loss of power may leave anything behind them.
+fn whole(bytes: &[u8]) -> &[u8] {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(&[], |end| &bytes[..=end])
 }
 
-fn parse(path: &Path, text: &str) -> io::Result<Vec<Line>> {
-    let numbered = text.lines().zip(1..);
-    numbered
+fn parse(path: &Path, bytes: &[u8]) -> io::Result<Vec<Line>> {
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines
+        .zip(1..)
         .map(|(line, number)| {
-            serde_json::from_str(line).map_err(|error| {
-                let says = format!("{} line {number} is no case: {error}", path.display());
+            serde_json::from_slice(line).map_err(|error| {
+                let says = format!(
+                    "{} line {number} is no case: {error}; what stands before it is whole: cut the file there, or leave it out",
+                    path.display()
+                );
                 io::Error::new(io::ErrorKind::InvalidData, says)
             })
         })
         .collect()
 }
 
-/// The cases of a shard that a directory holds, without opening it for more.
+/// The cases of a shard's own file: what a case runs follows from those before it, so that none may be missing, and none twice.
+fn of_shard(shard: &Shard, path: &Path, lines: Vec<Line>) -> io::Result<Vec<Line>> {
+    let fits = |(line, due): (&Line, u64)| (line.shard, line.of, line.index) == (shard.shard, shard.of, due);
+    match lines.iter().zip(0..).position(|at| !fits(at)) {
+        None => Ok(lines),
+        Some(due) => {
+            let (Shard { shard, of, .. }, path) = (shard, path.display());
+            let says = format!(
+                "{path} line {}, where case {due} of shard {shard}/{of} is due, holds another",
+                due + 1
+            );
+            Err(io::Error::new(io::ErrorKind::InvalidData, says))
+        }
+    }
+}
+
+/// Refuses a directory in which a campaign is divided into another number of shards: it would not go on, but begin again.
+fn divided(shard: &Shard, out: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(out)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        let of = name.strip_prefix("shard-").and_then(|rest| rest.strip_suffix(".jsonl")?.split_once("-of-"));
+        if let Some((_, of)) = of
+            && of != shard.of.to_string()
+        {
+            let says = format!(
+                "the campaign in {} is divided into {of} shards, and this one into {} (--shard's times --jobs): give the \
+                 same, or another --out",
+                out.display(),
+                shard.of
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
+        }
+    }
+    Ok(())
+}
+
+/// The cases of a shard that a directory holds, of its own or of a merge, without opening it for more.
 ///
 /// # Errors
 /// They cannot be read.
 pub(super) fn kept(shard: &Shard, out: &Path) -> io::Result<Vec<Line>> {
-    let path = shard.file(out);
-    parse(&path, whole(&fs::read_to_string(&path)?))
+    let (own, merged) = (shard.file(out), out.join(MERGED));
+    let path = if own.exists() || !merged.exists() { own } else { merged };
+    let mut lines = parse(&path, whole(&fs::read(&path)?))?;
+    lines.retain(|line| (line.seed, line.shard, line.of) == (shard.seed, shard.shard, shard.of));
+    of_shard(shard, &path, lines)
 }
 
 /// The cases that directories hold, each once, in one order: whatever the order of the directories is, and however often
@@ -198,23 +263,27 @@ pub(super) fn kept(shard: &Shard, out: &Path) -> io::Result<Vec<Line>> {
 /// # Errors
 /// One cannot be read, or holds something that is no case.
 pub fn merge(dirs: &[PathBuf]) -> io::Result<Vec<Line>> {
-    let mut cases: BTreeMap<(ShardKey, u64), (String, Line)> = BTreeMap::new();
+    let mut cases: BTreeMap<(ShardKey, u64), (bool, String, Line)> = BTreeMap::new();
     for dir in dirs {
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             if path.extension().is_none_or(|extension| extension != "jsonl") {
                 continue;
             }
-            for line in parse(&path, whole(&fs::read_to_string(&path)?))? {
-                // Two runs of one case differ in their time alone; the lesser is taken.
-                let text = serde_json::to_string(&line)?;
+            for line in parse(&path, whole(&fs::read(&path)?))? {
+                // Two runs of one case should differ in their time alone. Where one of them has found something it is
+                // that one which stays, and else the lesser.
+                let (clean, text) = (line.found.is_none(), serde_json::to_string(&line)?);
                 let key = (line.shard_key(), line.index);
-                let kept = cases.entry(key).or_insert_with(|| (text.clone(), line.clone()));
-                if text < kept.0 {
-                    *kept = (text, line);
+                let kept = cases.entry(key).or_insert_with(|| (clean, text.clone(), line.clone()));
+                if (clean, &text) < (kept.0, &kept.1) {
+                    *kept = (clean, text, line);
                 }
             }
         }
     }
-    Ok(cases.into_values().map(|(_, line)| line).collect())
+    Ok(cases.into_values().map(|(_, _, line)| line).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,10 +22,11 @@ use std::time::{Duration, Instant};
 
 use arms::{Arm, Ran, Story};
 pub(crate) use caught::caught;
-use journal::{Found, Journal, Line, kept};
+use journal::{Found, Journal, Line, OUT, kept};
 pub use plain::gather;
 pub use propose::{FIRST_SEEN, Proposal, Unproposed, Wanted, case_of, proposals, propose, steps};
 pub(crate) use propose::{hash, put};
+pub(crate) use signature::signature;
 use totals::Totals;
 use watch::Watchdog;
 
@@ -67,7 +68,7 @@ impl Shard {
     fn replay(&self, index: u64, out: &Path) -> String {
         let Self { seed, shard, of, .. } = self;
         let out = out.display();
-        format!("cargo verify campaign --seed {seed} --shard {shard}/{of} --case {index} --out {out}")
+        format!("cargo verify campaign --seed {seed} --shard {shard}/{of} --case {index}{OUT}{out}")
     }
 
     fn line(&self, index: u64, arm: &str, ran: Ran, took: Duration) -> Line {
@@ -150,6 +151,12 @@ pub fn again(shard: &Shard, index: u64, out: &Path) -> io::Result<(String, Optio
         let says = format!("{} has {} cases, and none before case {index}", out.display(), lines.len());
         io::Error::new(io::ErrorKind::InvalidInput, says)
     })?;
+    if let Some(Line { commit, .. }) = lines.iter().find(|line| line.commit != shard.commit) {
+        eprintln!(
+            "these cases were run on commit {commit}, and this is {}: the same case may be another one",
+            shard.commit
+        );
+    }
     lines.truncate(before);
     let totals = Totals::of(&lines);
     let arms = arms::all();

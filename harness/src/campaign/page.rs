@@ -6,6 +6,7 @@ use std::path::Path;
 
 use plotters::prelude::{BLACK, BLUE, ChartBuilder, IntoDrawingArea, LineSeries, SVGBackend, WHITE};
 
+use super::arms::all;
 use super::journal::Found;
 use super::totals::{ALIVE, Canary, DUE, Totals};
 use crate::explore::point;
@@ -57,6 +58,9 @@ pub fn page(totals: &Totals) -> String {
     text.push_str("\n## What was run\n\n| | cases | reached first by it |\n|---|---|---|\n");
     for (arm, tally) in arms {
         let _ = writeln!(text, "| {arm} | {} | {} |", tally.cases, tally.reached);
+    }
+    for arm in all().iter().filter(|arm| !arms.contains_key(&arm.name)) {
+        let _ = writeln!(text, "| {} | none | |", arm.name);
     }
     text.push_str("\n## What was counted\n\n| | |\n|---|---|\n");
     for (what, n) in counts {

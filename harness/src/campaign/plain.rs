@@ -9,7 +9,7 @@ use truelog_spec::Invariant;
 
 use super::arms::Story;
 use super::caught::caught;
-use super::journal::Found;
+use super::journal::{Found, MERGED};
 use super::propose::{FOUND, hash, put};
 
 /// Writes the page, and the input of a fuzz target beside it. Returns the page's path in the campaign's directory.
@@ -65,12 +65,24 @@ fn around(found: &Found) -> Option<String> {
     caught(|| crate::page::around(case, broken)).ok().flatten()
 }
 
-/// Copies what campaigns have found into one directory. Of two files of one name the lesser stays, so that the order of the
-/// directories makes no difference.
+/// Copies what campaigns have found into one directory, in place of what an earlier merge has put there. Of two files of one
+/// name the lesser stays, so that the order of the directories makes no difference.
 ///
 /// # Errors
-/// Something cannot be read or written.
+/// Something cannot be read or written; or the directory holds a campaign that is not one of these.
 pub fn gather(dirs: &[std::path::PathBuf], out: &Path) -> io::Result<()> {
+    fs::create_dir_all(out)?;
+    let here = out.canonicalize()?;
+    let is_one = dirs.iter().any(|dir| dir.canonicalize().is_ok_and(|dir| dir == here));
+    let there = out.join(FOUND);
+    if !is_one && there.exists() {
+        if !out.join(MERGED).exists() {
+            let says =
+                format!("{} holds a campaign that is not to be merged: give another --out", out.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
+        }
+        fs::remove_dir_all(&there)?;
+    }
     for dir in dirs {
         let from = dir.join(FOUND);
         if from.is_dir() {

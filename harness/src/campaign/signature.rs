@@ -6,7 +6,7 @@ const WORDS: usize = 160;
 const HEX: usize = 8;
 
 /// The invariant, what was wrong without its numbers, and the kinds of the steps that led there.
-pub(super) fn signature(invariant: &str, violation: &str, kinds: &str) -> String {
+pub(crate) fn signature(invariant: &str, violation: &str, kinds: &str) -> String {
     let plain = plain(violation.lines().next().unwrap_or_default());
     let words: String = plain.chars().take(WORDS).collect();
     if kinds.is_empty() { format!("{invariant}: {words}") } else { format!("{invariant}: {words} ({kinds})") }

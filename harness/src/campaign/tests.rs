@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::arms::{Arm, Ran, arm};
-use super::journal::{Found, Journal, Line, merge};
+use super::journal::{Found, Journal, Line, MERGED, merge};
 use super::totals::Totals;
 use super::{DEATHS, Shard, gather, hand_in, page, plain, run, run_arms};
 use crate::command::tests::takes;
@@ -95,7 +95,12 @@ fn what_campaigns_found_is_gathered_in_any_order() {
     let gathered = |dirs: &[std::path::PathBuf]| {
         let out = tempfile::tempdir().unwrap();
         gather(dirs, out.path()).unwrap();
+        // What an earlier merge has put there goes, and only that.
+        std::fs::write(out.path().join("found/stale.md"), "stale").unwrap();
+        assert!(gather(dirs, out.path()).is_err(), "nothing says that it is a merge");
+        std::fs::write(out.path().join(MERGED), "").unwrap();
         gather(dirs, out.path()).unwrap();
+        assert!(!out.path().join("found/stale.md").exists());
         let folder = out.path().join("found/acked-is-durable");
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
         ["both.md", "only-a.md", "only-b.md"].map(read)
@@ -242,7 +247,7 @@ fn a_finding_of_a_failing_call_is_proposed_as_a_trace_with_its_page() {
     let page = std::fs::read_to_string(page).unwrap();
     let parts = [
         "**No step can be left out.** Each of the 2 steps",
-        "**The nearest variant that passes.** The same crash",
+        "**Right, the nearest variant that passes.** The same crash",
         "**The code as it is has this bug.**",
         "will be ignored by the device",
     ];
@@ -258,7 +263,9 @@ fn a_page_without_a_trace_says_what_is_needed_and_what_passes() {
     let untold = found.untold.expect("no trace tells it");
     assert!(untold.contains("a write that reaches the device with a bit flipped"), "{untold}");
     let text = std::fs::read_to_string(dir.path().join(found.page.expect("a page"))).unwrap();
-    for part in ["**No step can be left out.** Each of the 2 steps", "**The nearest variant that passes.**"] {
+    for part in
+        ["**No step can be left out.** Each of the 2 steps", "**Right, the nearest variant that passes.**"]
+    {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
 }

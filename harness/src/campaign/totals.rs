@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::journal::{Found, Line, ShardKey};
 
 /// How the count of what is being run is called, for each kind of execution.
-const EXECUTIONS: [&str; 3] = ["schedules", "sequences", "fuzz inputs"];
+pub(super) const EXECUTIONS: [&str; 3] = ["schedules", "sequences", "fuzz inputs"];
 /// What a canary counts: what it had to find, and what of that it did.
 pub(super) const DUE: &str = "canaries due";
 /// See [`DUE`].
@@ -136,6 +136,8 @@ impl Totals {
             Some("nothing was reached")
         } else if self.canaries.is_empty() {
             Some("no canary was run")
+        } else if EXECUTIONS.iter().any(|what| self.counts.get(*what).is_none_or(|n| *n == 0)) {
+            Some("no schedule, no sequence of steps or no fuzz input was run: give it more time")
         } else {
             None
         }
@@ -174,7 +176,13 @@ mod tests {
         let totals = Totals::of(&[line(0, 0, 1.0, "a"), line(0, 1, 1.0, "b"), line(0, 2, 1.0, "c")]);
         let canary = totals.canaries.get("canary run").expect("it was run");
         assert_eq!(*canary, Canary { due: 6, found: 5, last: Some((0, 2, 2)) });
-        assert_eq!(totals.blind(), None);
+        assert!(
+            totals.blind().is_some_and(|why| why.starts_with("no schedule")),
+            "of no kind anything was run"
+        );
+        let mut counted = totals.clone();
+        counted.counts.extend(EXECUTIONS.map(|what| (what.to_owned(), 1)));
+        assert_eq!(counted.blind(), None);
         assert_eq!(Totals::default().blind(), Some("no case was run"));
     }
 

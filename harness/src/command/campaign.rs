@@ -9,7 +9,7 @@ use std::{fs, io, thread};
 use clap::Args;
 
 use super::{COMMIT, commit, out};
-use crate::campaign::journal::{Journal, Line, merge};
+use crate::campaign::journal::{Journal, Line, MERGED, merge};
 use crate::campaign::totals::Totals;
 use crate::campaign::{Shard, again, gather, page, proposals, run as run_shard};
 use crate::report::Verdict;
@@ -18,8 +18,6 @@ use crate::report::Verdict;
 const EVERY: Duration = Duration::from_secs(10);
 /// The file that holds a campaign's seed.
 const SEED: &str = "seed";
-/// The file that holds the cases of a merge.
-const MERGED: &str = "merged.jsonl";
 /// How often in a row a shard may end before any case of it has, until it is given up.
 const DEATHS: u32 = 4;
 
@@ -47,6 +45,12 @@ fn minutes(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())
 }
 
+/// A time in which something can happen.
+fn some_minutes(text: &str) -> Result<Duration, String> {
+    let time = minutes(text)?;
+    if time.is_zero() { Err("nothing ends in no time".to_owned()) } else { Ok(time) }
+}
+
 /// What to run, for how long, and where it is kept.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Campaign {
@@ -69,7 +73,7 @@ pub(super) struct Campaign {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How long one case may take, in minutes; beyond that its process is ended.
-    #[arg(long, value_name = "M", default_value = "10", value_parser = minutes)]
+    #[arg(long, value_name = "M", default_value = "10", value_parser = some_minutes)]
     case_minutes: Duration,
     /// Run only this case of the shard again; those before it are in the directory.
     #[arg(long, value_name = "K", conflicts_with_all = ["minutes", "jobs", "until_found"])]
@@ -104,14 +108,15 @@ pub(super) fn run(arguments: &Campaign, drawn: u64) -> ExitCode {
 /// Merges shards, and writes their cases, what they found, and their summary.
 pub(super) fn run_merge(arguments: &Merge) -> ExitCode {
     let merged = merge(&arguments.dirs).and_then(|lines| {
-        let totals = Totals::of(&lines);
+        let mut totals = Totals::of(&lines);
+        for (found, _) in totals.findings.values_mut() {
+            found.replay = found.replay_in(&arguments.out);
+        }
+        let texts = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
         gather(&arguments.dirs, &arguments.out)?;
+        let cases = texts.iter().map(|text| format!("{text}\n")).collect::<String>();
+        fs::write(arguments.out.join(MERGED), cases)?;
         page::write(&totals, &arguments.out)?;
-        let lines = lines.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
-        fs::write(
-            arguments.out.join(MERGED),
-            lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
-        )?;
         Ok(totals)
     });
     match merged {
@@ -152,10 +157,13 @@ fn shard(arguments: &Campaign, seed: u64) -> Shard {
 
 /// Runs one case again.
 fn one(arguments: &Campaign, case: u64) -> io::Result<ExitCode> {
-    let known = kept_seed(&arguments.out).or(arguments.seed);
-    let Some(seed) = known else {
-        let says = format!("{} holds no campaign", arguments.out.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
+    let seed = match (kept_seed(&arguments.out)?, arguments.seed) {
+        (Some(kept), Some(asked)) if kept != asked => return Err(other_seed(&arguments.out, kept)),
+        (Some(seed), _) | (None, Some(seed)) => seed,
+        (None, None) => {
+            let says = format!("{} holds no campaign: say its --seed", arguments.out.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
+        }
     };
     let (arm, found) = again(&shard(arguments, seed), case, &arguments.out)?;
     Ok(match found {
@@ -193,9 +201,12 @@ fn campaign(arguments: &Campaign, drawn: u64) -> io::Result<ExitCode> {
     let seed = seed(arguments, drawn)?;
     let Part { shard, of } = arguments.shard;
     eprintln!("seed {seed} commit {commit}, shard {shard}/{of}, {} process(es)", arguments.jobs);
-    let jobs: Vec<Part> = (0..arguments.jobs)
-        .map(|job| Part { shard: shard * arguments.jobs + job, of: of * arguments.jobs })
-        .collect();
+    let Some(all) = of.checked_mul(arguments.jobs) else {
+        let says = format!("{of} shards of {} processes are more than can be counted", arguments.jobs);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
+    };
+    let jobs: Vec<Part> =
+        (0..arguments.jobs).map(|job| Part { shard: shard * arguments.jobs + job, of: all }).collect();
     for Part { shard, of } in &jobs {
         // A directory of another campaign is refused before anything runs.
         Journal::open(&Shard { seed, commit: commit.clone(), shard: *shard, of: *of }, &arguments.out)?;
@@ -215,18 +226,30 @@ fn campaign(arguments: &Campaign, drawn: u64) -> io::Result<ExitCode> {
     Ok(conclude(&totals, worst, &arguments.out))
 }
 
-fn kept_seed(out: &Path) -> Option<u64> {
-    fs::read_to_string(out.join(SEED)).ok().and_then(|text| text.trim().parse().ok())
+/// The seed of the campaign in a directory, if it holds one.
+fn kept_seed(out: &Path) -> io::Result<Option<u64>> {
+    let path = out.join(SEED);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|error| {
+            let says =
+                format!("{} holds no seed: {error}; write it there, or remove the file", path.display());
+            io::Error::new(io::ErrorKind::InvalidInput, says)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn other_seed(out: &Path, kept: u64) -> io::Error {
+    let says = format!("{} is of the campaign with seed {kept}", out.display());
+    io::Error::new(io::ErrorKind::InvalidInput, says)
 }
 
 /// The campaign's seed: that of the directory, once there is one.
 fn seed(arguments: &Campaign, drawn: u64) -> io::Result<u64> {
     fs::create_dir_all(&arguments.out)?;
-    match (kept_seed(&arguments.out), arguments.seed) {
-        (Some(kept), Some(asked)) if kept != asked => {
-            let says = format!("{} is of the campaign with seed {kept}", arguments.out.display());
-            Err(io::Error::new(io::ErrorKind::InvalidInput, says))
-        }
+    match (kept_seed(&arguments.out)?, arguments.seed) {
+        (Some(kept), Some(asked)) if kept != asked => Err(other_seed(&arguments.out, kept)),
         (Some(kept), _) => Ok(kept),
         (None, asked) => {
             let seed = asked.unwrap_or(drawn);
@@ -327,6 +350,8 @@ mod tests {
         let mut totals = Totals { cases: 1, ..Totals::default() };
         totals.reached.insert("a point".to_owned());
         totals.canaries.insert("canary run".to_owned(), Default::default());
+        assert_eq!(code(&totals, Verdict::Holds), exit(3), "no kind of case was run");
+        totals.counts.extend(["schedules", "sequences", "fuzz inputs"].map(|what| (what.to_owned(), 1)));
         assert_eq!(code(&totals, Verdict::Holds), exit(0));
         assert_eq!(code(&totals, Verdict::Incomplete), exit(3));
         totals.findings.insert("a signature".to_owned(), Default::default());

@@ -8,7 +8,7 @@ use truelog_spec::Trace;
 
 use super::out;
 use crate::page::{Facts, render, show as in_terminal};
-use crate::replay;
+use crate::replay::{self, Wrong};
 use crate::traces::diff::Diff;
 use crate::traces::{export, shrink};
 
@@ -61,6 +61,11 @@ fn refuse(command: &str, why: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(3)
 }
 
+/// Why a trace is not what it says. One that names no mutant says that this engine breaks at its end, which a replay tells.
+fn untrue(trace: &Trace) -> Option<Wrong> {
+    trace.mutant.as_ref().and_then(|_| replay::check_one(trace).err())
+}
+
 /// Shows it in the terminal.
 pub(super) fn show(arguments: &One) -> ExitCode {
     match read("show", &arguments.trace) {
@@ -75,9 +80,15 @@ pub(super) fn page(arguments: &One) -> ExitCode {
         Ok(trace) => trace,
         Err(end) => return end,
     };
-    match render(&trace, &Facts::of_any(&trace, &arguments.trace)) {
-        Ok(page) => out::print(page.trim_end(), ExitCode::SUCCESS),
-        Err(why) => refuse("page", &why),
+    match (render(&trace, &Facts::of_any(&trace, &arguments.trace)), untrue(&trace)) {
+        (Ok(page), None) => out::print(page.trim_end(), ExitCode::SUCCESS),
+        (Ok(page), Some(wrong)) => {
+            let page = format!(
+                "> **This trace does not end as it states**: {wrong}. What its page says is not true.\n\n{page}"
+            );
+            out::print(page.trim_end(), ExitCode::from(1))
+        }
+        (Err(why), _) => refuse("page", &why),
     }
 }
 
@@ -99,6 +110,9 @@ pub(super) fn shrink(arguments: &One) -> ExitCode {
         Ok(trace) => trace,
         Err(end) => return end,
     };
+    if let Some(wrong) = untrue(&trace) {
+        return refuse("shrink", &wrong);
+    }
     let shrunk = match shrink::shrink(&trace) {
         Ok(shrunk) => shrunk,
         Err(why) => return refuse("shrink", &why),
@@ -122,6 +136,9 @@ pub(super) fn export(arguments: &Export) -> ExitCode {
     };
     match arguments.format {
         Format::Json => out::json(&export::plain(&trace), ExitCode::SUCCESS),
+        Format::Itf if untrue(&trace).is_some() => {
+            refuse("export", &"the trace does not end as it states: see `replay`")
+        }
         Format::Itf => match export::itf(&trace) {
             Ok(states) => out::json(&states, ExitCode::SUCCESS),
             Err(why) => refuse("export", &why),

@@ -14,6 +14,7 @@ use super::{Deed, Driver, Units};
 use crate::fabric::{
     self, Call, Damage, DriveFile, Image, LOG_DIR, Plan, Reads, Role, SimFs, Snapshot, Unit, drive_dir,
 };
+use crate::knobs;
 use crate::order::Seen;
 use crate::order::mapper::name;
 use crate::subject::Archived;
@@ -105,10 +106,17 @@ pub(crate) fn carry_out(
     Ok(None)
 }
 
-/// What a loss of power leaves that keeps these units, and garbles those.
+/// What a loss of power leaves that keeps these units, and garbles those; where no power can fail, what the end of the process
+/// leaves.
 fn after_power(units: &Units, snapshot: &Snapshot, keep: &Keep, garbage: &Keep) -> Result<Image, Impossible> {
     let mut kept = units.resolve(keep, &snapshot.pending())?;
     kept.extend(units.resolve(garbage, &snapshot.pending())?.into_iter().map(garbled));
+    if knobs::off().is_some() {
+        match knobs::kept(snapshot, &kept) {
+            Some(with) => kept = with,
+            None => return Ok(snapshot.process_crash()),
+        }
+    }
     snapshot.image(&kept).map_err(|error| Impossible::Disk(error.to_string()))
 }
 

@@ -30,10 +30,11 @@ fn broken(invariant: Invariant, path: &str) -> &'static str {
         (Invariant::CompactionPreservesReads, "given-up-means-done") => "after a crash anywhere in it",
         (Invariant::CompactionPreservesReads, _) => "after a compaction",
         (Invariant::ReadNeverStale, "slot-taken-on-trust") => "another block",
-        (Invariant::ReadNeverStale, "no-generation-in-the-word" | "retire-ignores-pins") => "generation",
-        (Invariant::ReadNeverStale, "prefetch-drops-prefix" | "short-prefetch-is-eof" | "pin-by-add") => {
-            "length"
-        }
+        (Invariant::ReadNeverStale, "no-generation-in-the-word") => "generation",
+        (
+            Invariant::ReadNeverStale,
+            "prefetch-drops-prefix" | "short-prefetch-is-eof" | "pin-by-add" | "retire-ignores-pins",
+        ) => "length",
         (Invariant::VerifySeesOneState, "cache-before-write-done" | "back-off-before-ready") => {
             "never the bytes of one write with the checksum of another"
         }

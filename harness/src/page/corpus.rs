@@ -14,8 +14,8 @@ use truelog_spec::{Invariant, Trace};
 use super::kept::{KEPT, Kept};
 use super::{Facts, PageError, render};
 use crate::command::commit;
-use crate::replay::keeps;
 use crate::replay::practice::completed;
+use crate::replay::{check_one, keeps};
 use crate::traces::shrink::shrink;
 
 /// The corpus's own page, from the root of the repository.
@@ -72,6 +72,9 @@ pub enum CorpusError {
     /// A trace has no page.
     #[error("{0}: {1}")]
     Page(String, PageError),
+    /// A trace does not end as it states.
+    #[error("{0}: {1}")]
+    Otherwise(String, String),
     /// A trace that is kept cannot be read.
     #[error("{0}: {1}")]
     Unreadable(&'static str, String),
@@ -131,7 +134,9 @@ pub fn kept(root: &Path, kept: &Kept) -> Result<Entry, CorpusError> {
     with_page(&trace, facts)
 }
 
+/// A trace with its page; one that does not end as it states has none.
 fn with_page(trace: &Trace, facts: Facts) -> Result<Entry, CorpusError> {
+    check_one(trace).map_err(|wrong| CorpusError::Otherwise(facts.path.clone(), wrong.to_string()))?;
     let page = render(trace, &facts).map_err(|error| CorpusError::Page(facts.path.clone(), error))?;
     let code = match (&trace.code, &trace.head) {
         (None, Head::Refused { guard, .. }) if trace.is_of_prefetch() && !keeps(guard) => {
@@ -204,7 +209,13 @@ pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
 /// Whether a file is what makes it, whenever that was.
 fn same(kept: &str, made: &str) -> bool {
     let lines = |text: &'_ str| -> Vec<String> {
-        let commit = |line: &str| line.strip_prefix(REPRODUCED).is_some_and(|commit| !commit.is_empty());
+        // A name, and no other text. (While a change is made the tree differs from its commit; the gate refuses that.)
+        let is_one = |name: &str| name.len() >= 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let commit = |line: &str| {
+            let name =
+                line.strip_prefix(REPRODUCED).and_then(|rest| rest.strip_prefix('`')?.strip_suffix("`."));
+            name.is_some_and(|name| is_one(name.trim_end_matches('+')))
+        };
         text.split('\n')
             .map(|line| if commit(line) { REPRODUCED.to_owned() } else { line.to_owned() })
             .collect()

@@ -61,6 +61,9 @@ impl Messages {
             match row {
                 Row::Step(number) => messages.step(told, *number),
                 Row::Fold(first, fold) => messages.fold(*first, fold),
+                Row::Scene(last, scene) => {
+                    messages.say("C->>E", &span(1, *last), &format!("{}; all goes as it should", scene.does));
+                }
                 Row::Again(first, last, _) => {
                     messages.say("Note over *", &span(*first, *last), "the same again")
                 }

@@ -257,7 +257,9 @@ impl Seen {
             EngineStep::Recover(row, _) => self.decided(number, row),
             EngineStep::Publish(Durability::PowerLoss, last) => {
                 let claim = "from now on anybody may rely on it".to_owned();
-                claim + &self.before(number).map_or_else(String::new, |state| returned::falsely(state, last))
+                let shows = if number == self.alone.len() { "" } else { ", as the end of the path shows" };
+                let untrue = |state: &State| returned::falsely(state, last, shows);
+                claim + &self.before(number).map_or_else(String::new, untrue)
             }
             EngineStep::Ready { .. } => self.before(number).map_or_else(String::new, |state| {
                 let found = state.engine.as_ref().and_then(|engine| engine.found.as_ref());
@@ -434,7 +436,7 @@ fn decision(row: Row) -> &'static str {
         Row::EmptySegment => "it holds nothing",
         Row::CleanEnd => "nothing is missing",
         Row::TornTail | Row::ManifestTornTail => "it is cut at the first place that is not valid",
-        Row::UnvouchedTail => "its last batches are to be written again",
+        Row::UnvouchedTail => "what nothing vouches for is to be written again",
         Row::VouchedHole | Row::VouchedTailMissing | Row::BrokenLink => "it is damaged",
         Row::SegmentMissing | Row::UnnamedSegment | Row::ManifestDamage => "the log is damaged",
         Row::Orphan => "it is to be removed",

@@ -87,9 +87,7 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
     let code = if keeps(guard) {
         "So does the slot word of the production code, on which the path was replayed."
     } else {
-        "The steps before it were replayed on the slot word of the production code, which went as the model did. The rule \
-         itself is kept by the code around the word, which this replay does not run: the checks `schedules` and \
-         `archive` do."
+        "The steps before it were replayed on the slot word of the production code, which went as the model did. The rule itself is kept by the code around the word: the checks `schedules` and `archive` run that."
     };
     format!("{without} The design as it is refuses step {line}, in bold above. {code}")
 }
@@ -98,14 +96,10 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
 pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
         Ok(shrunk) if shrunk.left_out == 0 => format!(
-            "**No step can be left out**{}: without them nothing breaks this invariant in this way. Each such path was \
-             tried.\n\n\
+            "**No step can be left out**: without any one{} no path is left that breaks this invariant in this way, and \
+             along which the production code could be led. Each was tried.\n\n\
              <details><summary>What comes of it without each step</summary>\n\n{}\n\n</details>",
-            if trace.lines.len() > ALL {
-                ""
-            } else {
-                ", nor any two, nor any that stand one behind the other"
-            },
+            if trace.lines.len() > ALL { "" } else { ", any two, or any that follow one another" },
             reasons(trace.invariant, &shrunk.without)
         ),
         Ok(shrunk) => {

@@ -90,7 +90,8 @@ fn made(steps: &[&EngineStep]) -> Option<Fold> {
         (Role::OnDrive(drive, OnDrive::Manifest), _) => format!("a copy of the manifest on drive {drive}"),
         (Role::OnDrive(drive, OnDrive::Identity), _) => format!("drive {drive} a drive of the log"),
         (Role::Manifest, _) => {
-            let record = edit.map_or_else(String::new, |number| format!(" (manifest entry {number})"));
+            let record = edit
+                .map_or_else(String::new, |number| format!(" (manifest entry {number}: the whole state)"));
             format!("a new manifest{record}")
         }
         _ => file(role),

@@ -33,11 +33,10 @@ pub const KEPT: &[Kept] = &[
     Kept {
         path: "corpus/nothing-invented/trim-takes-the-stream-table.trace",
         title: "A trim removes the only durable table of the streams.",
-        says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many \
-               records each stream has had. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
+        says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
                is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
                one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
-        shows: "Record 2 is number 0 of stream 0, and so was record 1.",
+        shows: "Record 2 will be recovered as number 0 of stream 0, a number that record 1 has had.",
         fault: 4,
         notes: &[
             (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),
@@ -45,7 +44,7 @@ pub const KEPT: &[Kept] = &[
                 3,
                 "in segment 2, in the page cache only; its first batch has the table: stream 0 has had one record",
             ),
-            (4, "segment 1 is removed, and with it the only table on the device"),
+            (4, "the engine removes segment 1, and with it the only table on the device"),
             (5, "lost: the batch of record 2, and with it the last table"),
             (6, "no table is left: the numbers of stream 0 begin at 0 again"),
         ],
@@ -57,12 +56,10 @@ pub const KEPT: &[Kept] = &[
         path: "corpus/recovery-converges/mark-continued-from-the-cache.trace",
         title: "The next segment continues an idle mark that only the page cache holds.",
         says: "When a log comes to rest it writes an idle mark, an empty batch that says that all before it is durable. \
-               The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the \
-               mark, and the first batch of its new segment says that the old one ends after it. The power fails, and the \
+               The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the mark, relies on it, and so syncs nothing of the old segment; the first batch of its new segment says that the old one ends after the mark. The power fails, and the \
                mark was never on the device: the old segment ends before the place that its successor names.",
-        shows: "Both records are found, and still record 2 is less safe than record 1 was. Segment 2 says that segment 1 \
-                holds a batch which it does not hold, and nothing has been damaged: so recovery cannot take such a gap \
-                for damage, and were a batch of records lost there, it would look just the same.",
+        shows: "Nothing is lost here, and still record 2 is less safe than record 1 was: recovery would have to accept a \
+                segment that is shorter than its successor says, and a batch that is really lost would go unnoticed.",
         fault: 6,
         notes: &[
             (4, "the mark is in segment 1, in the page cache only"),
@@ -73,7 +70,7 @@ pub const KEPT: &[Kept] = &[
         ],
         minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
                   without the loss of power the mark is still read.",
-        passing: "Only what is proven to be durable is continued: a mark at the very end is not.",
+        passing: "The first batch of segment 2 says that segment 1 ends behind record 1, the last batch that is proven to be durable; a mark with nothing behind it is passed over.",
     },
 ];
 
@@ -92,13 +89,12 @@ impl Facts {
             shows: kept.shows.to_owned(),
             ends: format!(
                 "**The engine had this bug.** With `corpus/mutants/{mutant}.patch`, which brings it back, the production \
-                 code on a simulated disk breaks at the last step. As it is, the code takes each step, and nothing \
-                 breaks (`code: reached`). The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
+                 code on a simulated disk breaks at the last step. As it is, the same calls run through, and nothing breaks (`code: reached`). What the last column says of the engine is of the run with the patch. The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
                  {unmodelled}."
             ),
             fault: Some(kept.fault),
             notes: kept.notes,
-            minimal: format!("**No step can be left out.** {}", kept.minimal),
+            minimal: format!("**None of these can be left out.** {}", kept.minimal),
             passing: kept.passing.to_owned(),
             path: kept.path.to_owned(),
         }

@@ -14,6 +14,7 @@ pub mod kept;
 mod prefetch;
 mod returned;
 mod rows;
+mod scene;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ pub use terminal::show;
 pub const MAX_DIAGRAM: usize = 5_000;
 
 /// How a page begins to tell of what holds near by.
-const NEAREST: &str = "**The nearest variant that passes.**";
+const NEAREST: &str = "**Right, the nearest variant that passes.**";
 
 /// What is known about a trace beyond its text. All but the title are whole sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]

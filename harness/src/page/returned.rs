@@ -47,8 +47,11 @@ pub(super) fn opened(found: &Found, before: &State) -> String {
 
 /// What an open returns, in the row in which it does.
 pub(super) fn ready(found: &Found, before: &State) -> String {
-    let acked =
-        if found.records.iter().any(Option::is_some) { " (which counts as acknowledged)" } else { "" };
+    let acked = if found.records.iter().any(Option::is_some) {
+        " (what an open returns counts as acknowledged)"
+    } else {
+        ""
+    };
     let promised = promised(found, before);
     format!("it returns {}{acked}{promised}{}{}", held(found), twice(found), lost(found))
 }
@@ -88,8 +91,8 @@ pub(super) fn created(state: &State) -> String {
     }
 }
 
-/// Of a claim that all up to a record is durable: that it is false, if it is.
-pub(super) fn falsely(state: &State, last: Lsn) -> String {
+/// Of a claim that all up to a record is durable: that it is false, if it is, and what shows it.
+pub(super) fn falsely(state: &State, last: Lsn, shows: &str) -> String {
     let Some(engine) = &state.engine else { return String::new() };
     let stays = |lsn: &Lsn| {
         let holds = |batch: &&Batch| batch.base <= *lsn && *lsn <= batch.last();
@@ -104,7 +107,7 @@ pub(super) fn falsely(state: &State, last: Lsn) -> String {
     if gone.is_empty() {
         return String::new();
     }
-    format!("; not true, as the end of the path shows: {} would not survive a loss of power", numbers(&gone))
+    format!("; not true{shows}: {} need not survive a loss of power", numbers(&gone))
 }
 
 /// What a read from a record on finds of what was acknowledged, by the manifest that it reads by.

@@ -9,8 +9,9 @@ use truelog_spec::{ClientStep, EngineStep, Step, Trace};
 
 use super::effects::Effects;
 use super::fold::{Fold, fold};
+use super::scene::Scene;
 use super::words::ended;
-use super::{Facts, PageError, prefetch, words};
+use super::{Facts, PageError, prefetch, scene, words};
 use crate::traces::lacks;
 
 /// How many client and world steps a page shows at most. A trace with more is not shrunk.
@@ -32,6 +33,8 @@ pub(super) enum Row {
     Step(usize),
     /// Engine steps that belong together, from this number on.
     Fold(usize, Fold),
+    /// Everything up to a step, before a compaction.
+    Scene(usize, Scene),
     /// Steps that are those before them once more, from one number to another, and how many they are each time.
     Again(usize, usize, usize),
     /// Engine steps that are left out, from one number to another.
@@ -72,7 +75,8 @@ impl<'a> Told<'a> {
         };
         let rows = Vec::new();
         let mut told = Self { trace, rows, changes, nameless, pivot, violating, lacks, notes: facts.notes };
-        told.rows = told.fitting(told.all(&met));
+        let matters = |number| told.matters(number, &met);
+        told.rows = scene::set(trace, told.fitting(told.all(&met)), matters);
         Ok(told)
     }
 
@@ -166,7 +170,7 @@ impl<'a> Told<'a> {
             .iter()
             .filter_map(|row| match row {
                 Row::Gap(number, _) => Some(*number),
-                Row::Step(_) | Row::Fold(..) | Row::Again(..) => None,
+                Row::Step(_) | Row::Fold(..) | Row::Scene(..) | Row::Again(..) => None,
             })
             .filter_map(|number| {
                 let distance = number.abs_diff(self.pivot);
@@ -300,6 +304,13 @@ impl<'a> Told<'a> {
                         table,
                         "| {first}–{last} | engine | {} | {changes} |",
                         self.left_out(*first, *last)
+                    )
+                }
+                Row::Scene(last, scene) => {
+                    let Scene { does, changes } = scene;
+                    writeln!(
+                        table,
+                        "| 1–{last} | client, engine | {does}; all goes as it should | {changes} |"
                     )
                 }
                 Row::Again(first, last, length) => {

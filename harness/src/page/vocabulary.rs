@@ -21,7 +21,7 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         "record",
         In::All,
         &["record #", "records #"],
-        "what a client appends; its number (its LSN) is its place in the log, from 1",
+        "what a client appends, to survive a loss of power unless its row says less; its number (its LSN) is its place in the log, from 1",
     ),
     (
         "world",
@@ -67,7 +67,7 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         "watermark",
         In::All,
         &["watermark"],
-        "how far the log is durable, as it tells everybody: whoever asks may rely on all up to there",
+        "how far the log has come, as it tells everybody: there is one for what is durable, and one for what is written",
     ),
     (
         "checks the path",
@@ -145,6 +145,12 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         &["handle", "gives the handle up"],
         "what an open returns, and what appends go through; a log has one at a time that writes",
     ),
+    (
+        "commit",
+        In::All,
+        &["committed", "commits", "commit"],
+        "to write a batch, sync it, check its path and move the watermark to it",
+    ),
     ("life", In::All, &["life"], "from an open to the next crash or close"),
     (
         "for reading only",
@@ -214,7 +220,7 @@ fn set_up(trace: &Trace) -> String {
     let header = 1;
     let room = (setup.segment / u64::from(setup.block)).saturating_sub(header);
     format!(
-        "- sizes: a batch takes whole blocks of {} bytes; a segment has {room} of them for batches and idle marks, the \
+        "- sizes: a batch takes whole blocks of {} bytes; a segment has {room} of them, of which one is kept for an idle mark; the \
          manifest has room for {} entries; the disk writes sectors of {sector} bytes",
         setup.block, setup.manifest_blocks
     )
@@ -251,7 +257,7 @@ fn verdicts(trace: &Trace) -> impl Iterator<Item = String> {
 const fn verdict(row: Row) -> &'static str {
     match row {
         Row::EmptySegment => "the segment holds no batch",
-        Row::CleanEnd => "nothing is torn behind the last valid batch",
+        Row::CleanEnd => "nothing is torn behind the last valid batch, whatever vouches for that or does not",
         Row::TornTail => {
             "what stands behind the last valid batch is torn, and nothing vouches for it: it is cut"
         }

@@ -316,9 +316,9 @@ fn engine(step: &EngineStep) -> String {
         EngineStep::Refuse(ticket) => format!("refuses ticket {ticket}"),
         EngineStep::Poison => "gives the handle up".to_owned(),
         EngineStep::Recover(row, role) => format!("classifies {} as `{row}`", file(role)),
-        EngineStep::Ready { next, read_only: false } => format!("is open; the next record is {next}"),
+        EngineStep::Ready { next, read_only: false } => format!("ends the open: the next record is {next}"),
         EngineStep::Ready { next, read_only: true } => {
-            format!("is open for reading only; the next record would be {next}")
+            format!("ends the open, for reading only: the next record would be {next}")
         }
         EngineStep::Trimmed { before } => format!("confirms the trim below {before}"),
     }

@@ -26,7 +26,7 @@ use crate::command::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::subject::Setup;
-use crate::traces::told;
+use crate::traces::{AnySwitch, told};
 
 /// How a replay on the production code ended. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +117,11 @@ pub enum Wrong {
     /// The production slot word parts from its design.
     #[error("the production slot word: {0}")]
     Word(#[from] Parted),
+    /// The bug with which its path is open is none that there is.
+    #[error(
+        "`mutant: {0}` is no switch of its model and no patch of corpus/mutants: nothing shows that its path breaks anything"
+    )]
+    NoSuchMutant(String),
     /// It names a part that the mechanism does not leave out, or a reason that is none of the production code's.
     #[error("`{0}` names nothing in the table of harness/src/replay/practice.rs")]
     Unknown(Head),
@@ -199,6 +204,11 @@ pub fn read(path: &Path) -> Result<Trace, Wrong> {
 /// What ends otherwise than the trace states.
 pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
     let steps: Vec<Step> = trace.lines.iter().map(|line| line.step.clone()).collect();
+    if let Some(slug) =
+        trace.mutant.as_deref().filter(|_| AnySwitch::of(trace).is_none() && !is_patched(trace))
+    {
+        return Err(Wrong::NoSuchMutant(slug.to_owned()));
+    }
     if trace.is_of_prefetch() {
         return on_prefetch(trace, &steps);
     }
@@ -216,13 +226,19 @@ pub fn check_one(trace: &Trace) -> Result<Replayed, Wrong> {
     Ok(Replayed { violates: switch.is_some(), lines: trace.lines.len(), on_word: 0, besides })
 }
 
+/// Whether the bug with which a path is open is a patch of the engine.
+fn is_patched(trace: &Trace) -> bool {
+    let mutants = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/mutants");
+    trace.mutant.as_deref().is_some_and(|slug| mutants.join(format!("{slug}.patch")).is_file())
+}
+
 /// What is said of a trace that ended as it states; whether it was shown to violate, too.
 #[must_use]
 pub fn as_stated(trace: &Trace, violates: bool) -> String {
     let with = if violates { "; without the rule it breaks " } else { "; it is about " };
     let (invariant, head) = (trace.invariant, &trace.head);
     let on = if trace.is_of_prefetch() {
-        format!("slots: {head}")
+        format!("model of slots: {head}")
     } else {
         format!("mechanism: {head}\ncode: {}", trace.code())
     };

@@ -4,6 +4,12 @@ use serde_json::{Value, json};
 use truelog_spec::Invariant;
 
 use super::{Report, Verdict};
+use crate::campaign::signature;
+use crate::order::MECHANISM;
+
+/// The page of the invariants, from the root of the repository, and what stands there.
+const PAGE: &str = "docs/INVARIANTS.md";
+const TEXT: &str = include_str!("../../../docs/INVARIANTS.md");
 
 /// What findings that name no invariant are called: defects of the harness itself.
 const HARNESS: &str = "harness";
@@ -35,7 +41,17 @@ pub fn sarif(reports: &[Report], commit: &str) -> Value {
 fn rules() -> Vec<Value> {
     let rule = |id: &str, says: &str| json!({ "id": id, "shortDescription": { "text": says } });
     let invariants = Invariant::ALL.iter().map(|one| rule(one.as_str(), one.says()));
-    invariants.chain([rule(HARNESS, "What the harness promises of itself does not hold.")]).collect()
+    let others = [
+        rule(HARNESS, "What the harness promises of itself does not hold."),
+        rule(MECHANISM, "The engine does what the mechanism of the specification refuses."),
+    ];
+    invariants.chain(others).collect()
+}
+
+/// The line of an invariant's heading; the page's first for what is none.
+fn heading(invariant: &str) -> usize {
+    let heading = format!("## {invariant}");
+    TEXT.lines().position(|line| line == heading).map_or(1, |before| before + 1)
 }
 
 fn results(report: &Report) -> Vec<Value> {
@@ -45,8 +61,13 @@ fn results(report: &Report) -> Vec<Value> {
             "ruleId": finding.invariant,
             "level": "error",
             "message": { "text": says },
+            // What a finding is: the same one of another run has another case, and the same words.
+            "partialFingerprints": { "signature/v1": signature(&finding.invariant, &finding.says, report.check) },
             "locations": [{
-                "physicalLocation": { "artifactLocation": { "uri": "docs/INVARIANTS.md" } },
+                "physicalLocation": {
+                    "artifactLocation": { "uri": PAGE },
+                    "region": { "startLine": heading(&finding.invariant) },
+                },
                 "logicalLocations": [{ "name": report.check, "kind": "check" }],
             }],
         })

@@ -91,7 +91,7 @@ impl Guard {
             ),
             Self::ServeNeedsTheStart => (
                 "a reader is served only from a buffer that begins at, or before, its request",
-                "the buffer begins behind the beginning of the request",
+                "the buffer begins after the start of the request",
             ),
             Self::ServeNeedsTheEnd => (
                 "a reader is served only from a buffer that reaches to its request's end",

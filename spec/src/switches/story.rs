@@ -45,8 +45,7 @@ const STORIES: &[(Switch, Story)] = &[
         says: "The identity is the file that makes a directory a log. Creation fails at the sync of the directory \
                 after its rename. Its name is still seen in the cache, so a second open goes on. But after a \
                 failed sync the kernel counts that name as written, and no later sync writes it: only a new file, \
-                renamed anew, would be. Nothing vouches for the name: manifest entry 1 was written before the \
-                identity was there, and entry 2 is this open's own. The power fails, and no log is there.",
+                renamed anew, would be. Nothing vouches for the name: an entry would that was written when the name was durable, but manifest entry 1 was written before there was an identity, and entry 2 is this open's own. The power fails, and no log is there.",
         shows: "Record 1 was acknowledged, and no log is there any more.",
         passing: "Open makes the identity again, unless the manifest vouches for its name.",
     }),
@@ -95,13 +94,13 @@ const STORIES: &[(Switch, Story)] = &[
         passing: "Each batch starts on a block of its own.",
     }),
     (Switch::TwoCommitsInFlight, Story {
-        title: "A second batch is committed while the first is still missing",
+        title: "A record is committed while the one before it is not written",
         says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written, behind the \
                 place of record 1's batch, which stays empty. It is synced, the watermark moves to 2, over the \
                 hole, and record 1, which was never written, is acknowledged. After the loss of power recovery \
                 stops at the hole.",
         shows: "Record 1 was acknowledged, and is gone; record 2, which was synced, is not reached either.",
-        passing: "A batch is written only when the one before it is written, synced and claimed.",
+        passing: "A batch is written only when the one before it is committed.",
     }),
     (Switch::ShortWriteFinishedLater, Story {
         title: "The rest of a short write is written after the sync",
@@ -137,9 +136,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::PathCheckBeforeSync, Story {
         title: "The path is checked before the sync, and not again after it",
         says: "A batch that need only survive a crash of the process is written, and the path of its segment, \
-                segment 1, is checked. Then somebody removes the name of segment 1. A second append asks to \
-                survive a loss of power: before its own batch is written, segment 1 is synced, and the durable \
-                watermark moves to record 1. The sync has succeeded, and nothing leads to the file.",
+                segment 1, is checked. Then somebody removes the name of segment 1. A second append begins segment 2, and is to survive a loss of power: before its batch is written, segment 1 is synced, and the durable watermark moves to record 1. The sync has succeeded, and nothing leads to the file.",
         shows: "Record 1 is said to survive a loss of power, and no name leads to the file that holds it.",
         passing: "Each sync is followed by a check of its path.",
     }),
@@ -162,25 +159,21 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A record is acknowledged out of a batch whose sync has failed",
         says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it \
                 for all. The sync fails, and the failure stays with the leader: a writer that waits for the same \
-                batch is acknowledged. The path below is the shortest: its one append is such a follower's. That \
-                of the leader, which is failed as it should be, is left out: nothing breaks by it.",
+                batch is acknowledged. The model has no leaders: its path shows what such a follower sees, an acknowledgement behind the failed sync of its batch. That the engine tells its followers is checked under threads, where a mutant of this name forgets them.",
         shows: "Record 1 is acknowledged, and the sync of its batch has failed.",
         passing: "A failed batch has failed for everybody who waits for it.",
     }),
     (Switch::RotateWithoutSync, Story {
         title: "The log goes on in a new segment while the old one is not synced",
         says: "By the design, whoever finds a batch in a new segment may rely on the old one having been synced \
-                before. Here it was not. The loss of power keeps the new batch and not the old one: there is a gap \
-                in the middle. Nobody is told: the open relies on it, too, and names no damage.",
+                before. Here it was not. The loss of power keeps the new batch and not the old one: there is a gap in the middle. (To lose both would be allowed: neither was to survive more than a crash of the process.) Nobody is told: the open relies on that sync, too, and names no damage.",
         shows: "Record 2 is recovered, and record 1, before it, is not.",
         passing: "The old segment is wholly synced before the first batch of the new one.",
     }),
     (Switch::RewriteHalfTheTail, Story {
         title: "Recovery writes the tail again in pieces",
         says: "The tail holds one batch of two records that nothing vouches for. Recovery writes the first record \
-                alone into a new segment, and is interrupted. The first batch of a segment says where the segment \
-                before ends; this one says: before batch 1, in whose place it stands. So the next open reads \
-                segment 1 only up to there, and half a batch is recovered.",
+                alone into a new segment, and is interrupted. The new batch stands in for batch 1, and so says that segment 1 ends before batch 1. Record 2, still whole in segment 1, is not read any more: half a batch is recovered.",
         shows: "Of a batch of two records one is recovered, and not the other.",
         passing: "The tail is written again as one batch: all of it or nothing.",
     }),
@@ -193,8 +186,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoIdentityInChecksum, Story {
         title: "A batch is valid wherever it lies",
-        says: "The disk has put a copy of batch 1 in the place of batch 2. The record that was appended second was \
-                there, and its bytes are gone with that. A batch here says nothing of where it belongs: its \
+        says: "The disk has put a copy of batch 1 in the place of batch 2. This overwrites the record that was appended second. A batch here says nothing of where it belongs: its \
                 checksum is right in any place, and its place alone gives its record a number. So recovery takes \
                 the copy for record 2, finds the log whole, and writes both again to a segment of its own, as each \
                 open does with what nothing vouches for.",
@@ -238,8 +230,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::EditBehindTornEdit, Story {
         title: "A new life goes on writing to the manifest of the one before",
         says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
-                empty. The next open goes on with the same manifest file, and appends its own entry at the file's \
-                end, behind that place. A valid entry behind an invalid one is what damage looks like, and a \
+                empty. The next open goes on with the same manifest file, and appends its own entry, number 4, at the file's end, behind that place. A valid entry behind an invalid one is what damage looks like, and a \
                 damaged manifest is not believed at all.",
         shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that \
                 is not there.",
@@ -258,9 +249,7 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The identity is there before the manifest",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
                 manifest: from then on whoever opens the directory finds a log without a manifest, and must call \
-                it damaged. A crash behind step 9 would show that to the next life. The shortest path needs no \
-                crash: a create ends as an open does, and finds it itself. The invariant holds for that open, too: \
-                no crash has left anything, and the log does not open for appends.",
+                it damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a create ends by recovering the directory, as an open does, and meets the state that it has just made. The promise covers that open as well: not even a crash has happened, and still the log does not open for appends.",
         shows: "Nothing was damaged, and the new log opens for reading only: it has no manifest.",
         passing: "The identity is renamed last, when the first manifest is durable.",
     }),
@@ -274,8 +263,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
         says: "A bit of a durable batch flips. The batch behind it can be read: only the process has died, and the \
-                page cache lives on. That batch is written only when the one before it is durable, and so it \
-                vouches for record 1, whether or not it is durable itself. Recovery cuts all the same, and nobody \
+                page cache lives on. That batch was written only when the one before it was durable. So it shows that record 1 was, and it is there to be found: it vouches for record 1. Recovery cuts all the same, and nobody \
                 hears of the loss.",
         shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
                 another record.",
@@ -338,9 +326,7 @@ const STORIES: &[(Switch, Story)] = &[
         title: "Recovery removes a run that the manifest names",
         says: "The process dies after the publish of a run was written. The next open reads it and takes it into \
                 its own manifest, entry 7, which it makes durable. Then it removes runs that were never published, \
-                and judges by an older view: the manifest as it was before entry 6. There run 1 is not named, and \
-                a run that counts is taken for a leftover. (That it looks there is in no row: only the removal is \
-                a call.) (The second append begins segment 2: only a segment that has a successor is compacted.)",
+                and judges by an older view: the manifest as it was before entry 6. There run 1 is not named, and a run that counts is taken for a leftover. (The look at the older view is in no row: only the removal is a call.) Segment 1 may still be there, but by the manifest it counts no more. (The second append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest that this open has made durable names it.",
         passing: "A run is a leftover only if the log's manifest, durable and whole, does not name it.",
     }),
@@ -362,11 +348,10 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RunLeavesGap, Story {
         title: "A run begins after a record that no run holds",
-        says: "The archive holds nothing yet, and the first run begins at record 2. Its publish replaces segments \
-                1 and 2, and record 1 is in none of what is left. (The third append begins segment 3, so that \
+        says: "The archive holds nothing yet, and the first run is made from segment 2 alone: it begins at record 2. Its publish replaces segments 1 and 2, and record 1 is in nothing that the manifest still names. (The third append begins segment 3, so that \
                 segments 1 and 2 may be compacted.)",
         shows: "Record 1 was acknowledged, and nothing that the manifest names holds it.",
-        passing: "A run begins where the archive ends, or before.",
+        passing: "A run begins where the archive ends, or before; the first one begins with the first record.",
     }),
     (Switch::PublishUnverifiedCopy, Story {
         title: "A copy that was never read back is published",
@@ -381,11 +366,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A sync of a run that failed is taken for done",
         says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy is read back, \
                 and reads well: what answers is the page cache. (The engine reads past it wherever the file system \
-                lets it; here it does not.) The manifest names the copy, segment 1 is removed, and the only bytes \
-                of the record are ones that no loss of power would leave. No crash is needed to see it: the \
+                lets it; here it does not.) The manifest names the copy, segment 1 is removed, and the only bytes left of the record would not survive a loss of power. No crash is needed to see it: the \
                 promise holds for a crash at any moment, and it is broken when the segment goes. (The second \
                 append begins segment 2: only a segment that has a successor is compacted.)",
-        shows: "Segment 1 is removed, and the device holds record 1 nowhere else.",
+        shows: "Segment 1 is removed, and no device durably holds record 1 any more.",
         passing: "A copy of which a call has failed is given up, and the segment stays.",
     }),
 ];

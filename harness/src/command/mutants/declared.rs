@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use crate::command::checks::CHECKS;
 use crate::knobs::Knob;
 
@@ -39,6 +41,8 @@ pub(super) struct Declared {
     pub(super) kills: Vec<Kill>,
     /// The checks whose canary it is, the cheapest first.
     pub(super) canaries: Vec<Kill>,
+    /// What its cheapest check cannot do without, to kill it as declared.
+    pub(super) needs: Vec<Knob>,
     pub(super) patch: PathBuf,
 }
 
@@ -93,7 +97,16 @@ fn header(text: &str, patch: PathBuf) -> io::Result<Declared> {
     kills.sort_by_key(Kill::cost);
     let mut canaries = all("canary").map(canary).collect::<io::Result<Vec<_>>>()?;
     canaries.sort_by_key(Kill::cost);
-    Ok(Declared { slug: field("mutant")?, origin: field("origin")?, kills, canaries, patch: patch.clone() })
+    let knob = |name: &str| {
+        let of = kills.first().map_or("", |kill| kill.check.as_str());
+        Knob::from_str(name, false)
+            .ok()
+            .filter(|knob| knob.is_of(of))
+            .ok_or_else(|| wrong(format!("`needs: {name}`, where a knob of the check {of} is due")))
+    };
+    let needs = all("needs").map(knob).collect::<io::Result<Vec<_>>>()?;
+    let (slug, origin) = (field("mutant")?, field("origin")?);
+    Ok(Declared { slug, origin, kills, canaries, needs, patch: patch.clone() })
 }
 
 #[cfg(test)]
@@ -158,6 +171,18 @@ mod tests {
         }
     }
 
+    /// What nothing needs could be left out, and nobody would miss it. A run of `--knobs` shows that what is declared is so.
+    #[test]
+    fn every_knob_is_needed_by_a_mutant() {
+        let needs: BTreeSet<Knob> = all().iter().flat_map(|mutant| mutant.needs.clone()).collect();
+        let missing: Vec<String> = Knob::value_variants()
+            .iter()
+            .filter(|knob| !needs.contains(knob))
+            .map(|knob| knob.name())
+            .collect();
+        assert!(missing.is_empty(), "no mutant needs {missing:?}");
+    }
+
     /// What docs/TESTING.md says of a mutant is what its header declares.
     #[test]
     fn the_table_of_the_docs_is_what_the_headers_declare() {
@@ -184,14 +209,22 @@ mod tests {
     #[test]
     fn a_header_that_says_too_little_is_refused() {
         let header = |text: &str| super::header(text, PathBuf::from("x.patch"));
-        let whole = "mutant: x\norigin: y\ninvariant: harness\ncheck: crash\ncanary: order names harness\n";
+        let whole = "mutant: x\norigin: y\ninvariant: harness\ncheck: crash\ncanary: order names harness\nneeds: names\n";
         let kill = Kill::new("order", "harness");
         assert_eq!(header(whole).map(|declared| declared.canaries).ok(), Some(vec![kill]));
         // The cheapest first, whatever the header's order.
         let two = header(&format!("check: schedules\n{whole}")).expect("a header");
         assert_eq!(two.kills, [Kill::new("crash", "harness"), Kill::new("schedules", "harness")]);
-        for (from, to) in [("origin: y\n", ""), ("check: ", "chck: "), (" names ", " "), ("mutant", "diff ")]
-        {
+        assert_eq!(header(whole).map(|declared| declared.needs).ok(), Some(vec![Knob::Names]));
+        // A knob that there is not, and one of another check.
+        for (from, to) in [
+            ("origin: y\n", ""),
+            ("check: ", "chck: "),
+            (" names ", " "),
+            ("mutant", "diff "),
+            ("needs: names", "needs: nams"),
+            ("needs: names", "needs: cut"),
+        ] {
             assert!(header(&whole.replace(from, to)).is_err(), "{from}");
         }
     }

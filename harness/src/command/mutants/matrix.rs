@@ -75,32 +75,33 @@ pub(super) fn show(columns: &Columns) -> String {
     table.to_string()
 }
 
-/// For each knob that was turned off: the mutants that live then, and fall for the same check with all knobs on. What lives
+/// For each knob that was turned off: the mutants that are not killed as declared then, and are with all knobs on. What lives
 /// anyway needs none.
-pub(super) fn needs(rows: &[Row]) -> BTreeMap<Knob, BTreeSet<&str>> {
-    let mut needs: BTreeMap<Knob, BTreeSet<&str>> = BTreeMap::new();
+pub(super) fn needs(rows: &[Row]) -> BTreeMap<Knob, BTreeSet<String>> {
+    let mut needs: BTreeMap<Knob, BTreeSet<String>> = BTreeMap::new();
     let of = |row: &'_ Row| (row.mutant.clone(), row.check.clone());
     let whole = rows.iter().filter(|row| row.without.is_none() && row.end == End::Killed);
     let falls: BTreeSet<(String, String)> = whole.map(of).collect();
     for row in rows {
-        let Some(knob) = row.without else { continue };
-        let living = needs.entry(knob).or_default();
-        if row.end == End::Survived && falls.contains(&of(row)) {
-            living.insert(&row.mutant);
-        }
+        let Some(knob) = row.without.filter(|_| falls.contains(&of(row))) else { continue };
+        let told = match &row.end {
+            End::Survived => row.mutant.clone(),
+            End::Misnamed { named } => format!("{} (falls for {})", row.mutant, named.join(", ")),
+            _ => continue,
+        };
+        needs.entry(knob).or_default().insert(told);
     }
     needs
 }
 
-/// The knobs and what lives without them, as a table.
-pub(super) fn show_needs(needs: &BTreeMap<Knob, BTreeSet<&str>>) -> String {
+/// The knobs and what is not killed as declared without them, as a table.
+pub(super) fn show_needs(needs: &BTreeMap<Knob, BTreeSet<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY).set_header(["turned off", "mutants that live then"]);
+    table.load_style(UTF8_BORDERS_ONLY).set_header(["turned off", "not killed as declared then"]);
     for knob in Knob::value_variants() {
         let living = match needs.get(knob) {
-            None => "not tried".to_owned(),
-            Some(living) if living.is_empty() => "none".to_owned(),
-            Some(living) => living.iter().copied().collect::<Vec<_>>().join("\n"),
+            None => "none that was tried".to_owned(),
+            Some(living) => living.iter().map(String::as_str).collect::<Vec<_>>().join("\n"),
         };
         table.add_row([knob.name(), living]);
     }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_knob_is_needed_by_the_mutants_that_live_without_it() {
+    fn a_knob_is_needed_by_the_mutants_that_are_not_killed_as_declared_without_it() {
         let rows = [
             row("a", "", End::Killed, None),
             row("a", "", End::Survived, Some(Knob::Names)),
@@ -156,9 +157,11 @@ mod tests {
             row("c", "", End::Survived, Some(Knob::Names)),
             // Nothing says that it falls with all knobs on.
             row("d", "", End::Survived, Some(Knob::Names)),
+            row("e", "", End::Killed, None),
+            row("e", "", End::Misnamed { named: vec!["harness".to_owned()] }, Some(Knob::Names)),
         ];
         let needs = needs(&rows);
-        assert_eq!(needs[&Knob::Names], BTreeSet::from(["a"]));
-        assert!(needs[&Knob::Sizes].is_empty() && !needs.contains_key(&Knob::Power));
+        let told = ["a", "e (falls for harness)"].map(str::to_owned);
+        assert_eq!(needs, BTreeMap::from([(Knob::Names, BTreeSet::from(told))]));
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Each check against its canary, instead of each mutant against its check.
     #[arg(long, conflicts_with_all = ["knobs", "campaign"])]
     canaries: bool,
-    /// Each mutant against its check without one thing that the harness can do, for each of these: what lives needs it.
+    /// Each thing that the harness can do, turned off for the mutants that declare to need it.
     #[arg(long, conflicts_with = "campaign")]
     knobs: bool,
     /// Draw mutants by the seed, and see whether a campaign finds them that is not told what they are.
@@ -160,18 +160,10 @@ fn strangers(root: &Path, arguments: &Arguments) -> io::Result<Vec<String>> {
 fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
     let whole = arguments.only.is_empty() && arguments.sample.is_none();
     if arguments.knobs {
+        let mut wrong: Vec<String> = rows.iter().filter_map(unneeded).collect();
         let needs = matrix::needs(rows);
-        let idle = needs.iter().filter(|(_, living)| whole && living.is_empty());
-        // With all knobs on it must be killed as always; without one it may live, or fall for something else.
-        let goes = |row: &&Row| match row.end {
-            End::Killed => false,
-            End::Survived | End::Misnamed { .. } => row.without.is_none(),
-            _ => true,
-        };
-        let broke = rows.iter().filter(goes);
-        let mut wrong: Vec<String> =
-            broke.map(|row| format!("{}: {}: {}", row.mutant, row.check, row.end)).collect();
-        wrong.extend(idle.map(|(knob, _)| format!("no mutant needs `{}`", knob.name())));
+        let idle = Knob::value_variants().iter().filter(|knob| whole && !needs.contains_key(knob));
+        wrong.extend(idle.map(|knob| format!("no mutant needs `{}`", knob.name())));
         return (format!("{}\n{}", render(rows, arguments.seed), matrix::show_needs(&needs)), wrong);
     }
     let lives = rows.iter().filter(|row| row.end != End::Killed);
@@ -183,6 +175,19 @@ fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
     let columns = matrix::of_rows(rows);
     wrong.extend(matrix::faults(&columns));
     (format!("{}\n{}", render(rows, arguments.seed), matrix::show(&columns)), wrong)
+}
+
+/// What is wrong with a run of a mutant with a knob turned off, or with all of them on: with all on it must be killed as
+/// always, and without one that it needs it may live, or fall for something else.
+fn unneeded(row: &Row) -> Option<String> {
+    let Row { mutant, check, end, without, .. } = row;
+    match (end, without) {
+        (End::Killed, None) | (End::Survived | End::Misnamed { .. }, Some(_)) => None,
+        (End::Killed, Some(knob)) => {
+            Some(format!("{mutant}: {check}: killed as declared without `{}`", knob.name()))
+        }
+        _ => Some(format!("{mutant}: {check}: {end}")),
+    }
 }
 
 /// A patch, and the checks that it is held against.
@@ -201,7 +206,7 @@ fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
             let kills = if arguments.canaries {
                 mutant.canaries.clone()
             } else if arguments.knobs {
-                mutant.kills.iter().flat_map(without).collect()
+                without(&mutant)
             } else {
                 mutant.kills.clone()
             };
@@ -243,15 +248,12 @@ fn drawn(mut mutants: Vec<Declared>, seed: u64, count: usize) -> Vec<Declared> {
     mutants
 }
 
-/// A check of a mutant, once for each knob that it can do without; with all of them first, for what lives then needs none.
-/// A check without knobs is not run.
-fn without(kill: &Kill) -> impl Iterator<Item = Kill> {
-    let knobs = Knob::value_variants().iter().filter(|knob| knob.is_of(&kill.check));
-    let mut off: Vec<Option<Knob>> = knobs.copied().map(Some).collect();
-    if !off.is_empty() {
-        off.insert(0, None);
-    }
-    off.into_iter().map(|without| Kill { without, ..kill.clone() })
+/// The cheapest check of a mutant without each knob that it declares to need; with all of them first, for what lives then
+/// needs none. One that needs none is not run.
+fn without(mutant: &Declared) -> Vec<Kill> {
+    let Some(kill) = mutant.kills.first().filter(|_| !mutant.needs.is_empty()) else { return Vec::new() };
+    let off = std::iter::once(None).chain(mutant.needs.iter().copied().map(Some));
+    off.map(|without| Kill { without, ..kill.clone() }).collect()
 }
 
 /// Builds a mutant while nobody else builds, and checks it beside others.
@@ -388,12 +390,31 @@ mod tests {
     }
 
     #[test]
-    fn each_knob_of_a_check_is_turned_off_behind_a_run_with_all_of_them() {
-        let offs = |check: &str| -> Vec<Option<Knob>> {
-            without(&Kill { check: check.into(), ..kill() }).map(|kill| kill.without).collect()
+    fn each_knob_that_a_mutant_needs_is_turned_off_behind_a_run_with_all_of_them() {
+        let offs = |needs: &[Knob]| -> Vec<Option<Knob>> {
+            let (slug, origin, patch) = ("m".to_owned(), "a test".to_owned(), "m.patch".into());
+            let (kills, needs) = (vec![kill()], needs.to_vec());
+            let mutant = Declared { slug, origin, kills, canaries: Vec::new(), needs, patch };
+            without(&mutant).iter().map(|kill| kill.without).collect()
         };
-        assert_eq!(offs("schedules"), [None, Some(Knob::FailsUnderSchedule)]);
-        assert!(offs("conformance").is_empty(), "it has no knob, and need not run");
+        assert_eq!(offs(&[Knob::Names, Knob::Power]), [None, Some(Knob::Names), Some(Knob::Power)]);
+        assert!(offs(&[]).is_empty(), "it needs no knob, and need not run");
+    }
+
+    #[test]
+    fn a_knob_that_is_not_needed_is_told() {
+        let told = |end: End, without: Option<Knob>| {
+            let (mutant, origin, check) = ("m".to_owned(), String::new(), "crash".to_owned());
+            let (invariant, explored) = (String::new(), String::new());
+            unneeded(&Row { mutant, origin, check, invariant, without, end, explored, seconds: 0.0 })
+        };
+        assert_eq!(told(End::Killed, None), None);
+        assert_eq!(told(End::Survived, None).as_deref(), Some("m: crash: SURVIVED"));
+        let needless = "m: crash: killed as declared without `names`";
+        assert_eq!(told(End::Killed, Some(Knob::Names)).as_deref(), Some(needless));
+        assert_eq!(told(End::Survived, Some(Knob::Names)), None);
+        assert_eq!(told(End::Misnamed { named: vec!["mechanism".into()] }, Some(Knob::Names)), None);
+        assert!(told(End::Broke { says: "a panic".into() }, Some(Knob::Names)).is_some());
     }
 
     /// What a line of arguments says.

@@ -197,6 +197,7 @@ mod tests {
             origin: "a test".to_owned(),
             kills: Vec::new(),
             canaries: Vec::new(),
+            needs: Vec::new(),
             patch,
         };
         let built = workshop.build(&mutant).expect("it comes to an end")?;

@@ -75,7 +75,7 @@ pub(super) const TEXTS: &[(Guard, Texts)] = &[
         "the directory was not synced since the segment got its name")),
     (Guard::EditInFreshManifest, texts(
         "manifest entries go only to a manifest file that this open has begun",
-        "it has made no manifest of its own: its records will follow what the life before left")),
+        "it has made no manifest of its own: its entries will follow what the life before left")),
     (Guard::OneEditInFlight, texts(
         "a manifest entry is written only when the manifest was synced since the one before it",
         "the manifest was not synced since the record before")),
