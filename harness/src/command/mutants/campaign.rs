@@ -187,7 +187,8 @@ fn hidden(mut mutants: Vec<Declared>, arguments: &Arguments) -> (Vec<Declared>, 
         }
         why.is_none()
     });
-    (drawn(mutants, arguments.seed, arguments.count), left_out)
+    let drawn = drawn(&mutants, arguments.seed, arguments.count);
+    (mutants.into_iter().filter(|mutant| drawn.contains(&mutant.slug)).collect(), left_out)
 }
 
 fn hunt(root: &Path, arguments: &Arguments) -> io::Result<Hunted> {

@@ -36,9 +36,9 @@ pub(super) struct Arguments {
     #[arg(long, value_delimiter = ',', value_name = "SLUG")]
     only: Vec<String>,
     /// Only so many of them, drawn by the seed.
-    #[arg(long, value_name = "N", conflicts_with_all = ["only", "canaries", "campaign"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["only", "knobs", "campaign"])]
     sample: Option<usize>,
-    /// Each check against its canary, instead of each mutant against its check.
+    /// Each check against its canary, instead of each mutant against its check; with a sample both.
     #[arg(long, conflicts_with_all = ["knobs", "campaign"])]
     canaries: bool,
     /// Each thing that the harness can do, turned off for the mutants that declare to need it.
@@ -194,26 +194,7 @@ fn unneeded(row: &Row) -> Option<String> {
 type Trial = (Declared, Vec<Kill>);
 
 fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
-    let mutants = declared(&root.join("corpus/mutants"))?;
-    let mutants = match arguments.sample {
-        Some(count) => drawn(mutants, arguments.seed, count),
-        None => mutants,
-    };
-    let trials: Vec<Trial> = mutants
-        .into_iter()
-        .filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.slug))
-        .map(|mutant| {
-            let kills = if arguments.canaries {
-                mutant.canaries.clone()
-            } else if arguments.knobs {
-                without(&mutant)
-            } else {
-                mutant.kills.clone()
-            };
-            (mutant, kills)
-        })
-        .filter(|(_, kills)| !kills.is_empty())
-        .collect();
+    let trials = trials(declared(&root.join("corpus/mutants"))?, arguments);
     let workshop = Mutex::new(Workshop::new(root)?);
     let (next, rows) = (Mutex::new(trials.iter().enumerate()), Mutex::new(Vec::new()));
     let work = || -> io::Result<()> {
@@ -236,16 +217,39 @@ fn rows(root: &Path, arguments: &Arguments) -> io::Result<Vec<Row>> {
     Ok(rows.into_iter().flat_map(|(_, rows)| rows).collect())
 }
 
+/// What is asked for: each mutant once, with all that it is to be held against, so that it is built once.
+fn trials(mutants: Vec<Declared>, arguments: &Arguments) -> Vec<Trial> {
+    let drawn = arguments.sample.map(|count| drawn(&mutants, arguments.seed, count));
+    let trial = |mutant: Declared| {
+        let own = match &drawn {
+            Some(drawn) => drawn.contains(&mutant.slug),
+            None => !arguments.canaries,
+        };
+        let mut kills = if arguments.canaries { mutant.canaries.clone() } else { Vec::new() };
+        if own {
+            kills.extend(if arguments.knobs { without(&mutant) } else { mutant.kills.clone() });
+        }
+        (mutant, kills)
+    };
+    mutants
+        .into_iter()
+        .filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.slug))
+        .map(trial)
+        .filter(|(_, kills)| !kills.is_empty())
+        .collect()
+}
+
 /// So many of the mutants, the same ones for the same seed.
-fn drawn(mut mutants: Vec<Declared>, seed: u64, count: usize) -> Vec<Declared> {
-    let rank = |mutant: &Declared| {
+fn drawn(mutants: &[Declared], seed: u64, count: usize) -> Vec<String> {
+    let rank = |slug: &String| {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&seed.to_le_bytes()).update(mutant.slug.as_bytes());
+        hasher.update(&seed.to_le_bytes()).update(slug.as_bytes());
         *hasher.finalize().as_bytes()
     };
-    mutants.sort_by_cached_key(rank);
-    mutants.truncate(count);
-    mutants
+    let mut slugs: Vec<String> = mutants.iter().map(|mutant| mutant.slug.clone()).collect();
+    slugs.sort_by_cached_key(rank);
+    slugs.truncate(count);
+    slugs
 }
 
 /// The cheapest check of a mutant without each knob that it declares to need; with all of them first, for what lives then
@@ -261,8 +265,10 @@ fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: 
     let slug = &mutant.slug;
     let built = {
         let workshop = lock(workshop);
-        eprintln!("{slug}: building");
-        workshop.build(mutant)?
+        let began = Instant::now();
+        let built = workshop.build(mutant)?;
+        eprintln!("{slug}: built in {:.1} s", began.elapsed().as_secs_f64());
+        built
     };
     let mut rows = Vec::new();
     for kill in kills {
@@ -399,6 +405,27 @@ mod tests {
         };
         assert_eq!(offs(&[Knob::Names, Knob::Power]), [None, Some(Knob::Names), Some(Knob::Power)]);
         assert!(offs(&[]).is_empty(), "it needs no knob, and need not run");
+    }
+
+    #[test]
+    fn a_sample_and_the_canaries_are_built_once_each() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/mutants");
+        let all = declared(&root).expect("the headers");
+        let of = |line: &[&str]| trials(declared(&root).expect("the headers"), &arguments(line));
+        let kills = |trials: &[Trial]| trials.iter().map(|(_, kills)| kills.len()).sum::<usize>();
+        let (canaries, sample) = (of(&["--canaries"]), of(&["--sample", "8"]));
+        assert_eq!((sample.len(), of(&[]).len()), (8, all.len()));
+        let both = of(&["--canaries", "--sample", "8"]);
+        assert_eq!(kills(&both), kills(&canaries) + kills(&sample));
+        assert!(
+            both.len() <= canaries.len() + sample.len() && both.len() >= canaries.len(),
+            "{}",
+            both.len()
+        );
+        let other = of(&["--sample", "8", "--seed", "2"]);
+        let slugs =
+            |trials: &[Trial]| trials.iter().map(|(mutant, _)| mutant.slug.clone()).collect::<Vec<_>>();
+        assert_ne!(slugs(&sample), slugs(&other));
     }
 
     #[test]
