@@ -138,6 +138,7 @@ mod tests {
             assert!(!is_zero(&bytes), "{at}");
             bytes[at] = 0;
         }
+        assert!(!is_zero(&[7, 7]), "what is there twice is there");
     }
 
     #[test]

@@ -185,6 +185,7 @@ mod tests {
             assert_eq!(range.len(), 0);
             assert!(!range.contains(first));
         }
+        assert_eq!(LsnRange::of(Lsn(7), 0), LsnRange::new(Lsn(7), Lsn(6)), "it is where it would begin");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use truelog::format::{
-    ArchiveBlock, BLOCK_HEADER, BLOCK_MAGIC, Batch, BatchHeader, BlockSite, Identity, ManifestRecord,
-    SegmentHeader, Site,
+    ArchiveBlock, BLOCK_HEADER, BLOCK_MAGIC, Batch, BatchHeader, BlockSite, DriveIdentity, Identity,
+    ManifestRecord, RunHeader, RunIndex, SegmentHeader, Site,
 };
 use truelog::{LogId, RunNo, SegmentNo};
 
@@ -221,5 +221,59 @@ pub fn segment_header(data: &[u8]) {
 pub fn identity(data: &[u8]) {
     if let Ok(identity) = Identity::decode(data) {
         assert_eq!(Identity::decode(&identity.encode()), Ok(identity), "what was read can be written");
+    }
+}
+
+/// See [`drive_identity`].
+pub(super) fn tell_drive_identity(data: &[u8]) -> String {
+    format!("{:?}", DriveIdentity::decode(data))
+}
+
+/// A drive's identity from arbitrary bytes.
+pub fn drive_identity(data: &[u8]) {
+    if let Ok(identity) = DriveIdentity::decode(data) {
+        assert_eq!(DriveIdentity::decode(&identity.encode()), Ok(identity), "what was read can be written");
+    }
+}
+
+/// See [`run_header`].
+pub(super) fn tell_run_header(data: &[u8]) -> String {
+    format!("{:?}", RunHeader::decode(data))
+}
+
+/// A run's header from arbitrary bytes.
+pub fn run_header(data: &[u8]) {
+    if let Ok(header) = RunHeader::decode(data) {
+        assert_eq!(RunHeader::decode(&header.encode()), Ok(header), "what was read can be written");
+    }
+}
+
+/// The index block of a run that nothing names, and the header that such a run has.
+fn unnamed_index(data: &[u8]) -> Option<(ArchiveBlock, RunHeader)> {
+    let (site, bytes) = BlockInput::read(data)?;
+    let block = ArchiveBlock::decode(&bytes, &site).ok()?;
+    let BlockSite { log, run, salt, generation, .. } = site;
+    Some((block, RunHeader { log, run, salt, generation, block: 256 }))
+}
+
+/// See [`run_index`].
+pub(super) fn tell_run_index(data: &[u8]) -> String {
+    match unnamed_index(data).map(|(block, header)| RunIndex::unnamed(&block, &header)) {
+        None => "no block".to_owned(),
+        Some(Ok(found)) => format!("{found:?}"),
+        Some(Err(why)) => format!("refused: {why:?}"),
+    }
+}
+
+/// The index of a run from arbitrary bytes, as a rebuild reads it, which has nothing else to go by.
+pub fn run_index(data: &[u8]) {
+    let Some((block, header)) = unnamed_index(data) else { return };
+    if let Ok((entry, index)) = RunIndex::unnamed(&block, &header) {
+        assert_eq!(
+            RunIndex::decode(&block, &entry, header.block),
+            Ok(index),
+            "it is the index of what it says"
+        );
+        assert!(!entry.lsns.is_empty(), "a run holds something");
     }
 }

@@ -43,6 +43,9 @@ pub const TARGETS: &[Target] = &[
     target("segment_header", segment_header, formats::tell_segment_header, DECODER),
     target("identity", identity, formats::tell_identity, DECODER),
     target("archive_block", archive_block, formats::tell_archive_block, DECODER),
+    target("drive_identity", drive_identity, formats::tell_drive_identity, DECODER),
+    target("run_header", run_header, formats::tell_run_header, DECODER),
+    target("run_index", run_index, formats::tell_run_index, DECODER),
     target("step_text", step_text, texts::tell_step, DECODER),
     target("trace_text", trace_text, texts::tell_trace, DECODER),
     target("claim_text", claim_text, texts::tell_claim, DECODER),
@@ -59,7 +62,9 @@ const fn target(name: &'static str, run: fn(&[u8]), tells: fn(&[u8]) -> String, 
     Target { name, run, tells, kibibytes }
 }
 
-pub use formats::{archive_block, batch, identity, manifest_record, segment_header};
+pub use formats::{
+    archive_block, batch, drive_identity, identity, manifest_record, run_header, run_index, segment_header,
+};
 pub use input::{Input, NotAnInput};
 pub use logs::{damaged_archive, damaged_log, manifest_recovery, segment_recovery};
 pub use steps::{archive_steps, steps};

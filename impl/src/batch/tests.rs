@@ -128,6 +128,8 @@ fn what_cannot_be_is_refused_even_with_a_right_checksum() {
     assert_eq!(refused(|bytes| bytes[48..56].fill(0xff)), Err(Reason::Field("base")));
     assert_eq!(refused(|bytes| bytes[64] = 7), Err(Reason::Field("watermark")));
     assert_eq!(refused(|bytes| bytes[56] = 9), Err(Reason::Field("count")));
+    let header = BatchHeader::decode(&forged(|bytes| bytes[56] = 9), &site()).map(|_| ());
+    assert_eq!(header, Err(Reason::Field("count")), "its header tells by itself");
     assert_eq!(refused(|bytes| bytes[56] = 1), Err(Reason::Field("count")));
     assert_eq!(refused(|bytes| bytes[80] = 0), Err(Reason::Field("prev")));
     assert_eq!(refused(|bytes| bytes[80] = 3), Err(Reason::Field("prev")), "a predecessor comes before");
