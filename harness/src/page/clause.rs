@@ -23,6 +23,7 @@ fn broken(invariant: Invariant, path: &str) -> &'static str {
             "an append after it is as safe as the first"
         }
         (Invariant::TornTailIsNotDamage, "torn-tail-is-fatal") => "torn",
+        (Invariant::TornTailIsNotDamage, "edit-behind-torn-edit" | "manifest-before-name") => "missing",
         (Invariant::TornTailIsNotDamage, _) => "half made",
         (Invariant::DamageIsLoud, "damage-is-torn-tail") => "never silently cut",
         (Invariant::ReclaimAfterPublish, "reclaim-before-checkpoints") => "in a copy on each healthy drive",

@@ -30,7 +30,13 @@ impl Effects {
         }
         let (states, opened) = states(trace);
         let alone = (1..=trace.lines.len()).map(|number| runs_alone(trace, number)).collect();
-        let mut seen = Seen { states, opened, alone, ..Seen::default() };
+        let crashes = |(number, line): (usize, &Line)| {
+            let crash =
+                matches!(line.step, Step::World(WorldStep::CrashPower { .. } | WorldStep::CrashProcess));
+            crash.then_some(number)
+        };
+        let last_crash = trace.numbered().filter_map(crashes).last().unwrap_or_default();
+        let mut seen = Seen { states, opened, alone, last_crash, ..Seen::default() };
         let (changes, met) = trace.numbered().map(|(number, line)| seen.line(number, line)).unzip();
         let nameless = trace.numbered().map(|(number, line)| match line.step {
             Step::Engine(EngineStep::Sync(_, role, Ended::Done)) => seen.nameless(number, role),
@@ -75,6 +81,8 @@ struct Seen {
     opened: Vec<Option<Found>>,
     /// Whether what each line begins runs to its end there.
     alone: Vec<bool>,
+    /// The last line in which a life ends; 0 if none does.
+    last_crash: usize,
     armed: Option<Fault>,
     lost: Vec<Lost>,
     /// Batches of which a part was written.
@@ -257,7 +265,7 @@ impl Seen {
             EngineStep::Recover(row, _) => self.decided(number, row),
             EngineStep::Publish(Durability::PowerLoss, last) => {
                 let claim = "from now on anybody may rely on it".to_owned();
-                let shows = if number == self.alone.len() { "" } else { ", as the end of the path shows" };
+                let shows = if number > self.last_crash { "" } else { ", as the end of the path shows" };
                 let untrue = |state: &State| returned::falsely(state, last, shows);
                 claim + &self.before(number).map_or_else(String::new, untrue)
             }

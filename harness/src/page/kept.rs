@@ -36,7 +36,7 @@ pub const KEPT: &[Kept] = &[
         says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
                is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
                one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
-        shows: "Record 2 will be recovered as number 0 of stream 0, a number that record 1 has had.",
+        shows: "Record 2 is number 0 of stream 0, as record 1 was: the number is given twice, and should have been 1.",
         fault: 4,
         notes: &[
             (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),

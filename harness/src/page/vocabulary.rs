@@ -21,7 +21,7 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         "record",
         In::All,
         &["record #", "records #"],
-        "what a client appends, to survive a loss of power unless its row says less; its number (its LSN) is its place in the log, from 1",
+        "what a client appends; where its row says nothing else, it is to survive a loss of power. Its number (its LSN) is its place in the log, from 1",
     ),
     (
         "world",
@@ -203,7 +203,7 @@ const SLOT_WORDS: &[(&str, In, &[&str], &str)] = &[
     (
         "last write pending",
         In::All,
-        &["pending"],
+        &["last write pending"],
         "a flag of the layer that writes: from the moment a write is submitted until it is acknowledged",
     ),
     (
@@ -220,8 +220,8 @@ fn set_up(trace: &Trace) -> String {
     let header = 1;
     let room = (setup.segment / u64::from(setup.block)).saturating_sub(header);
     format!(
-        "- sizes: a batch takes whole blocks of {} bytes; a segment has {room} of them, of which one is kept for an idle mark; the \
-         manifest has room for {} entries; the disk writes sectors of {sector} bytes",
+        "- sizes: a batch takes whole blocks of {} bytes; a segment has {room} of them (in the production code one of these is kept for the empty batch that marks the \
+         end); the manifest has room for {} entries; the disk writes sectors of {sector} bytes",
         setup.block, setup.manifest_blocks
     )
 }

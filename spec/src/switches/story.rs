@@ -65,7 +65,7 @@ const STORIES: &[(Switch, Story)] = &[
                 page cache and returns it, which counts as an acknowledgement. The power fails, and the batch was \
                 never on the device.",
         shows: "The first open returned record 1, which counts as acknowledged; the second one does not find it.",
-        passing: "Valid batches that nothing vouches for are written again and synced before open returns.",
+        passing: "Valid batches that nothing vouches for are written again and synced before open returns. (To sync them alone would not do: what an earlier failed write-back has lost counts as written.)",
     }),
     (Switch::AppendBehindTornTail, Story {
         title: "New batches are written after a torn one",
@@ -79,8 +79,7 @@ const STORIES: &[(Switch, Story)] = &[
         says: "A first life leaves record 1, unsynced, in segment 1. The open after the loss of power writes it \
                 again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The next \
                 recovery comes to where the batches of segment 1 end. What follows there is empty; it takes that \
-                for a torn tail, and cuts the log there. Segment 2, with its acknowledged record, is never looked \
-                at.",
+                for a torn tail, and cuts the log there. Segment 2, with its acknowledged record, is never looked at, which therefore no row shows.",
         shows: "Record 2 was acknowledged, and is gone: the next record would be 2 again.",
         passing: "Only the last segment that is not empty is judged at its end; an older one ends where the next \
                 one's first batch says.",
@@ -95,8 +94,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::TwoCommitsInFlight, Story {
         title: "A record is committed while the one before it is not written",
-        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written, behind the \
-                place of record 1's batch, which stays empty. It is synced, the watermark moves to 2, over the \
+        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written first, as batch 1, behind the place for that of record 1, which stays empty. It is synced, the watermark moves to 2, over the \
                 hole, and record 1, which was never written, is acknowledged. After the loss of power recovery \
                 stops at the hole.",
         shows: "Record 1 was acknowledged, and is gone; record 2, which was synced, is not reached either.",
@@ -182,7 +180,7 @@ const STORIES: &[(Switch, Story)] = &[
         says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here they \
                 get new numbers, after the old ones, and the next open finds each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
-        passing: "The tail is written again under the numbers that it has.",
+        passing: "The tail is written again under the numbers that it has: the new batch stands in for the old one, which is not read any more.",
     }),
     (Switch::NoIdentityInChecksum, Story {
         title: "A batch is valid wherever it lies",
@@ -215,7 +213,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::ManifestBeforeName, Story {
         title: "The manifest names a segment that is not there",
         says: "The manifest's entry of the segment is written before the directory is synced. The loss of power \
-                happens to keep the record and not the segment's name: a named segment is missing, which looks \
+                happens to keep the entry and not the segment's name: a named segment is missing, which looks \
                 like damage.",
         shows: "Nothing was damaged, and the log opens for reading only.",
         passing: "The directory is synced before the manifest's entry is written.",
@@ -249,7 +247,7 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The identity is there before the manifest",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
                 manifest: from then on whoever opens the directory finds a log without a manifest, and must call \
-                it damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a create ends by recovering the directory, as an open does, and meets the state that it has just made. The promise covers that open as well: not even a crash has happened, and still the log does not open for appends.",
+                it damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a create ends by recovering the directory, as an open does, and meets the state that it has just made (the manifest would come next, and the path does not get there). The promise covers that open as well: not even a crash has happened, and still the log does not open for appends.",
         shows: "Nothing was damaged, and the new log opens for reading only: it has no manifest.",
         passing: "The identity is renamed last, when the first manifest is durable.",
     }),
@@ -258,11 +256,11 @@ const STORIES: &[(Switch, Story)] = &[
         says: "A loss of power leaves half of a batch that nobody was promised. Recovery calls it damage and opens \
                 the log for reading only.",
         shows: "Nobody was promised the torn batch, and because of it the log opens for reading only.",
-        passing: "What nothing vouches for is cut.",
+        passing: "Torn bytes that nothing vouches for are cut.",
     }),
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
-        says: "A bit of a durable batch flips. The batch behind it can be read: only the process has died, and the \
+        says: "Some bits of a durable batch flip, on the disk and in all that is read of it. The batch behind it can be read: only the process has died, and the \
                 page cache lives on. That batch was written only when the one before it was durable. So it shows that record 1 was, and it is there to be found: it vouches for record 1. Recovery cuts all the same, and nobody \
                 hears of the loss.",
         shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
@@ -360,7 +358,7 @@ const STORIES: &[(Switch, Story)] = &[
                 holds the record, and nobody looks for it there any more. (The second append begins segment 2: \
                 only a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, which does not hold it.",
-        passing: "Each copy is read back and compared before the manifest names it.",
+        passing: "Each copy is read back past the page cache, and compared, before the manifest names it.",
     }),
     (Switch::GivenUpMeansDone, Story {
         title: "A sync of a run that failed is taken for done",

@@ -78,7 +78,7 @@ pub(super) const TEXTS: &[(Guard, Texts)] = &[
         "it has made no manifest of its own: its entries will follow what the life before left")),
     (Guard::OneEditInFlight, texts(
         "a manifest entry is written only when the manifest was synced since the one before it",
-        "the manifest was not synced since the record before")),
+        "the manifest was not synced since the entry before")),
     (Guard::EditAfterCheckpointName, texts(
         "manifest entries go only to a manifest whose own name is synced",
         "the directory was not synced since the new manifest got its name")),
@@ -138,7 +138,7 @@ pub(super) const TEXTS: &[(Guard, Texts)] = &[
         "no run holds the records in front of it, which are in the segments that it replaces")),
     (Guard::OutputsStayWhenPublishFails, texts(
         "a run is not removed by the handle whose publish of it did not succeed",
-        "the record that names it may be durable all the same")),
+        "the entry that names it may be durable all the same")),
     (Guard::ReclaimNeedsDurablePublish, texts(
         "what a run replaces is removed only when the publish is durable in the manifest",
         "the manifest's entry of the run is not synced")),

@@ -37,9 +37,8 @@ const STORIES: &[(Switch, Story)] = &[
         shows: "No write is pending, the buffer is ready, and it holds the old bytes: they are compared with the new \
                checksum, and nothing is wrong with the drive.",
         passing: "What is under way when its generation ends is doomed: the same transition that retires a ready \
-               slot makes a slot that is being filled a doomed one, whose publication is refused. Two flags can be \
-               saved in the same way: where nothing is submitted under a verification, \"pending\" is asked first, \
-               and an acknowledgement drops reads under way, too, the checker finds no path.",
+               slot makes a slot that is being filled a doomed one, whose publication is refused. (A design with two flags can be saved in the same way, by an acknowledgement that drops the reads \
+               under way, too: of that the checker finds no path either.)",
     }),
     (Switch::SwitchAtSubmit, Story {
         title: "The catalog names rewritten blocks before their write is done",
@@ -70,8 +69,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RetireIgnoresPins, Story {
         title: "A slot is emptied while a reader has it pinned",
-        says: "The catalog has switched, and the slot of the old generation is emptied at once. The reader that has \
-               it pinned goes on reading, from a buffer that is being filled again, with whatever block comes next \
+        says: "The catalog has switched; the snapshot of reader 1 is older, and its block is read ahead for it all the same. Then the slot is emptied at once, as one of an old generation. The reader that has it pinned goes on reading, from a buffer that is being filled again, with whatever block comes next \
                (in the shortest path the same one).",
         shows: "Reader 1 asked for block 1, and gets a buffer of length 0: it was emptied under the reader, and is being filled anew.",
         passing: "A slot with pins only stops taking new ones: the last reader that has it pinned empties it.",
@@ -90,7 +88,7 @@ const STORIES: &[(Switch, Story)] = &[
                each half of a block has a checksum of its own: this half is right, so that verification lets it \
                pass. Reader 1 asks for all of it, and is served the second half as if it were the whole.",
         shows: "Reader 1 asked for the whole of block 1, and is served its second half.",
-        passing: "A buffer serves only what begins where the buffer begins, or later.",
+        passing: "A buffer serves only what lies within it: what begins where the buffer begins, or later, and ends where it ends, or earlier.",
     }),
     (Switch::ShortIsEnd, Story {
         title: "A short read ahead is taken for the end",
