@@ -132,7 +132,7 @@ impl Scope {
         Self {
             setup: Setup { sync: SyncWay::Auto, segment: 1536, ..Setup::TINY },
             profile: Profile::W.sector(256),
-            ..scope("auto", &[Letter::Append, Letter::AppendLight, Letter::Idle, Letter::Die], 3, 1)
+            ..scope("auto", &[Letter::Append, Letter::AppendLight, Letter::Idle, Letter::Die], 4, 1)
         },
         Self {
             setup: Setup { allocate: true, ..Setup::TINY },

@@ -43,29 +43,31 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::IdentityNotVouched, Story {
         title: "An identity whose directory sync had failed is taken on trust",
         says: "The identity is the file that makes a directory a log. Creation fails at the sync of the directory \
-                after its rename. Its name is still seen in the cache, so a second open goes on. But after a \
-                failed sync the kernel counts that name as written, and no later sync writes it: only a new file, \
-                renamed anew, would be. Nothing vouches for the name: an entry would that was written when the name was durable, but manifest entry 1 was written before there was an identity, and entry 2 is this open's own. The power fails, and no log is there.",
+                after its rename. Its name is still seen in the cache, so a second open goes on. But after a failed \
+                sync the kernel counts that name as written, and no later sync writes it: only a new file, renamed \
+                anew, would be. Nothing vouches for the name: an entry would that was written when the name was \
+                durable, but manifest entry 1 was written before there was an identity, and entry 2 is this open's \
+                own. The power fails, and no log is there.",
         shows: "Record 1 was acknowledged, and no log is there any more.",
         passing: "Open makes the identity again, unless the manifest vouches for its name.",
     }),
     (Switch::CheckpointWithoutDirSync, Story {
         title: "Manifest entries go to a manifest whose name is not durable",
         says: "The manifest is full, so that the entry for a new segment needs a new manifest file. It is renamed \
-                over the old one, and the directory is not synced. The next manifest entry is durable in a file \
-                that the loss of power makes unreachable: the old manifest is back, and knows nothing of the \
-                segment.",
-        shows: "Record 1 was acknowledged; the old manifest does not name its segment, and the log opens for \
-                reading only, without the record.",
+                over the old one, and the directory is not synced. The next manifest entry is durable in a file that \
+                the loss of power makes unreachable: the old manifest is back, and knows nothing of the segment.",
+        shows: "Record 1 was acknowledged; the old manifest does not name its segment, and the log opens for reading \
+                only, without the record.",
         passing: "The directory is synced after the rename, before the next manifest entry.",
     }),
     (Switch::TrustCachedBytes, Story {
         title: "Recovery returns what only the page cache holds",
-        says: "The process dies after a write that was never synced. The next open reads a valid batch from the \
-                page cache and returns it, which counts as an acknowledgement. The power fails, and the batch was \
-                never on the device.",
+        says: "The process dies after a write that was never synced. The next open reads a valid batch from the page \
+                cache and returns it, which counts as an acknowledgement. The power fails, and the batch was never \
+                on the device.",
         shows: "The first open returned record 1, which counts as acknowledged; the second one does not find it.",
-        passing: "Valid batches that nothing vouches for are written again and synced before open returns. (To sync them alone would not do: what an earlier failed write-back has lost counts as written.)",
+        passing: "Valid batches that nothing vouches for are written again and synced before open returns. (To sync \
+                them alone would not do: what an earlier failed write-back has lost counts as written.)",
     }),
     (Switch::AppendBehindTornTail, Story {
         title: "New batches are written after a torn one",
@@ -78,25 +80,27 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The end of an older segment is taken for the end of the log",
         says: "A first life leaves record 1, unsynced, in segment 1. The open after the loss of power writes it \
                 again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The next \
-                recovery comes to where the batches of segment 1 end. What follows there is empty; it takes that \
-                for a torn tail, and cuts the log there. Segment 2, with its acknowledged record, is never looked at, which therefore no row shows.",
+                recovery comes to where the batches of segment 1 end. What follows there is empty; it takes that for \
+                a torn tail, and cuts the log there. Segment 2, with its acknowledged record, is never looked at, \
+                which therefore no row shows.",
         shows: "Record 2 was acknowledged, and is gone: the next record would be 2 again.",
         passing: "Only the last segment that is not empty is judged at its end; an older one ends where the next \
                 one's first batch says.",
     }),
     (Switch::RewriteAckedBlock, Story {
         title: "A batch is written over the block of the one before",
-        says: "The last block has room, so the next commit writes it again: batch 2, with the old record and the \
-                new one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss of power \
-                keeps one sector of batch 2: neither batch is whole.",
+        says: "The last block has room, so the next commit writes it again: batch 2, with the old record and the new \
+                one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss of power keeps \
+                one sector of batch 2: neither batch is whole.",
         shows: "Record 1 was synced and acknowledged, and is gone: half of another batch lies over it.",
         passing: "Each batch starts on a block of its own.",
     }),
     (Switch::TwoCommitsInFlight, Story {
         title: "A record is committed while the one before it is not written",
-        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written first, as batch 1, behind the place for that of record 1, which stays empty. It is synced, the watermark moves to 2, over the \
-                hole, and record 1, which was never written, is acknowledged. After the loss of power recovery \
-                stops at the hole.",
+        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written first, as \
+                batch 1, behind the place for that of record 1, which stays empty. It is synced, the watermark moves \
+                to 2, over the hole, and record 1, which was never written, is acknowledged. After the loss of power \
+                recovery stops at the hole.",
         shows: "Record 1 was acknowledged, and is gone; record 2, which was synced, is not reached either.",
         passing: "A batch is written only when the one before it is committed.",
     }),
@@ -120,9 +124,8 @@ const STORIES: &[(Switch, Story)] = &[
                 batch is written through to the disk, and the watermark moves to its end, over the hole.",
         shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and behind that hole \
                 recovery returns nothing, not even record 2.",
-        passing: "The watermark moves only when all batches below are synced: one sync of the file covers both. \
-                (The production code never mixes the two ways: a handle writes each of its batches through, or \
-                none.)",
+        passing: "The watermark moves only when all batches below are synced: one sync of the file covers both. (The \
+                production code never mixes the two ways: a handle writes each of its batches through, or none.)",
     }),
     (Switch::NoPathCheck, Story {
         title: "Durability is claimed for a file that nobody can find",
@@ -134,7 +137,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::PathCheckBeforeSync, Story {
         title: "The path is checked before the sync, and not again after it",
         says: "A batch that need only survive a crash of the process is written, and the path of its segment, \
-                segment 1, is checked. Then somebody removes the name of segment 1. A second append begins segment 2, and is to survive a loss of power: before its batch is written, segment 1 is synced, and the durable watermark moves to record 1. The sync has succeeded, and nothing leads to the file.",
+                segment 1, is checked. Then somebody removes the name of segment 1. A second append begins segment \
+                2, and is to survive a loss of power: before its batch is written, segment 1 is synced, and the \
+                durable watermark moves to record 1. The sync has succeeded, and nothing leads to the file.",
         shows: "Record 1 is said to survive a loss of power, and no name leads to the file that holds it.",
         passing: "Each sync is followed by a check of its path.",
     }),
@@ -148,30 +153,36 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::SyncFailureForgotten, Story {
         title: "A later sync makes an earlier failure look durable",
         says: "After the failed sync of the first batch the log goes on, and writes the next. The sync of that \
-                succeeds, and is taken to cover the first batch, too: the watermark moves over it, and its record \
-                is acknowledged.",
+                succeeds, and is taken to cover the first batch, too: the watermark moves over it, and its record is \
+                acknowledged.",
         shows: "Record 1 is acknowledged, and the only sync that could have made it durable has failed.",
         passing: "After the failure nothing is written by this handle.",
     }),
     (Switch::LeaderFailsFollowersOk, Story {
         title: "A record is acknowledged out of a batch whose sync has failed",
-        says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it \
-                for all. The sync fails, and the failure stays with the leader: a writer that waits for the same \
-                batch is acknowledged. The model has no leaders: its path shows what such a follower sees, an acknowledgement behind the failed sync of its batch. That the engine tells its followers is checked under threads, where a mutant of this name forgets them.",
+        says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it for \
+                all. The sync fails, and the failure stays with the leader: a writer that waits for the same batch \
+                is acknowledged. The model has no leaders: its path shows what such a follower sees, an \
+                acknowledgement behind the failed sync of its batch. That the engine tells its followers is checked \
+                under threads, where a mutant of this name forgets them.",
         shows: "Record 1 is acknowledged, and the sync of its batch has failed.",
         passing: "A failed batch has failed for everybody who waits for it.",
     }),
     (Switch::RotateWithoutSync, Story {
         title: "The log goes on in a new segment while the old one is not synced",
         says: "By the design, whoever finds a batch in a new segment may rely on the old one having been synced \
-                before. Here it was not. The loss of power keeps the new batch and not the old one: there is a gap in the middle. (To lose both would be allowed: neither was to survive more than a crash of the process.) Nobody is told: the open relies on that sync, too, and names no damage.",
+                before. Here it was not. The loss of power keeps the new batch and not the old one: there is a gap \
+                in the middle. (To lose both would be allowed: neither was to survive more than a crash of the \
+                process.) Nobody is told: the open relies on that sync, too, and names no damage.",
         shows: "Record 2 is recovered, and record 1, before it, is not.",
         passing: "The old segment is wholly synced before the first batch of the new one.",
     }),
     (Switch::RewriteHalfTheTail, Story {
         title: "Recovery writes the tail again in pieces",
         says: "The tail holds one batch of two records that nothing vouches for. Recovery writes the first record \
-                alone into a new segment, and is interrupted. The new batch stands in for batch 1, and so says that segment 1 ends before batch 1. Record 2, still whole in segment 1, is not read any more: half a batch is recovered.",
+                alone into a new segment, and is interrupted. The new batch stands in for batch 1, and so says that \
+                segment 1 ends before batch 1. Record 2, still whole in segment 1, is not read any more: half a \
+                batch is recovered.",
         shows: "Of a batch of two records one is recovered, and not the other.",
         passing: "The tail is written again as one batch: all of it or nothing.",
     }),
@@ -180,24 +191,26 @@ const STORIES: &[(Switch, Story)] = &[
         says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here they \
                 get new numbers, after the old ones, and the next open finds each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
-        passing: "The tail is written again under the numbers that it has: the new batch stands in for the old one, which is not read any more.",
+        passing: "The tail is written again under the numbers that it has: the new batch stands in for the old one, \
+                which is not read any more.",
     }),
     (Switch::NoIdentityInChecksum, Story {
         title: "A batch is valid wherever it lies",
-        says: "The disk has put a copy of batch 1 in the place of batch 2. This overwrites the record that was appended second. A batch here says nothing of where it belongs: its \
-                checksum is right in any place, and its place alone gives its record a number. So recovery takes \
-                the copy for record 2, finds the log whole, and writes both again to a segment of its own, as each \
-                open does with what nothing vouches for.",
-        shows: "The open returns records 1 and 2, which are one and the same; the record that was appended second \
-                is not there.",
+        says: "The disk has put a copy of batch 1 in the place of batch 2. This overwrites the record that was \
+                appended second. A batch here says nothing of where it belongs: its checksum is right in any place, \
+                and its place alone gives its record a number. So recovery takes the copy for record 2, finds the \
+                log whole, and writes both again to a segment of its own, as each open does with what nothing \
+                vouches for.",
+        shows: "The open returns records 1 and 2, which are one and the same; the record that was appended second is \
+                not there.",
         passing: "A batch names its log, segment and offset under its checksum: a copy elsewhere is invalid.",
     }),
     (Switch::RewriteIntoUnnamedSegment, Story {
         title: "Recovery writes to a segment that the manifest does not name",
-        says: "Recovery writes the tail again before the manifest durably names the new segment, and is \
-                interrupted. The next open finds a batch in a segment that the manifest does not know, and takes \
-                the manifest for damaged. It believes nothing that such a manifest says, and so returns nothing, \
-                not even record 1, which lies in segment 1 as before: recovery has broken what it was to mend.",
+        says: "Recovery writes the tail again before the manifest durably names the new segment, and is interrupted. \
+                The next open finds a batch in a segment that the manifest does not know, and takes the manifest for \
+                damaged. It believes nothing that such a manifest says, and so returns nothing, not even record 1, \
+                which lies in segment 1 as before: recovery has broken what it was to mend.",
         shows: "Nothing was damaged, and the log opens for reading only: the interrupted recovery has made it look \
                 damaged.",
         passing: "The manifest names the new segment durably before recovery writes to it.",
@@ -213,8 +226,8 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::ManifestBeforeName, Story {
         title: "The manifest names a segment that is not there",
         says: "The manifest's entry of the segment is written before the directory is synced. The loss of power \
-                happens to keep the entry and not the segment's name: a named segment is missing, which looks \
-                like damage.",
+                happens to keep the entry and not the segment's name: a named segment is missing, which looks like \
+                damage.",
         shows: "Nothing was damaged, and the log opens for reading only.",
         passing: "The directory is synced before the manifest's entry is written.",
     }),
@@ -228,26 +241,30 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::EditBehindTornEdit, Story {
         title: "A new life goes on writing to the manifest of the one before",
         says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
-                empty. The next open goes on with the same manifest file, and appends its own entry, number 4, at the file's end, behind that place. A valid entry behind an invalid one is what damage looks like, and a \
-                damaged manifest is not believed at all.",
-        shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that \
-                is not there.",
+                empty. The next open goes on with the same manifest file, and appends its own entry, number 4, at \
+                the file's end, behind that place. A valid entry behind an invalid one is what damage looks like, \
+                and a damaged manifest is not believed at all.",
+        shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that is \
+                not there.",
         passing: "Each open begins a manifest file of its own.",
     }),
     (Switch::TwoEditsInFlight, Story {
         title: "Two manifest entries wait for one sync",
-        says: "A second manifest entry is written before the first is synced. The loss of power keeps the second \
-                and not the first: a valid entry behind an invalid one is what damage looks like, and a damaged \
-                manifest is not believed at all: whatever was appended counts as lost. (The append has two records \
-                so that one is left when the other is trimmed.)",
+        says: "A second manifest entry is written before the first is synced. The loss of power keeps the second and \
+                not the first: a valid entry behind an invalid one is what damage looks like, and a damaged manifest \
+                is not believed at all: whatever was appended counts as lost. (The append has two records so that \
+                one is left when the other is trimmed.)",
         shows: "Record 2 was acknowledged and not trimmed; the log opens for reading only, and cannot give it.",
         passing: "A manifest entry is written only when the one before it is synced.",
     }),
     (Switch::IdentityFirst, Story {
         title: "The identity is there before the manifest",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
-                manifest: from then on whoever opens the directory finds a log without a manifest, and must call \
-                it damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a create ends by recovering the directory, as an open does, and meets the state that it has just made (the manifest would come next, and the path does not get there). The promise covers that open as well: not even a crash has happened, and still the log does not open for appends.",
+                manifest: from then on whoever opens the directory finds a log without a manifest, and must call it \
+                damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a \
+                create ends by recovering the directory, as an open does, and meets the state that it has just made \
+                (the manifest would come next, and the path does not get there). The promise covers that open as \
+                well: not even a crash has happened, and still the log does not open for appends.",
         shows: "Nothing was damaged, and the new log opens for reading only: it has no manifest.",
         passing: "The identity is renamed last, when the first manifest is durable.",
     }),
@@ -260,9 +277,10 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
-        says: "Some bits of a durable batch flip, on the disk and in all that is read of it. The batch behind it can be read: only the process has died, and the \
-                page cache lives on. That batch was written only when the one before it was durable. So it shows that record 1 was, and it is there to be found: it vouches for record 1. Recovery cuts all the same, and nobody \
-                hears of the loss.",
+        says: "Some bits of a durable batch flip, on the disk and in all that is read of it. The batch behind it can \
+                be read: only the process has died, and the page cache lives on. That batch was written only when \
+                the one before it was durable. So it shows that record 1 was, and it is there to be found: it \
+                vouches for record 1. Recovery cuts all the same, and nobody hears of the loss.",
         shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
                 another record.",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
@@ -278,8 +296,8 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::CloseForgetsWaiting, Story {
         title: "A handle is closed with an append unanswered",
         says: "An append was handed in, and its ticket is what its answer is waited for by. Close gives the log's \
-                lock back, which ends the handle, and has neither committed nor failed it. Nothing will ever \
-                answer it.",
+                lock back, which ends the handle, and has neither committed nor failed it. Nothing will ever answer \
+                it.",
         shows: "The append of ticket 1 is neither acknowledged nor failed, and nothing is left that could answer it.",
         passing: "Close commits or fails what waits before it lets go.",
     }),
@@ -287,8 +305,8 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The manifest names a run whose name is not durable",
         says: "Compaction copies segment 1 into a run on a drive. The run is synced and renamed there, and the \
                 manifest names it before the drive's directory is synced. The power fails: the manifest says that \
-                the record is in the run, and no longer in the segment; and the run is not there. (The second \
-                append begins segment 2: only a segment that has a successor is compacted.)",
+                the record is in the run, and no longer in the segment; and the run is not there. (The second append \
+                begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, and no run 1 is there.",
         passing: "The drive's directory is synced before the manifest names the run.",
     }),
@@ -306,8 +324,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "Compaction has copied segment 1 into a run on drive 1, and the manifest in the log's directory \
                 durably names it. The drive has no copy of that manifest yet. Should the one manifest be lost, \
                 nothing durable says that the run counts. As long as segment 1 is there the record is found in it \
-                all the same; now the segment is gone. (The second append begins segment 2: only a segment that \
-                has a successor is compacted.)",
+                all the same; now the segment is gone. (The second append begins segment 2: only a segment that has \
+                a successor is compacted.)",
         shows: "Segment 1 is removed, and drive 1 holds no manifest that names the run in its place.",
         passing: "Each healthy drive durably holds a copy of the manifest that names the run before a source goes.",
     }),
@@ -315,24 +333,26 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A failed publish deletes the run that it was to publish",
         says: "The sync of the manifest fails, so the compaction cleans up after itself. But a sync that fails may \
                 have written all the same: the manifest on the device names the run, which is gone, and no longer \
-                the segment. (The second append begins segment 2: only a segment that has a successor is \
-                compacted.)",
+                the segment. (The second append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest on the device names it.",
         passing: "The handle poisons and removes nothing: the next open finds out what the manifest says.",
     }),
     (Switch::RecoveryDeletesNamedRun, Story {
         title: "Recovery removes a run that the manifest names",
-        says: "The process dies after the publish of a run was written. The next open reads it and takes it into \
-                its own manifest, entry 7, which it makes durable. Then it removes runs that were never published, \
-                and judges by an older view: the manifest as it was before entry 6. There run 1 is not named, and a run that counts is taken for a leftover. (The look at the older view is in no row: only the removal is a call.) Segment 1 may still be there, but by the manifest it counts no more. (The second append begins segment 2: only a segment that has a successor is compacted.)",
+        says: "The process dies after the publish of a run was written. The next open reads it and takes it into its \
+                own manifest, entry 7, which it makes durable. Then it removes runs that were never published, and \
+                judges by an older view: the manifest as it was before entry 6. There run 1 is not named, and a run \
+                that counts is taken for a leftover. (The look at the older view is in no row: only the removal is a \
+                call.) Segment 1 may still be there, but by the manifest it counts no more. (The second append \
+                begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest that this open has made durable names it.",
         passing: "A run is a leftover only if the log's manifest, durable and whole, does not name it.",
     }),
     (Switch::ReclaimWithoutWaiting, Story {
         title: "A segment is removed while a reader's snapshot still leads to it",
         says: "Reader 1 took its snapshot before the run was published, and by it record 1 is in segment 1. The \
-                compaction does not wait for the reader, and removes the segment. (The second append begins \
-                segment 2: only a segment that has a successor is compacted.)",
+                compaction does not wait for the reader, and removes the segment. (The second append begins segment \
+                2: only a segment that has a successor is compacted.)",
         shows: "Reader 1 looks for record 1 in segment 1, as its snapshot says, and the segment is gone.",
         passing: "What was replaced stays until no reader of an older snapshot is left.",
     }),
@@ -346,8 +366,9 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RunLeavesGap, Story {
         title: "A run begins after a record that no run holds",
-        says: "The archive holds nothing yet, and the first run is made from segment 2 alone: it begins at record 2. Its publish replaces segments 1 and 2, and record 1 is in nothing that the manifest still names. (The third append begins segment 3, so that \
-                segments 1 and 2 may be compacted.)",
+        says: "The archive holds nothing yet, and the first run is made from segment 2 alone: it begins at record 2. \
+                Its publish replaces segments 1 and 2, and record 1 is in nothing that the manifest still names. \
+                (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
         shows: "Record 1 was acknowledged, and nothing that the manifest names holds it.",
         passing: "A run begins where the archive ends, or before; the first one begins with the first record.",
     }),
@@ -355,8 +376,8 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A copy that was never read back is published",
         says: "The drive says that it has written the record, and has not. Every call succeeds; only reading the \
                 copy back would show it. The manifest names the copy in the place of segment 1. Segment 1 still \
-                holds the record, and nobody looks for it there any more. (The second append begins segment 2: \
-                only a segment that has a successor is compacted.)",
+                holds the record, and nobody looks for it there any more. (The second append begins segment 2: only \
+                a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, which does not hold it.",
         passing: "Each copy is read back past the page cache, and compared, before the manifest names it.",
     }),
@@ -364,9 +385,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A sync of a run that failed is taken for done",
         says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy is read back, \
                 and reads well: what answers is the page cache. (The engine reads past it wherever the file system \
-                lets it; here it does not.) The manifest names the copy, segment 1 is removed, and the only bytes left of the record would not survive a loss of power. No crash is needed to see it: the \
-                promise holds for a crash at any moment, and it is broken when the segment goes. (The second \
-                append begins segment 2: only a segment that has a successor is compacted.)",
+                lets it; here it does not.) The manifest names the copy, segment 1 is removed, and the only bytes \
+                left of the record would not survive a loss of power. No crash is needed to see it: the promise \
+                holds for a crash at any moment, and it is broken when the segment goes. (The second append begins \
+                segment 2: only a segment that has a successor is compacted.)",
         shows: "Segment 1 is removed, and no device durably holds record 1 any more.",
         passing: "A copy of which a call has failed is given up, and the segment stays.",
     }),

@@ -14,9 +14,11 @@ const STORIES: &[(Switch, Story)] = &[
                write pending\" is set. A prefetch of the same block reads the old bytes meanwhile, and sets \"cache \
                ready\". Verification asks \"cache ready\" first: there is a buffer, so the comparison is settled. \
                That a write is pending it asks second, and too late: the answer does not stop the comparison any \
-               more, and the old bytes are held against the new checksum. Each retry compares the same buffer, as long as the acknowledgement, which would drop it, is late; after three retries the drive is quarantined (which is in no row: the path ends at the first comparison). (The order is \
-               what the incident saw. That there are two flags is what the design forbids: with the order turned \
-               round another race is left, see back-off-before-ready.)",
+               more, and the old bytes are held against the new checksum. Each retry compares the same buffer, as \
+               long as the acknowledgement, which would drop it, is late; after three retries the drive is \
+               quarantined (which is in no row: the path ends at the first comparison). (The order is what the \
+               incident saw. That there are two flags is what the design forbids: with the order turned round \
+               another race is left, see back-off-before-ready.)",
         shows: "Old bytes are compared with the new checksum: a mismatch, and nothing is wrong with the drive.",
         passing: "There is no flag to set: a slot's phase, pins and generation are one word, a buffer is verified \
                under the generation that it was filled for, before it is ready, and a generation whose write is \
@@ -32,13 +34,15 @@ const STORIES: &[(Switch, Story)] = &[
                pending, and waits: that is the back-off, between the fill and \"cache ready\". The bytes land and \
                the acknowledgement comes: it clears \"pending\", and would drop the block's buffer were that ready. \
                It is not, not yet, so that nothing is dropped. Then the back-off ends and the old bytes are marked \
-               ready. The two flags are not set at once any more, and still the comparison is of two states. Nothing drops this buffer before the next rewrite, so that every retry compares it again, and fails, too. The patch made the race \
-               rare, and did not close it.",
+               ready. The two flags are not set at once any more, and still the comparison is of two states. Nothing \
+               drops this buffer before the next rewrite, so that every retry compares it again, and fails, too. The \
+               patch made the race rare, and did not close it.",
         shows: "No write is pending, the buffer is ready, and it holds the old bytes: they are compared with the new \
                checksum, and nothing is wrong with the drive.",
         passing: "What is under way when its generation ends is doomed: the same transition that retires a ready \
-               slot makes a slot that is being filled a doomed one, whose publication is refused. (A design with two flags can be saved in the same way, by an acknowledgement that drops the reads \
-               under way, too: of that the checker finds no path either.)",
+               slot makes a slot that is being filled a doomed one, whose publication is refused. (A design with two \
+               flags can be saved in the same way, by an acknowledgement that drops the reads under way, too: of \
+               that the checker finds no path either.)",
     }),
     (Switch::SwitchAtSubmit, Story {
         title: "The catalog names rewritten blocks before their write is done",
@@ -54,8 +58,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "A reader adds one to the pins and believes that the slot is ready. It is being filled: the reader is \
                served a buffer of length 0, as if it were its block.",
         shows: "Reader 1 is served from a buffer into which nothing has been read yet.",
-        passing: "A pin is a compare-exchange on the whole word, with phase, pins and generation together: it succeeds on `Ready` alone, and the reader reads \
-               the drive itself otherwise.",
+        passing: "A pin is a compare-exchange on the whole word, with phase, pins and generation together: it \
+               succeeds on `Ready` alone, and the reader reads the drive itself otherwise.",
     }),
     (Switch::NoGeneration, Story {
         title: "A pin does not name the generation that it expects",
@@ -69,9 +73,12 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RetireIgnoresPins, Story {
         title: "A slot is emptied while a reader has it pinned",
-        says: "The catalog has switched; the snapshot of reader 1 is older, and its block is read ahead for it all the same. Then the slot is emptied at once, as one of an old generation. The reader that has it pinned goes on reading, from a buffer that is being filled again, with whatever block comes next \
-               (in the shortest path the same one).",
-        shows: "Reader 1 asked for block 1, and gets a buffer of length 0: it was emptied under the reader, and is being filled anew.",
+        says: "The catalog has switched; the snapshot of reader 1 is older, and its block is read ahead for it all \
+               the same. Then the slot is emptied at once, as one of an old generation. The reader that has it \
+               pinned goes on reading, from a buffer that is being filled again, with whatever block comes next (in \
+               the shortest path the same one).",
+        shows: "Reader 1 asked for block 1, and gets a buffer of length 0: it was emptied under the reader, and is \
+               being filled anew.",
         passing: "A slot with pins only stops taking new ones: the last reader that has it pinned empties it.",
     }),
     (Switch::SlotOnTrust, Story {
@@ -88,7 +95,8 @@ const STORIES: &[(Switch, Story)] = &[
                each half of a block has a checksum of its own: this half is right, so that verification lets it \
                pass. Reader 1 asks for all of it, and is served the second half as if it were the whole.",
         shows: "Reader 1 asked for the whole of block 1, and is served its second half.",
-        passing: "A buffer serves only what lies within it: what begins where the buffer begins, or later, and ends where it ends, or earlier.",
+        passing: "A buffer serves only what lies within it: what begins where the buffer begins, or later, and ends \
+               where it ends, or earlier.",
     }),
     (Switch::ShortIsEnd, Story {
         title: "A short read ahead is taken for the end",
@@ -110,14 +118,16 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A race is counted against the drive until it is quarantined",
         says: "A compaction writes new blocks and removes the old ones while one of the old ones is being \
                prefetched; reader 1, whose snapshot is the old generation, is done with it by then. The freed place \
-               is used again: the read finds other bytes there, and so does each retry; after three retries a healthy drive is quarantined.",
+               is used again: the read finds other bytes there, and so does each retry; after three retries a \
+               healthy drive is quarantined.",
         shows: "The drive is quarantined, and nothing is wrong with it: the blocks that were read had been removed.",
         passing: "After a mismatch the generation is read again: it has moved, so that the mismatch is a race, and \
                nothing is held against the drive.",
     }),
     (Switch::NoRetries, Story {
         title: "A drive is quarantined for one bad read",
-        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. That retries are bounded fixes their number: three are made, no more, and no fewer.",
+        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. That \
+               retries are bounded fixes their number: three are made, no more, and no fewer.",
         shows: "The drive is quarantined for one garbled read, and nothing is wrong with what it holds.",
         passing: "A mismatch is read again three times before the drive is quarantined.",
     }),
