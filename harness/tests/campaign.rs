@@ -41,14 +41,16 @@ fn shards_go_side_by_side_and_what_is_merged_can_be_merged_again() {
     let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
     let [one, merged, again] = dirs.each_ref().map(tempfile::TempDir::path);
     let ended = verify(&["campaign", "--seed", "7", "--jobs", "2", "--minutes", "0.05"], one);
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    // So short a campaign need not come to each kind of case, and is incomplete then.
+    let end = ended.status.code();
+    assert!(matches!(end, Some(0 | 3)), "{}", String::from_utf8_lossy(&ended.stderr));
     for shard in 0..2 {
         let lines = fs::read_to_string(one.join(format!("shard-{shard}-of-2.jsonl"))).expect("a shard");
         assert!(lines.lines().count() > 2, "{lines}");
     }
     let path = |path: &Path| path.to_str().expect("a path").to_owned();
-    assert_eq!(verify(&["merge", &path(one)], merged).status.code(), Some(0));
-    assert_eq!(verify(&["merge", &path(merged), &path(one)], again).status.code(), Some(0));
+    assert_eq!(verify(&["merge", &path(one)], merged).status.code(), end);
+    assert_eq!(verify(&["merge", &path(merged), &path(one)], again).status.code(), end);
     assert_eq!(summary(merged), summary(again));
     assert_eq!(summary(one), summary(again));
     // A case is run again where those before it are.

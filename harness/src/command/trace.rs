@@ -110,9 +110,6 @@ pub(super) fn shrink(arguments: &One) -> ExitCode {
         Ok(trace) => trace,
         Err(end) => return end,
     };
-    if let Some(wrong) = untrue(&trace) {
-        return refuse("shrink", &wrong);
-    }
     let shrunk = match shrink::shrink(&trace) {
         Ok(shrunk) => shrunk,
         Err(why) => return refuse("shrink", &why),
