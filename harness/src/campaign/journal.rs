@@ -193,9 +193,9 @@ fn whole(bytes: &[u8]) -> &[u8] {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> io::Result<Vec<Line>> {
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
     lines
-        .zip(1..)
+        .filter(|(line, _)| !line.is_empty())
         .map(|(line, number)| {
             serde_json::from_slice(line).map_err(|error| {
                 let says = format!(

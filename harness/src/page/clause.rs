@@ -24,12 +24,28 @@ fn broken(invariant: Invariant, path: &str) -> &'static str {
         }
         (Invariant::TornTailIsNotDamage, "torn-tail-is-fatal") => "torn",
         (Invariant::TornTailIsNotDamage, "edit-behind-torn-edit" | "manifest-before-name") => "missing",
-        (Invariant::TornTailIsNotDamage, _) => "half made",
+        (
+            Invariant::TornTailIsNotDamage,
+            "batch-before-manifest-edit" | "identity-first" | "rename-before-sync",
+        ) => "half made",
         (Invariant::DamageIsLoud, "damage-is-torn-tail") => "never silently cut",
         (Invariant::ReclaimAfterPublish, "reclaim-before-checkpoints") => "in a copy on each healthy drive",
-        (Invariant::ReclaimAfterPublish, _) => "in the log's directory",
+        (
+            Invariant::ReclaimAfterPublish,
+            "outputs-deleted-when-publish-fails"
+            | "reclaim-before-publish"
+            | "recovery-deletes-named-run"
+            | "unlink-before-trim-durable",
+        ) => "in the log's directory",
         (Invariant::CompactionPreservesReads, "given-up-means-done") => "after a crash anywhere in it",
-        (Invariant::CompactionPreservesReads, _) => "after a compaction",
+        (
+            Invariant::CompactionPreservesReads,
+            "publish-unverified-copy"
+            | "reclaim-under-a-reader"
+            | "reclaim-without-waiting-for-readers"
+            | "run-drops-records"
+            | "run-leaves-a-gap",
+        ) => "after a compaction",
         (Invariant::ReadNeverStale, "slot-taken-on-trust") => "another block",
         (Invariant::ReadNeverStale, "no-generation-in-the-word") => "generation",
         (

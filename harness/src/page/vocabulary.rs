@@ -142,7 +142,7 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
     (
         "handle",
         In::All,
-        &["handle", "gives the handle up"],
+        &["handle"],
         "what an open returns, and what appends go through; a log has one at a time that writes",
     ),
     (

@@ -181,6 +181,13 @@ mod tests {
             .map(|knob| knob.name())
             .collect();
         assert!(missing.is_empty(), "no mutant needs {missing:?}");
+        let docs = include_str!("../../../../docs/TESTING.md");
+        for mutant in all() {
+            for knob in &mutant.needs {
+                let row = format!("| {} | `{}` ", knob.name(), mutant.slug);
+                assert!(docs.contains(&row), "docs/TESTING.md has no row {row}");
+            }
+        }
     }
 
     /// What docs/TESTING.md says of a mutant is what its header declares.
