@@ -1,18 +1,18 @@
 //! What a handle knows in memory of where records are: one span a segment, sparse marks inside it, and the archive's
 //! runs.
 
-use std::collections::BTreeMap;
-
 use crate::archive::run::RunEntry;
+use crate::batch::BatchHeader;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::mark::Mark;
 use crate::names::Name;
 use crate::options::MIN_BLOCK;
 use crate::recovery::uncovered;
 use crate::sync::Mutex;
 use crate::walk::Ground;
 
-/// How many beginnings of batches are remembered at most, of all segments together: 1 MiB of them.
+/// How many beginnings of batches are remembered at most, of all segments together: 1.5 MiB of them.
 const MARKS: usize = 1 << 16;
 
 /// How far apart two of them are at least at first, in bytes: no batch is shorter.
@@ -54,7 +54,7 @@ pub(crate) struct Span {
     /// Where the last kept batch ends, in bytes.
     pub(crate) end: u64,
     /// Known beginnings of batches, ascending.
-    marks: Vec<(Lsn, u64)>,
+    marks: Vec<Mark>,
 }
 
 impl Span {
@@ -67,30 +67,32 @@ impl Span {
     }
 
     /// The nearest known beginning of a batch at or before `lsn`.
-    pub(crate) fn nearest(&self, lsn: Lsn) -> (Lsn, u64) {
-        let behind = self.marks.partition_point(|(base, _)| *base <= lsn);
+    pub(crate) fn nearest(&self, lsn: Lsn) -> Mark {
+        let behind = self.marks.partition_point(|mark| mark.base <= lsn);
         behind
             .checked_sub(1)
             .and_then(|at| self.marks.get(at))
             .copied()
-            .unwrap_or((self.lsns.first, self.start))
+            .unwrap_or(Mark::unseen(self.lsns.first, self.start))
     }
 
     /// Remembers where a batch begins, unless a mark is near. For a recovery, which sees every batch.
-    pub(crate) fn mark_part(&mut self, base: Lsn, offset: u64) {
+    pub(crate) fn mark_part(&mut self, batch: Mark) {
         let stride = (self.ground.capacity / PARTS).max(MIN_STRIDE);
-        self.mark(base, offset, stride);
+        self.mark(batch, stride);
     }
 
     /// Remembers where a batch begins, unless a mark is nearer than `stride`. Says whether it does.
-    fn mark(&mut self, base: Lsn, offset: u64, stride: u64) -> bool {
-        let behind = self.marks.partition_point(|(_, known)| *known <= offset);
-        let before =
-            behind.checked_sub(1).and_then(|at| self.marks.get(at)).map_or(self.start, |mark| mark.1);
-        let after = self.marks.get(behind).map_or(u64::MAX, |mark| mark.1);
-        let far = offset.saturating_sub(before) >= stride && after.saturating_sub(offset) >= stride;
+    fn mark(&mut self, batch: Mark, stride: u64) -> bool {
+        let offset = batch.offset;
+        let behind = self.marks.partition_point(|known| known.offset <= offset);
+        let before = behind.checked_sub(1).and_then(|at| self.marks.get(at)).map(|known| known.offset);
+        let after = self.marks.get(behind).map_or(u64::MAX, |known| known.offset);
+        // The first batch has a mark as soon as it was seen.
+        let far_behind = before.is_none_or(|before| offset.saturating_sub(before) >= stride);
+        let far = far_behind && after.saturating_sub(offset) >= stride;
         if far {
-            self.marks.insert(behind, (base, offset));
+            self.marks.insert(behind, batch);
         }
         far
     }
@@ -98,10 +100,10 @@ impl Span {
     /// Forgets marks until none is nearer to the one before it than `stride`.
     fn thin(&mut self, stride: u64) {
         let mut before = self.start;
-        self.marks.retain(|(_, offset)| {
-            let far = offset.saturating_sub(before) >= stride;
+        self.marks.retain(|mark| {
+            let far = mark.offset.saturating_sub(before) >= stride;
             if far {
-                before = *offset;
+                before = mark.offset;
             }
             far
         });
@@ -125,8 +127,8 @@ pub(crate) struct SegmentLead {
     pub(crate) lsns: LsnRange,
     /// Where its last kept batch ends, in bytes.
     pub(crate) end: u64,
-    /// A known beginning of a batch at or before the record, and the LSN that is due there.
-    pub(crate) from: (Lsn, u64),
+    /// A known beginning of a batch at or before the record.
+    pub(crate) from: Mark,
 }
 
 /// See the module's text.
@@ -144,7 +146,7 @@ pub(crate) struct Catalog {
     /// Goes up with whatever may make a file useless that a reader looks at.
     version: u64,
     /// How many readers look at each version.
-    readers: BTreeMap<u64, usize>,
+    readers: Vec<(u64, usize)>,
     /// The first record that is kept.
     pub(crate) trimmed: Lsn,
     /// The first record that is not there.
@@ -170,7 +172,7 @@ impl Catalog {
             runs: Vec::new(),
             generation: 0,
             version: 0,
-            readers: BTreeMap::new(),
+            readers: Vec::new(),
             trimmed,
             next,
             vouched: Lsn(u64::MAX),
@@ -217,16 +219,18 @@ impl Catalog {
 
     /// A reader begins to look at what is here now. It must [`Catalog::leave`].
     fn enter(&mut self) -> u64 {
-        *self.readers.entry(self.version).or_default() += 1;
+        // Versions only go up: those that look at the newest stand last.
+        match self.readers.last_mut().filter(|(version, _)| *version == self.version) {
+            Some((_, count)) => *count += 1,
+            None => self.readers.push((self.version, 1)),
+        }
         self.version
     }
 
     fn leave(&mut self, version: u64) {
-        if let Some(count) = self.readers.get_mut(&version) {
-            *count -= 1;
-            if *count == 0 {
-                self.readers.remove(&version);
-            }
+        if let Some((_, count)) = self.readers.iter_mut().find(|(looked_at, _)| *looked_at == version) {
+            *count = count.saturating_sub(1);
+            self.readers.retain(|(_, count)| *count > 0);
         }
     }
 
@@ -237,7 +241,7 @@ impl Catalog {
 
     /// Whether a reader still looks at what was before `version`.
     pub(crate) fn is_read_before(&self, version: u64) -> bool {
-        self.readers.range(..version).next().is_some()
+        self.readers.iter().any(|(looked_at, _)| *looked_at < version)
     }
 
     pub(crate) fn spans(&self) -> &[Span] {
@@ -299,23 +303,28 @@ impl Catalog {
     }
 
     /// Adds a batch that was committed behind everything else.
-    pub(crate) fn extend(&mut self, ground: Ground, lsns: LsnRange, offset: u64, end: u64) {
+    pub(crate) fn extend(&mut self, ground: Ground, batch: &BatchHeader, table: u32) {
+        let (lsns, end) = (batch.lsns(), batch.end(ground.block));
         match self.spans.last_mut().filter(|span| span.ground == ground) {
             Some(span) => {
                 span.lsns.last = span.lsns.last.max(lsns.last);
                 span.end = end;
-                self.marks += usize::from(span.mark(lsns.first, offset, self.stride));
+                self.marks += usize::from(span.mark(Mark::of(batch, table), self.stride));
                 self.keep_marks_few();
             }
-            None => self.spans.push(Span::new(ground, lsns, offset, end)),
+            None => {
+                let mut span = Span::new(ground, lsns, batch.site.offset, end);
+                self.marks += usize::from(span.mark(Mark::of(batch, table), self.stride));
+                self.spans.push(span);
+            }
         }
         self.next = self.next.max(lsns.last.next());
     }
 
-    /// Remembers where a batch begins.
-    pub(crate) fn mark(&mut self, segment: SegmentNo, base: Lsn, offset: u64) {
+    /// Remembers a batch of a segment.
+    pub(crate) fn mark(&mut self, segment: SegmentNo, batch: Mark) {
         if let Some(span) = self.spans.iter_mut().find(|span| span.number() == segment) {
-            self.marks += usize::from(span.mark(base, offset, self.stride));
+            self.marks += usize::from(span.mark(batch, self.stride));
             self.keep_marks_few();
         }
     }
@@ -400,10 +409,10 @@ mod tests {
         for lsn in 1..=batches {
             // One record a batch, two segments.
             let (number, at) = if lsn <= batches / 2 { (1, lsn) } else { (2, lsn - batches / 2) };
-            catalog.extend(ground(number), LsnRange::of(Lsn(lsn), 1), at * 4096, at * 4096 + 4096);
+            catalog.extend(ground(number), &batch(number, lsn, at * 4096), 0);
             assert!(catalog.marks <= MARKS, "{}", catalog.marks);
             if lsn == as_lsn(MARKS) / 2 {
-                assert!((2..=lsn).all(|lsn| nearest(&catalog, lsn) == (Lsn(lsn), lsn * 4096)));
+                assert!((1..=lsn).all(|lsn| nearest(&catalog, lsn).offset == lsn * 4096));
             }
         }
         assert!(catalog.marks > MARKS / 4, "half of them are forgotten at a time: {}", catalog.marks);
@@ -411,7 +420,7 @@ mod tests {
         catalog.count_marks();
         assert_eq!(catalog.marks, counted);
         for lsn in 1..=batches {
-            let near = nearest(&catalog, lsn).0;
+            let near = nearest(&catalog, lsn).base;
             assert!(near.0 <= lsn && lsn - near.0 <= 2 * catalog.stride / 4096, "{near} for {lsn}");
         }
         catalog.trim(Lsn(batches), SegmentNo(2));
@@ -422,7 +431,22 @@ mod tests {
         crate::codec::as_u64(count)
     }
 
-    fn nearest(catalog: &Catalog, lsn: u64) -> (Lsn, u64) {
+    fn batch(number: u64, lsn: u64, offset: u64) -> BatchHeader {
+        let ground = ground(number);
+        BatchHeader {
+            crc: 0,
+            site: ground.site(offset),
+            base: Lsn(lsn),
+            count: 1,
+            len: 32,
+            watermark: Lsn::NONE,
+            chain: 0,
+            prev_segment: SegmentNo::NONE,
+            prev_end: 0,
+        }
+    }
+
+    fn nearest(catalog: &Catalog, lsn: u64) -> Mark {
         match catalog.find(Lsn(lsn)) {
             Ok(Lead::Segment(lead)) => lead.from,
             other => panic!("{other:?}"),

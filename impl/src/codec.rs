@@ -82,6 +82,11 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
 }
 
+/// The checksum of `before` and `bytes`, where `before` has this one.
+pub(crate) fn checksum_on(before: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(before, bytes)
+}
+
 /// Writes the checksum of everything from `from` on into the four bytes at `at`.
 pub(crate) fn put_checksum(bytes: &mut [u8], at: usize, from: usize) {
     let crc = checksum(&bytes[from..]);

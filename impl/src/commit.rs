@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use crate::batch::{BatchBuilder, Seal};
+use crate::batch::{BatchBuilder, BatchHeader, Seal};
+use crate::board::Board;
 use crate::catalog::Catalog;
+use crate::codec::as_u64;
 use crate::error::{Error, Result};
 use crate::event::{self, Event, Place};
 use crate::front::{Front, Taken};
 use crate::group_commit::{Marks, Work};
 use crate::home::Home;
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{Lsn, SegmentNo};
 use crate::options::Options;
 use crate::segment::Segment;
 use crate::sync::{Arc, Mutex};
@@ -35,6 +37,8 @@ pub(crate) struct Commit {
     chooser: Chooser,
     catalog: Arc<Mutex<Catalog>>,
     batch: BatchBuilder,
+    /// Where the digests of its records go, once there is somebody to look for them.
+    board: Option<Arc<Board>>,
     taken: Option<Taken>,
     segment: Option<Segment>,
     last: Last,
@@ -49,6 +53,10 @@ pub(crate) struct Commit {
 
 /// How long a leader waits for more records at most: about what a device takes for a small write.
 const PATIENCE: Duration = Duration::from_micros(100);
+
+/// How long a batch is at least, in bytes, for the device to begin with it while the leader does something else before it
+/// syncs. Where no sync follows, it is on its way by the time that somebody asks for one.
+const WORTH_A_CALL: u64 = 32 << 10;
 
 impl Commit {
     pub(crate) fn new(
@@ -66,6 +74,7 @@ impl Commit {
             chooser: Chooser::new(options.sync, options.durability),
             catalog,
             batch,
+            board: None,
             taken: None,
             segment: None,
             last,
@@ -74,6 +83,11 @@ impl Commit {
             last_at,
             lingers: None,
         }
+    }
+
+    /// Leaves the digests of what is awaited on `board` from now on.
+    pub(crate) fn post_on(&mut self, board: &Arc<Board>) {
+        self.board = Some(Arc::clone(board));
     }
 
     /// Makes durable what has been written to the current segment so far.
@@ -127,6 +141,12 @@ impl Commit {
         let tried = free && !is_mark && segment.has_choice() && self.chooser.tries();
         let began = tried.then(|| self.home.env.clock.monotonic());
         segment.write_all_at(bytes, taken.offset, way)?;
+        if way == Way::Synced && as_u64(bytes.len()) >= WORTH_A_CALL {
+            segment.write_out(taken.offset, as_u64(bytes.len()));
+        }
+        if let Some(board) = self.board.as_ref().filter(|_| taken.awaited) {
+            board.post(&self.batch);
+        }
         if power && way == Way::Synced {
             segment.sync_data()?;
         }
@@ -149,12 +169,13 @@ impl Commit {
         self.last = Last { chain: header.chain_value(), segment: segment.number, end };
         self.vouched = self.vouched.max(seal.watermark);
         self.last_at = self.home.env.clock.monotonic();
-        self.publish(ground, header.lsns(), taken.offset, end, power);
+        self.publish(ground, &header, power);
         Ok(self.marks)
     }
 
     /// Moves the marks, and tells of it. Everything it tells of is already so.
-    fn publish(&mut self, ground: Ground, lsns: LsnRange, offset: u64, end: u64, power: bool) {
+    fn publish(&mut self, ground: Ground, header: &BatchHeader, power: bool) {
+        let (lsns, offset, end) = (header.lsns(), header.site.offset, header.end(ground.block));
         if lsns.is_empty() {
             self.claim_durable();
             let upto = self.vouched;
@@ -162,7 +183,7 @@ impl Commit {
             return;
         }
         self.marks.written = lsns.last;
-        self.catalog.lock().extend(ground, lsns, offset, end);
+        self.catalog.lock().extend(ground, header, self.batch.table_len());
         let place = Place { lsns, segment: ground.segment, offset, end };
         if power {
             self.claim_durable();

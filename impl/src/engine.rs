@@ -7,6 +7,7 @@ use truelog_env::DirLock;
 use crate::archive::Archive;
 use crate::archive::keeper::Keeper;
 use crate::audit::Auditor;
+use crate::board::Board;
 use crate::catalog::Catalog;
 use crate::codec::as_u64;
 use crate::commit::Commit;
@@ -22,6 +23,7 @@ use crate::options::Options;
 use crate::reader::Reader;
 use crate::receipt::{Claim, Receipt};
 use crate::sync::{Arc, Mutex};
+use crate::ticket::Spot;
 use crate::types::{Durability, Record};
 
 /// See the module's text.
@@ -32,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) kernel: GroupCommit<Commit>,
     pub(crate) catalog: Arc<Mutex<Catalog>>,
     pub(crate) reader: Arc<Reader>,
+    /// Where a commit leaves the digests of its records.
+    pub(crate) board: Arc<Board>,
     pub(crate) archive: Arc<Archive>,
     /// Taken before `house`.
     pub(crate) keeper: Mutex<Keeper>,
@@ -79,15 +83,15 @@ impl Engine {
         }
     }
 
-    /// Puts all of `records` into one batch, or none, which it tells; and completes their claims.
+    /// Puts all of `records` into one batch, or none, which it tells; and says where they went.
     pub(crate) fn put(
         &self,
         records: &[Record<'_>],
-        claims: &mut [Claim],
+        spots: &mut [Spot],
         durability: Durability,
         waits: Waits,
     ) -> Result<()> {
-        let put = self.put_in_batch(records, claims, durability, waits);
+        let put = self.put_in_batch(records, spots, durability, waits);
         if let Err(error) = &put {
             self.home.emit(&Event::Rejected { records: as_u64(records.len()), error: error.clone() });
         }
@@ -97,7 +101,7 @@ impl Engine {
     fn put_in_batch(
         &self,
         records: &[Record<'_>],
-        claims: &mut [Claim],
+        spots: &mut [Spot],
         durability: Durability,
         waits: Waits,
     ) -> Result<()> {
@@ -110,7 +114,7 @@ impl Engine {
         loop {
             let now = self.home.env.clock.monotonic();
             let (put, rouse) = self.kernel.with(|front| {
-                let put = front.put(records, claims, durability, waits, now);
+                let put = front.put(records, spots, durability, waits, now);
                 let rouse = matches!(put, Ok(Put::Done)) && front.must_rouse(now, delay);
                 (put, rouse)
             })?;
@@ -134,16 +138,16 @@ impl Engine {
 
     /// Waits until the records from `first` to `last` have their durability, leading if nobody else does, and
     /// tells that they are about to be acknowledged.
-    pub(crate) fn acknowledge(&self, first: Lsn, last: Lsn, durability: Durability) -> Result<()> {
+    pub(crate) fn acknowledge(&self, lsns: LsnRange, durability: Durability) -> Result<()> {
         let goal = match durability {
-            Durability::PowerLoss => Marks::durable(last),
-            Durability::ProcessCrash => Marks::written(last),
+            Durability::PowerLoss => Marks::durable(lsns.last),
+            Durability::ProcessCrash => Marks::written(lsns.last),
         };
         match self.kernel.resolve(goal)? {
             Driven::Done => {}
             Driven::Idle => return Err(Error::BadTicket),
         }
-        self.home.emit(&Event::Acked { lsns: LsnRange::new(first, last), durability });
+        self.home.emit(&Event::Acked { lsns, durability });
         Ok(())
     }
 
@@ -213,7 +217,7 @@ impl Engine {
         let now = self.home.env.clock.monotonic();
         let old = |since: Duration, age: Duration| now.saturating_sub(since) >= age;
         let (due, wants_segment) = self.kernel.with(|front| {
-            let due = front.alone_since().is_some_and(|since| old(since, self.options.max_delay));
+            let due = front.due_at(self.options.max_delay).is_some_and(|at| at <= now);
             (due, front.wants_segment(now))
         })?;
         if due {
@@ -254,13 +258,15 @@ impl Engine {
 
     /// When the next step is due, by what the front holds and, unless a commit is in flight, the work.
     pub(crate) fn next_due(&self, front: &Front, work: Option<&Commit>, now: Duration) -> Option<Duration> {
-        let left = |since: Duration, age: Duration| since.saturating_add(age).saturating_sub(now);
-        match (front.alone_since(), work) {
-            (Some(since), _) => Some(left(since, self.options.max_delay)),
+        match (front.due_at(self.options.max_delay), work) {
+            (Some(at), _) => Some(at.saturating_sub(now)),
             // Whoever waits commits it; behind that there may be something to mark.
             (None, None) => Some(self.options.quiet),
             (None, Some(_)) if front.is_open() => Some(self.options.quiet),
-            (None, Some(work)) => work.wants_mark().then(|| left(work.last_at(), self.options.quiet)),
+            (None, Some(work)) => work.wants_mark().then(|| {
+                let at = work.last_at().saturating_add(self.options.quiet);
+                at.saturating_sub(now)
+            }),
         }
     }
 
@@ -282,7 +288,10 @@ impl Engine {
                 return Ok((Trimmed { before: trimmed, segments: 0 }, None));
             }
             let mut dropped = None;
-            let told = || dropped = Some(self.catalog.lock().trim(before, floor));
+            let told = || {
+                dropped = Some(self.catalog.lock().trim(before, floor));
+                self.reader.files().close_below(floor);
+            };
             let result = house.trim(&self.home, before, floor, marks.durable, told);
             result.map(|segments| (Trimmed { before, segments }, dropped))
         })?;

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::group_commit::Nap;
 use crate::lsn::{Lsn, SegmentNo, Seq, StreamId};
 use crate::options::Options;
-use crate::receipt::Claim;
 use crate::segment::Segment;
+use crate::ticket::Spot;
 use crate::types::{Durability, Record};
 
 /// The segment that the open batch goes to.
@@ -53,6 +53,8 @@ pub(crate) struct Taken {
     pub(crate) offset: u64,
     /// A record in it is to survive a loss of power.
     pub(crate) power: bool,
+    /// Somebody waits for a record in it.
+    pub(crate) awaited: bool,
 }
 
 /// See the module's text.
@@ -71,6 +73,8 @@ pub(crate) struct Front {
     /// When the next segment may be prepared ahead of need, after that has failed.
     ahead: Backoff,
     power: bool,
+    /// Somebody waits for a record of the open batch.
+    awaited: bool,
     /// When the open batch got its first record that nobody waits for.
     alone: Option<Duration>,
     /// The idle mark is wanted.
@@ -97,6 +101,7 @@ impl Front {
             ready: None,
             ahead: Backoff::default(),
             power: false,
+            awaited: false,
             alone: None,
             mark: false,
             worker_at: None,
@@ -104,15 +109,14 @@ impl Front {
         }
     }
 
-    /// Puts all of `records` into the open batch, or none. Completes `claims`, one for each record, which come
-    /// with everything that does not depend on the place.
+    /// Puts all of `records` into the open batch, or none. Says in `spots`, one for each record, where they went.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::TooManyStreams`]. Nothing is changed then.
     pub(crate) fn put(
         &mut self,
         records: &[Record<'_>],
-        claims: &mut [Claim],
+        spots: &mut [Spot],
         durability: Durability,
         waits: Waits,
         now: Duration,
@@ -130,12 +134,12 @@ impl Front {
             self.alone.get_or_insert(now);
         }
         self.power |= durability == Durability::PowerLoss;
+        self.awaited |= waits == Waits::Yes;
         let Active { segment, end, .. } = self.active.unwrap_or_default();
-        for (record, claim) in records.iter().zip(claims) {
+        for (record, spot) in records.iter().zip(spots) {
             let seq = self.streams.entry(record.stream).or_default();
             let (lsn, offset) = self.open.push(record.stream, *seq, record.payload)?;
-            (claim.lsn, claim.seq) = (lsn, *seq);
-            (claim.segment, claim.offset) = (segment, end.saturating_add(u64::from(offset)));
+            *spot = Spot { lsn, seq: *seq, segment, offset: end.saturating_add(u64::from(offset)) };
             *seq = seq.next();
         }
         Ok(Put::Done)
@@ -233,7 +237,8 @@ impl Front {
     /// Whether the worker would sleep through what a record has just made due: the next segment at once, its commit,
     /// for want of anybody who waits, or an idle mark `delay` from now. Who is told so rouses it, and nobody else does.
     pub(crate) fn must_rouse(&mut self, now: Duration, delay: Duration) -> bool {
-        let due = if self.wants_segment(now) { now } else { now.saturating_add(delay) };
+        let at_once = self.wants_segment(now) || self.due_at(delay).is_some_and(|at| at <= now);
+        let due = if at_once { now } else { now.saturating_add(delay) };
         self.worker_at.take_if(|at| *at > due).is_some()
     }
 
@@ -261,8 +266,8 @@ impl Front {
         self.alone = None;
         let offset = active.end;
         active.end = active.end.saturating_add(spare.padded_len());
-        let taken = Taken { entering: self.entering.take(), offset, power: std::mem::take(&mut self.power) };
-        Some(taken)
+        let (power, awaited) = (std::mem::take(&mut self.power), std::mem::take(&mut self.awaited));
+        Some(Taken { entering: self.entering.take(), offset, power, awaited })
     }
 
     /// Takes over a record that recovery wrote again: `next` is what its stream's next record gets.
@@ -286,9 +291,11 @@ impl Front {
         !self.open.is_empty()
     }
 
-    /// Since when a record that nobody waits for has been in the open batch.
-    pub(crate) const fn alone_since(&self) -> Option<Duration> {
-        self.alone
+    /// When the open batch is to be committed for want of anybody who waits, if it has a record that nobody waits for: once
+    /// that is as old as `max_delay`, or at once when half of the room is used. The other half is filled meanwhile.
+    pub(crate) fn due_at(&self, max_delay: Duration) -> Option<Duration> {
+        let delay = if self.open.is_half_full() { Duration::ZERO } else { max_delay };
+        self.alone.map(|since| since.saturating_add(delay))
     }
 
     /// The LSN that the next record gets.
@@ -315,7 +322,6 @@ pub(crate) fn framed(records: &[Record<'_>]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Digest, LogId};
 
     fn front() -> Front {
         let options =
@@ -326,10 +332,10 @@ mod tests {
     fn put(front: &mut Front, stream: u64, len: usize) -> Result<Put> {
         let payload = vec![7; len];
         let record = Record { stream: StreamId(stream), payload: &payload };
-        let mut claims = [crate::ticket::claim(LogId([0; 16]), &record, Durability::PowerLoss)];
-        let put = front.put(&[record], &mut claims, Durability::PowerLoss, Waits::Yes, Duration::ZERO)?;
+        let mut spots = [Spot::default()];
+        let put = front.put(&[record], &mut spots, Durability::PowerLoss, Waits::Yes, Duration::ZERO)?;
         if put == Put::Done {
-            assert_eq!((claims[0].digest, claims[0].lsn), (Digest::of(&payload), front.next().prev()));
+            assert_eq!(spots[0].lsn, front.next().prev());
         }
         Ok(put)
     }
@@ -376,12 +382,11 @@ mod tests {
         let mut front = front();
         front.active = Some(Active { segment: SegmentNo(1), end: 256, capacity: 65_536 });
         let records = [1, 2, 3, 2].map(|stream| Record { stream: StreamId(stream), payload: b"x" });
-        let mut claims =
-            records.map(|record| crate::ticket::claim(LogId([0; 16]), &record, Durability::PowerLoss));
-        let put = front.put(&records, &mut claims, Durability::PowerLoss, Waits::Yes, Duration::ZERO);
+        let mut spots = [Spot::default(); 4];
+        let put = front.put(&records, &mut spots, Durability::PowerLoss, Waits::Yes, Duration::ZERO);
         assert_eq!((put, front.next()), (Err(Error::TooManyStreams { limit: 2 }), Lsn(5)));
         let put =
-            front.put(&records[..2], &mut claims[..2], Durability::PowerLoss, Waits::Yes, Duration::ZERO);
+            front.put(&records[..2], &mut spots[..2], Durability::PowerLoss, Waits::Yes, Duration::ZERO);
         assert_eq!((put, front.next()), (Ok(Put::Done), Lsn(7)));
     }
 }

@@ -13,6 +13,7 @@ use crate::archive::run::RunEntry;
 use crate::archive::scrub::ScrubReport;
 use crate::archive::shelf::DriveState;
 use crate::audit::{AuditProgress, AuditStat, Audited, Auditor};
+use crate::board::Board;
 use crate::clock::ClockCheck;
 use crate::create::{Created, create};
 use crate::engine::{Engine, Progress, Trimmed};
@@ -23,7 +24,7 @@ use crate::group_commit::{GroupCommit, Marks};
 use crate::health::Health;
 use crate::home::{self, Home};
 use crate::identity::enter;
-use crate::lsn::{DriveNo, Lsn, Seq, StreamId};
+use crate::lsn::{DriveNo, Lsn, LsnRange, Seq, StreamId};
 use crate::options::Options;
 use crate::os;
 use crate::reader::{Iter, Reader};
@@ -32,8 +33,8 @@ use crate::recovery::{self, Opened, Recovered};
 use crate::stat::Stat;
 use crate::sync::{Arc, Mutex, StdArc};
 use crate::tail::Tail;
-use crate::ticket::{Claims, Ticket, claim};
-use crate::types::{Durability, Entry, LogId, Record};
+use crate::ticket::{Few, Spot, Ticket};
+use crate::types::{Digest, Durability, Entry, LogId, Record};
 use crate::verify::verify;
 use crate::worker::Worker;
 
@@ -131,12 +132,15 @@ impl Log {
         opened: Opened,
         lock: Box<dyn DirLock>,
     ) -> Result<(Self, Recovered)> {
-        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered, audited } = opened;
+        let Opened { front, mut commit, marks, catalog, house, shelf, read_only, recovered, audited } =
+            opened;
         let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
         let keep = options.read_buffer_bytes;
         let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
         let background = options.background && read_only.is_none();
         let audit = Auditor::new(&home, &audited, &options);
+        let board = Arc::new(Board::new());
+        commit.post_on(&board);
         let engine = Arc::new(Engine {
             handle: home.random()?,
             kernel: GroupCommit::new(front, commit, marks),
@@ -145,6 +149,7 @@ impl Log {
             options,
             catalog,
             reader,
+            board,
             archive,
             house: Mutex::new(house),
             read_only,
@@ -216,11 +221,13 @@ impl Log {
     /// # Errors
     /// As [`Log::submit`] and [`Log::wait`].
     pub fn append_with(&self, record: Record<'_>, durability: Durability) -> Result<Receipt> {
-        let mut claims = [claim(self.id(), &record, durability)];
-        self.engine.put(&[record], &mut claims, durability, Waits::Yes)?;
-        let [claim] = claims;
-        self.engine.acknowledge(claim.lsn, claim.lsn, durability)?;
-        Ok(self.engine.issue(claim))
+        let mut spot = [Spot::default()];
+        self.engine.put(&[record], &mut spot, durability, Waits::Yes)?;
+        let [spot] = spot;
+        self.engine.acknowledge(LsnRange::of(spot.lsn, 1), durability)?;
+        let posted = self.engine.board.find_one(spot.lsn);
+        let digest = posted.unwrap_or_else(|| Digest::of(record.payload));
+        Ok(self.engine.issue(spot.claim(self.id(), &record, digest, durability)))
     }
 
     /// Appends all of `records`, or none, and waits until their durability holds.
@@ -228,7 +235,9 @@ impl Log {
     /// # Errors
     /// As [`Log::submit`] and [`Log::wait`].
     pub fn append_batch(&self, records: &[Record<'_>], durability: Durability) -> Result<Vec<Receipt>> {
-        self.wait(self.submitted(records, durability, Waits::Yes)?)
+        let spots = self.put(records, durability, Waits::Yes)?;
+        self.engine.acknowledge(spots.lsns(), durability)?;
+        Ok(self.issue(self.claims(&spots, records, durability)))
     }
 
     /// Puts all of `records` into one batch, or none, and returns without waiting for it. The batch is committed
@@ -240,13 +249,24 @@ impl Log {
     /// [`Error::BadOption`] for no records at all: nothing was appended. [`Error::Poisoned`], [`Error::Closed`]:
     /// nor was it here.
     pub fn submit(&self, records: &[Record<'_>], durability: Durability) -> Result<Ticket> {
-        self.submitted(records, durability, Waits::No)
+        let spots = self.put(records, durability, Waits::No)?;
+        let claims = self.claims(&spots, records, durability);
+        Ok(Ticket::new(self.engine.handle, claims, durability))
     }
 
-    fn submitted(&self, records: &[Record<'_>], durability: Durability, waits: Waits) -> Result<Ticket> {
-        let mut claims = Claims::of(self.id(), records, durability)?;
-        self.engine.put(records, claims.as_mut_slice(), durability, waits)?;
-        Ok(Ticket::new(self.engine.handle, claims, durability))
+    /// Puts all of `records` into one batch, or none, and says where they went.
+    fn put(&self, records: &[Record<'_>], durability: Durability, waits: Waits) -> Result<Few<Spot>> {
+        let mut spots = Few::of(records)?;
+        self.engine.put(records, spots.as_mut_slice(), durability, waits)?;
+        Ok(spots)
+    }
+
+    fn claims(&self, spots: &Few<Spot>, records: &[Record<'_>], durability: Durability) -> Few<Claim> {
+        spots.claims(self.id(), records, durability, &self.engine.board)
+    }
+
+    fn issue(&self, claims: Few<Claim>) -> Vec<Receipt> {
+        claims.into_vec().into_iter().map(|claim| self.engine.issue(claim)).collect()
     }
 
     /// Waits until the ticket's records have their durability; commits them itself if nobody else does.
@@ -258,8 +278,8 @@ impl Log {
         if ticket.handle() != self.engine.handle {
             return Err(Error::BadTicket);
         }
-        self.engine.acknowledge(ticket.first(), ticket.last(), ticket.durability())?;
-        Ok(ticket.into_claims().into_iter().map(|claim| self.engine.issue(claim)).collect())
+        self.engine.acknowledge(ticket.lsns(), ticket.durability())?;
+        Ok(self.issue(ticket.into_claims()))
     }
 
     /// The record at `lsn`. Shows what has been committed, whatever durability it was committed with.

@@ -13,12 +13,14 @@ mod volume;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::libc;
 use truelog_env::{Clock, DirLock, Entropy, Env, File, Fs, IoError, IoKind, Metadata, Op, OpenMode, Volume};
 
 use crate::error::{Error, NotALog, Result};
@@ -153,7 +155,7 @@ impl Fs for NativeFs {
 
 /// Opens a directory, and nothing else: to sync or lock what has taken its name would promise nothing.
 fn open_dir(path: &Path) -> std::io::Result<fs::File> {
-    fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open(path)
+    fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }
 
 /// Holds a directory open, and with it the lock: the kernel releases it when the descriptor is closed.
@@ -174,6 +176,15 @@ impl File for NativeFile {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> std::result::Result<usize, IoError> {
         self.0.write_at(buf, offset).map_err(failed(Op::Write))
+    }
+
+    fn write_out(&self, offset: u64, len: u64) {
+        let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return };
+        // Not posix_fadvise, which begins to write as well, but throws away what readers will ask for.
+        // SAFETY: the call gets numbers only, and the descriptor is open as long as this file lives.
+        #[allow(unsafe_code, reason = "neither the standard library nor nix has the call")]
+        let _ =
+            unsafe { libc::sync_file_range(self.0.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE) };
     }
 
     fn sync_data(&self) -> std::result::Result<(), IoError> {

@@ -9,12 +9,16 @@ use crate::archive::block::ArchiveBlock;
 use crate::archive::prefetch::Ahead;
 use crate::archive::run::RunEntry;
 use crate::archive::{Archive, Missed};
-use crate::batch::{Batch, BatchHeader, FRAME_HEADER, Frame, Frames, read_batch, read_head, read_rest};
+use crate::batch::{
+    Batch, BatchHeader, FRAME_HEADER, Frame, Frames, frame_at, read_batch, read_head, read_rest,
+};
 use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
 use crate::error::{Error, Reason, Result};
-use crate::home::Home;
+use crate::home::{Home, read_full_at};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::mark::Mark;
 use crate::names::Name;
+use crate::open_files::OpenFiles;
 use crate::payload::{Memory, Payload};
 use crate::read_buf::ReadBuf;
 use crate::sync::{Arc, Mutex};
@@ -29,8 +33,9 @@ pub(crate) struct Reader {
     archive: Arc<Archive>,
     /// A buffer longer than this is not kept, in bytes.
     keep: usize,
-    /// The cursor of the last single read, so that the next one goes on where it ended.
+    /// The cursor of the last single read of a whole batch, so that the next one goes on where it ended.
     spare: Mutex<Option<Cursor>>,
+    files: OpenFiles,
 }
 
 /// A place in the log, and the batch that was read there.
@@ -49,11 +54,14 @@ pub(crate) struct Cursor {
 impl Reader {
     pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, archive: Arc<Archive>, keep: u32) -> Self {
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-        Self { home, catalog, archive, keep, spare: Mutex::new(None) }
+        Self { home, catalog, archive, keep, spare: Mutex::new(None), files: OpenFiles::default() }
     }
 
     /// The record at `lsn`.
     pub(crate) fn get(&self, lsn: Lsn) -> Result<Entry> {
+        if let Some(entry) = self.get_alone(lsn)? {
+            return Ok(entry);
+        }
         let mut cursor = self.spare.lock().take().unwrap_or_default();
         let entry = self.look_at(&mut cursor, lsn, |around| {
             let found = around.frames().find(|frame| frame.lsn == lsn);
@@ -65,6 +73,44 @@ impl Reader {
         }
         *self.spare.lock() = Some(cursor);
         entry.ok_or(Error::Absent { lsn, next: lsn })
+    }
+
+    /// The record at `lsn`, of which no other record of its batch is read: where all frames of a batch are as long, it is
+    /// known where each of them is, and a frame proves by itself what it is. `None` where that is not so, or no such frame is
+    /// there: then the whole batch tells.
+    fn get_alone(&self, lsn: Lsn) -> Result<Option<Entry>> {
+        let (lead, vouched, _snapshot) = Snapshot::find(&self.catalog, lsn)?;
+        let Lead::Segment(lead) = lead else { return Ok(None) };
+        let ground = &lead.ground;
+        // A trim may have been faster.
+        let Ok(file) = self.files.get(&self.home, ground.segment) else { return Ok(None) };
+        let failed = |source| Error::io(self.home.path(Name::Segment(ground.segment)), source);
+        let mut batch = lead.from;
+        let known = batch.holds(lsn);
+        if !known {
+            let mut buf = ReadBuf::default();
+            let from = (batch.base, batch.offset);
+            let head = approach(&*file, &lead, from, lsn, &mut buf).map_err(failed)?;
+            let Some(head) = head else { return Ok(None) };
+            batch = Mark::read(&head, &buf);
+        }
+        let Some((behind, len)) = batch.guess(lsn) else { return Ok(None) };
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+        let got = read_full_at(&*file, &mut bytes, batch.offset.saturating_add(behind)).map_err(failed)?;
+        let frame = frame_at(&bytes[..got], &ground.site(batch.offset), behind, lsn);
+        let Some(Frame { stream, seq, payload, .. }) = frame else { return Ok(None) };
+        let len = payload.len();
+        if !known {
+            // Its record was where it said.
+            self.catalog.lock().mark(ground.segment, batch);
+        }
+        let payload = Payload::view(&Memory::new(bytes), FRAME_HEADER, len);
+        Ok(Some(Entry { lsn, stream, seq, payload, vouched: lsn <= vouched }))
+    }
+
+    /// The files of segments that are open to be read.
+    pub(crate) const fn files(&self) -> &OpenFiles {
+        &self.files
     }
 
     /// Collects the records from `lsn` on that are in the same batch, or in the same block of the archive.
@@ -167,7 +213,7 @@ impl Reader {
             cursor.file = Some((ground.segment, file));
             cursor.held = None;
         }
-        let mut from = lead.from;
+        let mut from = (lead.from.base, lead.from.offset);
         if let Some(held) = cursor.held.take()
             && held.site == ground.site(held.site.offset)
             && (from.0..=lsn).contains(&held.next())
@@ -175,11 +221,13 @@ impl Reader {
             from = (held.next(), held.end(ground.block));
         }
         let Some((_, file)) = &cursor.file else { return Err(Error::Closed) };
-        let header = match approach(&**file, lead, from, lsn, &mut cursor.buf).map_err(failed)? {
-            Some(header) => header,
+        let head = approach(&**file, lead, from, lsn, &mut cursor.buf).map_err(failed)?;
+        let rest = head.map(|head| read_rest(&**file, &head, &mut cursor.buf)).transpose().map_err(failed)?;
+        let header = match rest.and_then(std::result::Result::ok) {
+            Some(batch) => batch.header,
             None => self.walk(&**file, lead, from, lsn, &mut cursor.buf)?,
         };
-        self.catalog.lock().mark(ground.segment, header.base, header.site.offset);
+        self.catalog.lock().mark(ground.segment, Mark::read(&header, &cursor.buf));
         cursor.held = Some(header);
         Ok(header)
     }
@@ -222,8 +270,9 @@ impl Reader {
     }
 }
 
-/// Goes from header to header up to the batch that holds `lsn`, and checks only that: it is what it is, wherever the
-/// headers before it led from. `None` where something is not what is due, which is for the walk to judge.
+/// Goes from header to header up to that of the batch that holds `lsn`, and checks none of them: the record is what it is,
+/// wherever they led from. The header's first block is in `buf` then. `None` where something is not what is due, which is
+/// for the walk to judge.
 fn approach(
     file: &dyn File,
     lead: &SegmentLead,
@@ -238,7 +287,7 @@ fn approach(
             _ => return Ok(None),
         };
         if head.lsns().contains(lsn) {
-            return Ok(read_rest(file, &head, buf)?.ok().map(|batch| batch.header));
+            return Ok(Some(head));
         }
         (due, offset) = (head.next(), head.end(block));
     }

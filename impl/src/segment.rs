@@ -261,6 +261,14 @@ impl Segment {
         write_all_at(file, bytes, offset).map_err(|source| Error::io(&self.path, source))
     }
 
+    /// Lets the device begin with what was written and not synced, if it does not have it yet.
+    pub(crate) fn write_out(&self, offset: u64, len: u64) {
+        match &self.access {
+            Access::Through(_) => {}
+            Access::Synced(file) | Access::Either { synced: file, .. } => file.write_out(offset, len),
+        }
+    }
+
     /// Makes durable what was written, unless each write already was. A failure must poison, and must never be tried
     /// again.
     pub(crate) fn sync_data(&self) -> Result<()> {
@@ -321,6 +329,7 @@ fn write_zeros(file: &dyn File, from: u64, to: u64) -> std::result::Result<(), t
     while at < to {
         let len = usize::try_from(to - at).unwrap_or(chunk).min(chunk);
         write_all_at(file, &zeros[..len], at)?;
+        file.write_out(at, as_u64(len));
         at += as_u64(len);
     }
     Ok(())

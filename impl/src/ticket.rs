@@ -1,57 +1,121 @@
 //! Tickets: records that were submitted and are not acknowledged yet.
 
+use crate::board::Board;
+use crate::codec::as_u64;
 use crate::error::{Error, Result};
-use crate::lsn::{Lsn, SegmentNo, Seq};
+use crate::lanes::digest_each;
+use crate::lsn::{Lsn, LsnRange, SegmentNo, Seq};
 use crate::receipt::Claim;
 use crate::types::{Digest, Durability, LogId, Record};
 
-/// What will become receipts. One record needs no allocation.
-#[derive(Debug, Clone)]
-pub(crate) enum Claims {
-    One([Claim; 1]),
-    Many(Vec<Claim>),
+/// Where a record went: what its receipt says of it, but for what only the record's own bytes tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Spot {
+    pub(crate) lsn: Lsn,
+    pub(crate) seq: Seq,
+    pub(crate) segment: SegmentNo,
+    /// Where its frame begins in the segment's file, in bytes.
+    pub(crate) offset: u64,
 }
 
-/// What can be claimed of a record before it has a place.
-pub(crate) fn claim(log: LogId, record: &Record<'_>, durability: Durability) -> Claim {
-    Claim {
-        log,
-        lsn: Lsn::NONE,
-        stream: record.stream,
-        seq: Seq(0),
-        segment: SegmentNo::NONE,
-        offset: 0,
-        // A longer payload fits into no batch, and is refused before this is told to anybody.
-        len: u32::try_from(record.payload.len()).unwrap_or(u32::MAX),
-        digest: Digest::of(record.payload),
-        durability,
+impl Spot {
+    /// What can be claimed of the record that went here.
+    pub(crate) fn claim(
+        self,
+        log: LogId,
+        record: &Record<'_>,
+        digest: Digest,
+        durability: Durability,
+    ) -> Claim {
+        let Self { lsn, seq, segment, offset } = self;
+        Claim {
+            log,
+            lsn,
+            stream: record.stream,
+            seq,
+            segment,
+            offset,
+            // A longer payload fits into no batch, and is refused before it has a place.
+            len: u32::try_from(record.payload.len()).unwrap_or(u32::MAX),
+            digest,
+            durability,
+        }
     }
 }
 
-impl Claims {
-    /// What can be claimed of `records` before they have a place. There must be some.
-    pub(crate) fn of(log: LogId, records: &[Record<'_>], durability: Durability) -> Result<Self> {
+/// One or many, of which one needs no allocation.
+#[derive(Debug, Clone)]
+pub(crate) enum Few<T> {
+    One([T; 1]),
+    Many(Vec<T>),
+}
+
+impl Few<Spot> {
+    /// The places of `records`, of which there must be some, before they have any.
+    pub(crate) fn of(records: &[Record<'_>]) -> Result<Self> {
         match records {
             [] => Err(Error::BadOption {
                 option: "records",
                 value: "empty".to_owned(),
                 why: "a batch holds one record at least",
             }),
-            [one] => Ok(Self::One([claim(log, one, durability)])),
-            many => Ok(Self::Many(many.iter().map(|record| claim(log, record, durability)).collect())),
+            [_] => Ok(Self::One([Spot::default()])),
+            many => Ok(Self::Many(vec![Spot::default(); many.len()])),
         }
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [Claim] {
+    /// The records that went here.
+    pub(crate) fn lsns(&self) -> LsnRange {
+        let spots = self.as_slice();
+        LsnRange::of(spots.first().map_or(Lsn::NONE, |spot| spot.lsn), as_u64(spots.len()))
+    }
+
+    /// What can be claimed of `records`, which went here. Their digests may be on the board.
+    pub(crate) fn claims(
+        &self,
+        log: LogId,
+        records: &[Record<'_>],
+        durability: Durability,
+        board: &Board,
+    ) -> Few<Claim> {
+        match (self, records) {
+            (Self::One([spot]), [record]) => {
+                let digest = board.find_one(spot.lsn).unwrap_or_else(|| Digest::of(record.payload));
+                Few::One([spot.claim(log, record, digest, durability)])
+            }
+            (spots, records) => {
+                let mut digests = Vec::with_capacity(records.len());
+                if !board.find(spots.lsns(), &mut digests) {
+                    digest_each(records.iter().map(|record| record.payload), &mut digests);
+                }
+                let all = spots.as_slice().iter().zip(records).zip(digests);
+                let claim = |((spot, record), digest): ((&Spot, &Record<'_>), _)| {
+                    spot.claim(log, record, digest, durability)
+                };
+                Few::Many(all.map(claim).collect())
+            }
+        }
+    }
+}
+
+impl<T: Copy> Few<T> {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         match self {
             Self::One(one) => one,
             Self::Many(many) => many,
         }
     }
 
-    fn as_slice(&self) -> &[Claim] {
+    pub(crate) fn as_slice(&self) -> &[T] {
         match self {
             Self::One(one) => one,
+            Self::Many(many) => many,
+        }
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(one) => one.to_vec(),
             Self::Many(many) => many,
         }
     }
@@ -63,12 +127,12 @@ impl Claims {
 #[must_use]
 pub struct Ticket {
     handle: u64,
-    claims: Claims,
+    claims: Few<Claim>,
     durability: Durability,
 }
 
 impl Ticket {
-    pub(crate) const fn new(handle: u64, claims: Claims, durability: Durability) -> Self {
+    pub(crate) const fn new(handle: u64, claims: Few<Claim>, durability: Durability) -> Self {
         Self { handle, claims, durability }
     }
 
@@ -90,14 +154,16 @@ impl Ticket {
         self.durability
     }
 
+    /// All records.
+    pub(crate) fn lsns(&self) -> LsnRange {
+        LsnRange::new(self.first(), self.last())
+    }
+
     pub(crate) const fn handle(&self) -> u64 {
         self.handle
     }
 
-    pub(crate) fn into_claims(self) -> Vec<Claim> {
-        match self.claims {
-            Claims::One(one) => one.to_vec(),
-            Claims::Many(many) => many,
-        }
+    pub(crate) fn into_claims(self) -> Few<Claim> {
+        self.claims
     }
 }

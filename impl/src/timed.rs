@@ -47,6 +47,10 @@ impl File for Timed {
         if self.through { self.tell(write) } else { write() }
     }
 
+    fn write_out(&self, offset: u64, len: u64) {
+        self.file.write_out(offset, len);
+    }
+
     fn sync_data(&self) -> Result<(), IoError> {
         self.tell(|| self.file.sync_data())
     }

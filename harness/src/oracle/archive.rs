@@ -145,7 +145,7 @@ impl<'a> Block<'a> {
             1 => self.stored.to_vec(),
             _ => return None,
         };
-        let (records, _) = frames(&raw, 0)?;
+        let (records, _) = frames(&raw, 0, |_| 0)?;
         let dense = records.iter().zip(self.base..).all(|(record, lsn)| record.lsn == lsn);
         (dense && raw.len() == self.raw && records.len() == self.count as usize).then_some(records)
     }

@@ -288,7 +288,12 @@ impl Batch {
             return None;
         }
         let base = u64_at(header, 48)?;
-        let (records, places) = frames(payload, (at + BATCH_HEADER) as u64)?;
+        let place = |at: u64| {
+            let parts =
+                [&log[..], &segment.salt.to_le_bytes(), &segment.number.to_le_bytes(), &at.to_le_bytes()];
+            crc32c::crc32c(&parts.concat())
+        };
+        let (records, places) = frames(payload, (at + BATCH_HEADER) as u64, place)?;
         let dense = records.iter().zip(base..).all(|(record, lsn)| record.lsn == lsn);
         if base == 0 || !dense || records.len() != u32_at(header, 56)? as usize {
             return None;
@@ -314,26 +319,27 @@ pub(super) fn chain_value(header: &[u8]) -> Option<u64> {
 }
 
 /// The frames of a payload that are records, and where they begin if the payload begins at `at`; or nothing if
-/// a frame cannot be.
-pub(super) fn frames(mut payload: &[u8], mut at: u64) -> Option<(Vec<Record>, Vec<u64>)> {
+/// a frame cannot be. `place` says what the check of a frame at an offset is bound with.
+pub(super) fn frames(
+    mut payload: &[u8],
+    mut at: u64,
+    place: impl Fn(u64) -> u32,
+) -> Option<(Vec<Record>, Vec<u64>)> {
     let (mut records, mut places) = (Vec::new(), Vec::new());
     while !payload.is_empty() {
         let header = payload.get(..FRAME_HEADER)?;
         let len = u32_at(header, 24)? as usize;
         let bytes = payload.get(FRAME_HEADER..)?.get(..len)?;
         payload = payload.get(FRAME_HEADER + len..)?;
-        match u16_at(header, 28)? {
-            0 => {
-                places.push(at);
-                records.push(Record {
-                    lsn: u64_at(header, 0)?,
-                    stream: u64_at(header, 8)?,
-                    seq: u64_at(header, 16)?,
-                    payload: bytes.into(),
-                });
-            }
-            1 => {}
-            _ => return None,
+        if u32_at(header, 28)? != crc32c::crc32c_append(crc32c::crc32c(&header[..28]), bytes) ^ place(at) {
+            return None;
+        }
+        let lsn = u64_at(header, 0)?;
+        // Else a stream table.
+        if lsn != 0 {
+            places.push(at);
+            let (stream, seq) = (u64_at(header, 8)?, u64_at(header, 16)?);
+            records.push(Record { lsn, stream, seq, payload: bytes.into() });
         }
         at += (FRAME_HEADER + len) as u64;
     }

@@ -116,6 +116,13 @@ pub trait File: Debug + Send + Sync {
     /// Whatever the operating system reports. A failed write may still reach the disk, wholly or in part.
     fn write_at(&self, buf: &[u8], offset: u64) -> Result<usize, IoError>;
 
+    /// Asks for the bytes of a range to be on their way to the device, without waiting for them: who has something else to
+    /// do meanwhile waits less in the sync behind it. A hint, which promises nothing and may do nothing; what goes wrong
+    /// is told by that sync.
+    fn write_out(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
+
     /// Makes all that was written before this call began durable, with the length and extents needed to
     /// read it. Not the file's name.
     ///

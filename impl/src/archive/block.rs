@@ -3,7 +3,7 @@
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 use truelog_env::{File, IoError};
 
-use crate::batch::{FRAME_HEADER, Frames, KIND_RECORD, check_frames, put_frame};
+use crate::batch::{FRAME_HEADER, Frames, check_frames, put_frame};
 use crate::codec::{Get, Put, as_u64, checksum, put_checksum, round_up};
 use crate::error::Reason;
 use crate::home::read_full_at;
@@ -280,8 +280,7 @@ impl Packer {
         let at = self.raw.len();
         self.raw.resize(at + FRAME_HEADER + entry.payload.len(), 0);
         let mut put = Put::new(&mut self.raw[at..]);
-        put_frame(&mut put, entry.lsn, entry.stream, entry.seq, entry.payload.len(), KIND_RECORD);
-        put.bytes(&entry.payload);
+        put_frame(&mut put, entry.lsn, entry.stream, entry.seq, &entry.payload);
         self.count += 1;
     }
 

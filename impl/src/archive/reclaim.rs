@@ -64,6 +64,7 @@ impl Reclaim {
         }
         engine.keep(|_| {
             for number in segments {
+                engine.reader.files().close(number);
                 // What cannot be removed now is removed by the next open.
                 if engine.home.unlink(Name::Segment(number)).is_ok() {
                     engine.home.emit(&Event::Removed { name: Name::Segment(number).to_string() });

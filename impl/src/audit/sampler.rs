@@ -63,13 +63,15 @@ const fn scattered(lsn: Lsn) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Durability, LogId, Record};
+    use crate::ticket::Spot;
+    use crate::types::{Digest, Durability, LogId, Record};
 
     #[test]
     fn a_sample_is_bounded_even_and_begins_anew() {
         let sampler = Sampler::new();
         let record = Record { stream: crate::lsn::StreamId(1), payload: b"x" };
-        let mut claim = crate::ticket::claim(LogId([1; 16]), &record, Durability::PowerLoss);
+        let mut claim =
+            Spot::default().claim(LogId([1; 16]), &record, Digest([2; 32]), Durability::PowerLoss);
         let mut issue = |lsns: std::ops::Range<u64>| {
             for lsn in lsns {
                 claim.lsn = Lsn(lsn);

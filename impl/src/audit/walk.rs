@@ -73,7 +73,7 @@ impl Walk {
             Some((segment, offset)) if segment == ground.segment => (self.at, offset),
             _ => {
                 check::header(engine, ground)?;
-                lead.from
+                (lead.from.base, lead.from.offset)
             }
         };
         let room = lead.end.saturating_sub(offset);

@@ -3,10 +3,10 @@
 use truelog_env::{File, IoError};
 
 use super::frames::{Frames, RawFrame, check_frames};
-use super::{BATCH_HEADER, BatchHeader, CHECKED_FROM, KIND_TABLE, Site};
+use super::{BATCH_HEADER, BatchHeader, CHECKED_FROM, Site};
 use crate::codec::{Get, checksum};
 use crate::error::Reason;
-use crate::lsn::{Seq, StreamId};
+use crate::lsn::{Lsn, Seq, StreamId};
 use crate::read_buf::ReadBuf;
 
 /// A whole, valid batch. Borrows the bytes it was decoded from.
@@ -51,7 +51,7 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn streams(&self) -> Option<StreamTable<'a>> {
         let raw = RawFrame::read(&mut Get::new(self.payload))?;
-        (raw.kind == KIND_TABLE).then_some(StreamTable { get: Get::new(raw.payload) })
+        (raw.lsn == Lsn::NONE).then_some(StreamTable { get: Get::new(raw.payload) })
     }
 }
 

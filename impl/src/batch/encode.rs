@@ -1,10 +1,7 @@
 //! Building batches, in a buffer that is aligned and reused.
 
-use super::frames::put_frame;
-use super::{
-    BATCH_HEADER, BatchHeader, CHECKED_FROM, FRAME_HEADER, KIND_RECORD, KIND_TABLE, Site, TABLE_ROW,
-    padded_len,
-};
+use super::frames::{Frames, bind, put_frame};
+use super::{BATCH_HEADER, BatchHeader, CHECKED_FROM, FRAME_HEADER, Site, TABLE_ROW, padded_len};
 use crate::codec::{Put, as_u64, checksum};
 use crate::error::{Error, Result};
 use crate::lsn::{Lsn, LsnRange, SegmentNo, Seq, StreamId};
@@ -109,10 +106,12 @@ impl BatchBuilder {
         let room = padded_len(as_u64(self.limit + frame), self.block);
         self.buf.grow(usize::try_from(room).unwrap_or(usize::MAX / 2), self.used);
         let mut put = Put::new(self.buf.get_mut(self.used, self.used + frame));
-        put_frame(&mut put, Lsn::NONE, StreamId(0), Seq(0), len, KIND_TABLE);
+        let mut rows = vec![0; len];
+        let mut row = Put::new(&mut rows);
         for (stream, next) in streams {
-            put.u64(stream.0).u64(next.0);
+            row.u64(stream.0).u64(next.0);
         }
+        put_frame(&mut put, Lsn::NONE, StreamId(0), Seq(0), &rows);
         self.used += frame;
         self.table = frame;
     }
@@ -122,6 +121,16 @@ impl BatchBuilder {
         framed(len)
             .is_some_and(|more| self.used - BATCH_HEADER - self.table <= self.limit.saturating_sub(more))
             && framed(len).is_some_and(|more| more <= self.limit)
+    }
+
+    /// The length of its stream table, in bytes, if it has one; else 0.
+    pub(crate) fn table_len(&self) -> u32 {
+        u32::try_from(self.table).unwrap_or(u32::MAX)
+    }
+
+    /// Whether half of the room for records is used.
+    pub(crate) const fn is_half_full(&self) -> bool {
+        self.used - BATCH_HEADER - self.table >= self.limit / 2
     }
 
     /// Adds a record, copying its payload. Says which LSN it has, and where its frame begins in the batch.
@@ -139,11 +148,16 @@ impl BatchBuilder {
         let (lsn, offset) = (self.next(), u32::try_from(self.used).map_err(|_| too_large())?);
         let end = self.used + FRAME_HEADER + payload.len();
         let mut put = Put::new(self.buf.get_mut(self.used, end));
-        put_frame(&mut put, lsn, stream, seq, payload.len(), KIND_RECORD);
-        put.bytes(payload);
+        put_frame(&mut put, lsn, stream, seq, payload);
         self.used = end;
         self.count += 1;
         Ok((lsn, offset))
+    }
+
+    /// The bytes of its records, in order.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = &[u8]> {
+        let frames = &self.buf.get(self.used)[BATCH_HEADER..];
+        Frames::over(frames, BATCH_HEADER).map(|frame| frame.payload)
     }
 
     /// Whether it has no records.
@@ -171,8 +185,8 @@ impl BatchBuilder {
         padded_len(as_u64(self.used - BATCH_HEADER).saturating_add(framed), self.block)
     }
 
-    /// Completes the batch: header, checksum, padding. Returns the header and the bytes to write, padding
-    /// included; their first byte is aligned. May be called again with another seal.
+    /// Completes the batch, once: header, checksums, padding. Returns the header and the bytes to write, padding
+    /// included; their first byte is aligned.
     pub(crate) fn seal(&mut self, seal: &Seal) -> (BatchHeader, &[u8]) {
         let padded = usize::try_from(self.padded_len()).unwrap_or(self.used);
         self.buf.get_mut(self.used, padded).fill(0);
@@ -189,6 +203,7 @@ impl BatchBuilder {
             prev_segment,
             prev_end,
         };
+        bind(self.buf.get_mut(BATCH_HEADER, self.used), &seal.site);
         self.buf.get_mut(0, BATCH_HEADER).copy_from_slice(&header.encode());
         header.crc = checksum(&self.buf.get(self.used)[CHECKED_FROM..]);
         self.buf.get_mut(0, BATCH_HEADER).copy_from_slice(&header.encode());

@@ -1,7 +1,7 @@
 //! Frames: how records stand one behind the other, in a batch and in a block of the archive.
 
-use super::{FRAME_HEADER, KIND_RECORD, KIND_TABLE, TABLE_ROW};
-use crate::codec::{Get, Put};
+use super::{BATCH_HEADER, FRAME_HEADER, Site, TABLE_ROW};
+use crate::codec::{Get, Put, as_u64, checksum, checksum_on};
 use crate::error::Reason;
 use crate::lsn::{Lsn, Seq, StreamId};
 
@@ -31,15 +31,11 @@ pub(crate) fn check_frames(payload: &[u8], base: Lsn, next: Lsn) -> Result<(), R
     let mut first = true;
     while !get.rest().is_empty() {
         let raw = RawFrame::read(&mut get).ok_or(Reason::Field("frame length"))?;
-        if raw.zero != 0 {
-            return Err(Reason::Field("frame padding"));
-        }
-        match raw.kind {
-            KIND_RECORD if raw.lsn != due => return Err(Reason::OtherLsn(raw.lsn)),
-            KIND_RECORD => due = due.next(),
-            KIND_TABLE if first && raw.is_table() => {}
-            KIND_TABLE => return Err(Reason::Field("stream table")),
-            _ => return Err(Reason::Field("frame kind")),
+        match raw.lsn {
+            Lsn::NONE if first && raw.is_table() => {}
+            Lsn::NONE => return Err(Reason::Field("stream table")),
+            lsn if lsn == due => due = due.next(),
+            lsn => return Err(Reason::OtherLsn(lsn)),
         }
         first = false;
     }
@@ -47,6 +43,16 @@ pub(crate) fn check_frames(payload: &[u8], base: Lsn, next: Lsn) -> Result<(), R
         return Err(Reason::Field("count"));
     }
     Ok(())
+}
+
+/// The length of the frame that stands first in `payload`, in bytes, if that is a stream table; else 0.
+pub(crate) fn table_len(payload: &[u8]) -> u32 {
+    let mut get = Get::new(payload);
+    let numbers = (get.u64(), get.u64(), get.u64());
+    match (numbers, get.u32()) {
+        ((Some(0), Some(0), Some(0)), Some(len @ 1..)) => FRAME_LEN.saturating_add(len),
+        _ => 0,
+    }
 }
 
 /// The records of a batch or of a block.
@@ -71,8 +77,8 @@ impl<'a> Iterator for Frames<'a> {
         loop {
             let offset = self.end - self.get.rest().len();
             let raw = RawFrame::read(&mut self.get)?;
-            if raw.kind == KIND_RECORD {
-                let RawFrame { lsn, stream, seq, payload, .. } = raw;
+            if raw.lsn != Lsn::NONE {
+                let RawFrame { lsn, stream, seq, payload } = raw;
                 // A batch's length is a u32, so an offset in it is one too.
                 return Some(Frame { lsn, stream, seq, offset: u32::try_from(offset).ok()?, payload });
             }
@@ -84,8 +90,6 @@ pub(super) struct RawFrame<'a> {
     pub(super) lsn: Lsn,
     pub(super) stream: StreamId,
     pub(super) seq: Seq,
-    pub(super) kind: u16,
-    pub(super) zero: u16,
     pub(super) payload: &'a [u8],
 }
 
@@ -93,22 +97,62 @@ impl<'a> RawFrame<'a> {
     pub(super) fn read(get: &mut Get<'a>) -> Option<Self> {
         let mut head = Get::new(get.bytes(FRAME_HEADER)?);
         let (lsn, stream, seq) = (Lsn(head.u64()?), StreamId(head.u64()?), Seq(head.u64()?));
-        let (len, kind, zero) = (head.u32()?, head.u16()?, head.u16()?);
-        let payload = get.bytes(usize::try_from(len).ok()?)?;
-        Some(Self { lsn, stream, seq, kind, zero, payload })
+        let payload = get.bytes(usize::try_from(head.u32()?).ok()?)?;
+        Some(Self { lsn, stream, seq, payload })
     }
 
     pub(super) fn is_table(&self) -> bool {
-        self.lsn == Lsn::NONE
-            && self.stream == StreamId(0)
-            && self.seq == Seq(0)
-            && self.payload.len().is_multiple_of(TABLE_ROW)
+        self.stream == StreamId(0) && self.seq == Seq(0) && self.payload.len().is_multiple_of(TABLE_ROW)
     }
 }
 
-/// Writes a frame's header.
-pub(crate) fn put_frame(put: &mut Put<'_>, lsn: Lsn, stream: StreamId, seq: Seq, len: usize, kind: u16) {
+/// [`FRAME_HEADER`], as lengths on the disk are.
+const FRAME_LEN: u32 = 32;
+const _: () = assert!(FRAME_LEN as usize == FRAME_HEADER);
+
+/// Where a frame's checksum is, behind the fields that it covers.
+const CHECK_AT: usize = 28;
+
+/// Writes a frame, with the checksum of what it is made of, wherever it is.
+pub(crate) fn put_frame(put: &mut Put<'_>, lsn: Lsn, stream: StreamId, seq: Seq, payload: &[u8]) {
+    let mut fields = [0; CHECK_AT];
     // Callers have checked that the frame fits into a batch or a block, whose length is a u32.
-    let len = u32::try_from(len).unwrap_or(u32::MAX);
-    put.u64(lsn.0).u64(stream.0).u64(seq.0).u32(len).u16(kind).u16(0);
+    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    Put::new(&mut fields).u64(lsn.0).u64(stream.0).u64(seq.0).u32(len);
+    put.bytes(&fields).u32(checksum_on(checksum(&fields), payload)).bytes(payload);
+}
+
+/// Binds the frames of a batch to where it is going to be written: from then on each proves by itself that it belongs there.
+pub(super) fn bind(frames: &mut [u8], site: &Site) {
+    let mut at = 0;
+    while let Some(raw) = frames.get(at..).and_then(|rest| RawFrame::read(&mut Get::new(rest))) {
+        let end = at + FRAME_HEADER + raw.payload.len();
+        let place = place_of(site, as_u64(BATCH_HEADER + at));
+        if let Some(check) = frames[at..end].get_mut(CHECK_AT..FRAME_HEADER) {
+            check.iter_mut().zip(place.to_le_bytes()).for_each(|(byte, mask)| *byte ^= mask);
+        }
+        at = end;
+    }
+}
+
+/// The frame of record `lsn`, if that and nothing else is in `bytes`, which stand `offset` bytes behind the beginning of the
+/// batch at `site`. What this says no to may be a record all the same: only its whole batch tells.
+pub(crate) fn frame_at<'a>(bytes: &'a [u8], site: &Site, offset: u64, lsn: Lsn) -> Option<Frame<'a>> {
+    let mut get = Get::new(bytes);
+    let RawFrame { lsn: found, stream, seq, payload } = RawFrame::read(&mut get)?;
+    let check = Get::new(bytes.get(CHECK_AT..)?).u32()? ^ place_of(site, offset);
+    let whole = get.rest().is_empty() && checksum_on(checksum(&bytes[..CHECK_AT]), payload) == check;
+    let offset = u32::try_from(offset).ok()?;
+    (whole && found == lsn && lsn != Lsn::NONE).then_some(Frame { lsn, stream, seq, offset, payload })
+}
+
+/// What the checksum of a frame is bound with that stands `offset` bytes behind the beginning of the batch at `site`.
+fn place_of(site: &Site, offset: u64) -> u32 {
+    let mut place = [0; 40];
+    Put::new(&mut place)
+        .bytes(&site.log.0)
+        .u64(site.salt)
+        .u64(site.segment.0)
+        .u64(site.offset.saturating_add(offset));
+    checksum(&place)
 }

@@ -10,7 +10,7 @@ pub use decode::{Batch, StreamTable};
 pub(crate) use decode::{read_batch, read_head, read_rest};
 pub(crate) use encode::{BatchBuilder, Seal};
 pub use frames::{Frame, Frames};
-pub(crate) use frames::{check_frames, put_frame};
+pub(crate) use frames::{check_frames, frame_at, put_frame, table_len};
 
 use crate::codec::{Get, Put, as_u64, round_up};
 use crate::error::Reason;
@@ -27,9 +27,6 @@ pub const FRAME_HEADER: usize = 32;
 pub const TABLE_ROW: usize = 16;
 /// Where the bytes begin that the checksum covers.
 const CHECKED_FROM: usize = 8;
-
-pub(crate) const KIND_RECORD: u16 = 0;
-pub(crate) const KIND_TABLE: u16 = 1;
 
 /// Where a batch is: a batch is valid only where it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -70,6 +70,39 @@ fn the_buffer_is_reused_without_a_trace_and_stays_aligned() {
 }
 
 #[test]
+fn a_frame_proves_by_itself_that_it_is_the_record_of_its_place() {
+    let bytes = builder().seal(&seal()).1.to_vec();
+    let frame = &bytes[160..197];
+    let found = frame_at(frame, &site(), 160, Lsn(7)).expect("a frame");
+    assert_eq!((found.lsn, found.stream, found.seq), (Lsn(7), StreamId(9), Seq(2)));
+    assert_eq!((found.offset, found.payload), (160, &b"first"[..]));
+    assert!(frame_at(frame, &site(), 160, Lsn(8)).is_none(), "another record");
+    assert!(frame_at(frame, &site(), 197, Lsn(7)).is_none(), "another place in the batch");
+    let elsewhere = |change: fn(&mut Site)| {
+        let mut other = site();
+        change(&mut other);
+        frame_at(frame, &other, 160, Lsn(7))
+    };
+    assert!(elsewhere(|site| site.offset = 768).is_none());
+    assert!(elsewhere(|site| site.segment = SegmentNo(4)).is_none());
+    assert!(elsewhere(|site| site.salt = 3).is_none());
+    assert!(elsewhere(|site| site.log = LogId([2; 16])).is_none());
+    for bit in 0..frame.len() * 8 {
+        let mut flipped = frame.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(frame_at(&flipped, &site(), 160, Lsn(7)).is_none(), "bit {bit}");
+    }
+    for len in 0..frame.len() {
+        assert!(frame_at(&frame[..len], &site(), 160, Lsn(7)).is_none(), "{len} bytes");
+    }
+    assert!(
+        frame_at(&bytes[160..198], &site(), 160, Lsn(7)).is_none(),
+        "what is behind it is not part of it"
+    );
+    assert!(frame_at(&bytes[96..160], &site(), 96, Lsn::NONE).is_none(), "a stream table is no record");
+}
+
+#[test]
 fn a_batch_without_records_is_valid() {
     let mut builder = BatchBuilder::new(BLOCK, 1000);
     builder.begin(Lsn(7));
@@ -133,12 +166,10 @@ fn what_cannot_be_is_refused_even_with_a_right_checksum() {
     assert_eq!(refused(|bytes| bytes[56] = 1), Err(Reason::Field("count")));
     assert_eq!(refused(|bytes| bytes[80] = 0), Err(Reason::Field("prev")));
     assert_eq!(refused(|bytes| bytes[80] = 3), Err(Reason::Field("prev")), "a predecessor comes before");
-    assert_eq!(refused(|bytes| bytes[96] = 1), Err(Reason::Field("stream table")), "a table has no LSN");
+    assert_eq!(refused(|bytes| bytes[96] = 1), Err(Reason::OtherLsn(Lsn(1))), "a table has no LSN");
     assert_eq!(refused(|bytes| bytes[120] = 31), Err(Reason::Field("stream table")), "whole rows");
     assert_eq!(refused(|bytes| bytes[160] = 8), Err(Reason::OtherLsn(Lsn(8))), "dense LSNs");
-    assert_eq!(refused(|bytes| bytes[188] = 2), Err(Reason::Field("frame kind")));
-    assert_eq!(refused(|bytes| bytes[188] = 1), Err(Reason::Field("stream table")), "a table comes first");
-    assert_eq!(refused(|bytes| bytes[190] = 1), Err(Reason::Field("frame padding")));
+    assert_eq!(refused(|bytes| bytes[160] = 0), Err(Reason::Field("stream table")), "a table comes first");
     assert_eq!(refused(|bytes| bytes[184] = 200), Err(Reason::Field("frame length")));
 }
 

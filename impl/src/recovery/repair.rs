@@ -261,7 +261,12 @@ impl Fresh<'_> {
         };
         front.resume(&segment, place.end, lsns.last.next());
         let mut commit = self.commit(batch);
-        commit.commit(Taken { entering: Some(segment), offset: place.offset, power: true })?;
+        commit.commit(Taken {
+            entering: Some(segment),
+            offset: place.offset,
+            power: true,
+            awaited: false,
+        })?;
         commit.replace_buffer(BatchBuilder::new(home.block, self.options.max_batch_bytes));
         home.emit(&Event::Rewritten(place));
         Ok(commit)

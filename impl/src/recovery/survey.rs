@@ -9,6 +9,7 @@ use crate::error::{Error, Reason, Result};
 use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange, SegmentNo, Seq, StreamId};
 use crate::manifest::{ManifestRead, ManifestState, ManifestVerdict, read_manifest};
+use crate::mark::Mark;
 use crate::names::Name;
 use crate::options::Options;
 use crate::read_buf::ReadBuf;
@@ -233,7 +234,7 @@ fn add_spans(chain: &mut Chain, found: &Judgement) {
             Some(span) => {
                 span.lsns.last = span.lsns.last.max(header.next().prev());
                 span.end = end;
-                span.mark_part(header.base, header.site.offset);
+                span.mark_part(Mark::of(header, 0));
             }
             None => chain.spans.push(Span::new(*ground, header.lsns(), header.site.offset, end)),
         }
