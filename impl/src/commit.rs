@@ -235,6 +235,10 @@ impl Work for Commit {
         goes_on
     }
 
+    fn is_open(front: &Front, goal: Marks) -> bool {
+        goal.written.max(goal.durable) >= front.first_open()
+    }
+
     fn take(&mut self, front: &mut Front) -> bool {
         self.lingers = None;
         front.mark &= self.wants_mark();

@@ -298,6 +298,11 @@ impl Front {
         self.alone.map(|since| since.saturating_add(delay))
     }
 
+    /// The first LSN that was not taken: of a record in the open batch, or of the next that is put in.
+    pub(crate) const fn first_open(&self) -> Lsn {
+        self.open.lsns().first
+    }
+
     /// The LSN that the next record gets.
     pub(crate) const fn next(&self) -> Lsn {
         self.open.next()

@@ -4,20 +4,22 @@
 //! out without holding any lock, and puts it back. So one commit is in flight at a time by construction, and
 //! writers go on filling the front meanwhile. A leader that unwinds fails the kernel and wakes everybody.
 //!
-//! Whoever waits sleeps on a token of its own, in a list. The end of a commit wakes exactly those whose goal it has
-//! reached, and they need no lock to see it; of the others it wakes one, to lead the next. Nobody is woken when nobody
-//! waits.
+//! Whoever waits sleeps at a gate, with all whose records are in the same batch. The end of a commit opens the gate of
+//! its batch, by one call however many sleep there, and they need no lock to see what it has reached; of the next batch it
+//! lets one through, to lead. Nobody is woken when nobody waits.
 //!
 //! Who has just been woken is likely to be back soon. So a leader lingers, for as long as the work allows, until as many
 //! wait as the last commit had a part in; one that is alone never does.
 //!
 //! The kernel knows nothing of files: it is generic over the work, so that loom can explore it alone.
 
+mod gate;
 mod waiters;
 
 use std::time::Duration;
 
-use self::waiters::Waiters;
+use self::gate::Gate;
+use self::waiters::{Place, Waiters};
 use crate::lsn::Lsn;
 use crate::sync::{AtomicU64, Condvar, Deadline, Mutex, MutexGuard, Ordering, Sleeper, Waker};
 
@@ -63,6 +65,9 @@ pub trait Work {
         false
     }
 
+    /// Whether what `goal` is about is still in the front: else it was taken.
+    fn is_open(front: &Self::Front, goal: Marks) -> bool;
+
     /// Takes over what the front holds. Called under the lock, so it must be quick. Says whether there is
     /// anything to carry out.
     fn take(&mut self, front: &mut Self::Front) -> bool;
@@ -103,6 +108,8 @@ struct State<W: Work> {
     /// `None` while a leader carries it out.
     work: Option<W>,
     failure: Option<W::Failure>,
+    /// How many commits were begun: the number of the one in flight. What the front holds goes with the next.
+    begun: u64,
     waiters: Waiters,
     /// How many watch, to be told of the end of each commit.
     watching: usize,
@@ -125,6 +132,8 @@ pub enum Driven {
 #[derive(Debug)]
 pub struct GroupCommit<W: Work> {
     state: Mutex<State<W>>,
+    /// Where the writers of a batch sleep, by the number of its commit: of even and of odd number.
+    gates: [Gate; 2],
     /// A commit ended, or the kernel failed.
     ended: Condvar,
     /// Somebody has work for whoever naps, or the kernel failed.
@@ -142,10 +151,19 @@ impl<W: Work> GroupCommit<W> {
     /// A kernel at rest.
     pub fn new(front: W::Front, work: W, marks: Marks) -> Self {
         let waiters = Waiters::default();
-        let state =
-            State { front, work: Some(work), failure: None, waiters, watching: 0, napping: 0, hoped: 1 };
+        let state = State {
+            front,
+            work: Some(work),
+            failure: None,
+            begun: 0,
+            waiters,
+            watching: 0,
+            napping: 0,
+            hoped: 1,
+        };
         Self {
             state: Mutex::new(state),
+            gates: [Gate::default(), Gate::default()],
             ended: Condvar::new(),
             roused: Condvar::new(),
             written: AtomicU64::new(marks.written.get()),
@@ -299,9 +317,16 @@ impl<W: Work> GroupCommit<W> {
                 if !self.lead(state)? {
                     return Ok(Driven::Idle);
                 }
+            } else if let Some(goal) = goal {
+                let gate = gate_of(state.begun + u64::from(W::is_open(&state.front, goal)));
+                let arrival = self.gates[gate].arrive();
+                state.waiters.join(gate);
+                self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
+                drop(state);
+                self.gates[gate].sleep(arrival);
             } else {
                 let sleeper = Sleeper::new();
-                listed = Some(state.waiters.add(goal, sleeper.waker()));
+                listed = Some(state.waiters.add_cramped(sleeper.waker()));
                 self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
                 drop(state);
                 sleeper.sleep();
@@ -335,9 +360,10 @@ impl<W: Work> GroupCommit<W> {
             self.hand_over(state);
             return Ok(false);
         }
-        let woken = inner.waiters.take_room();
+        inner.begun += 1;
+        let cramped = inner.waiters.take_cramped();
         drop(state);
-        self.wake(woken);
+        self.wake(cramped);
         let outcome = match &mut flight.work {
             Some(work) => work.carry_out(),
             None => Err(W::abandoned()),
@@ -364,11 +390,9 @@ impl<W: Work> GroupCommit<W> {
         if state.work.is_none() {
             return;
         }
-        let (next, rouse) = (state.waiters.next(), state.napping > 0);
+        let (next, rouse) = (state.next(), state.napping > 0);
         drop(state);
-        if let Some(next) = next {
-            next.wake();
-        }
+        self.wake_next(next);
         if rouse {
             self.roused.notify_all();
         }
@@ -377,20 +401,20 @@ impl<W: Work> GroupCommit<W> {
     /// Wakes whom the end of a commit, or a failure, concerns.
     fn tell(&self, mut state: Locked<'_, W>) {
         let failed = state.failure.is_some();
-        let marks = self.marks();
-        let woken = state.waiters.take_reached(|goal| failed || marks.reach(goal));
+        let ended = gate_of(state.begun);
+        let opened = [0, 1].map(|gate| (failed || gate == ended) && state.waiters.leave(gate) > 0);
         self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
-        let room = if failed { state.waiters.take_room() } else { Vec::new() };
+        let cramped = if failed { state.waiters.take_cramped() } else { Vec::new() };
         let watched = state.watching > 0;
         let roused = failed || state.napping > 0;
-        let next = if state.work.is_some() { state.waiters.next() } else { None };
+        let next = if state.work.is_some() { state.next() } else { None };
         drop(state);
         // The next leader first: the device has nothing to do until it comes.
-        if let Some(next) = next {
-            next.wake();
+        self.wake_next(next);
+        for (gate, _) in self.gates.iter().zip(opened).filter(|(_, opened)| *opened) {
+            gate.open();
         }
-        self.wake(woken);
-        self.wake(room);
+        self.wake(cramped);
         if watched {
             self.ended.notify_all();
         }
@@ -399,12 +423,44 @@ impl<W: Work> GroupCommit<W> {
         }
     }
 
+    fn wake_next(&self, next: Option<Next>) {
+        match next {
+            Some(Next::At(gate)) => self.gates[gate].let_one_through(),
+            Some(Next::Cramped(waker)) => waker.wake(),
+            None => {}
+        }
+    }
+
     /// Wakes all of these, and keeps their list for the next time.
-    fn wake(&self, mut woken: Vec<Waker>) {
+    fn wake(&self, mut woken: Vec<(Place, Waker)>) {
         if woken.capacity() > 0 {
-            woken.drain(..).for_each(Waker::wake);
+            woken.drain(..).for_each(|(_, waker)| waker.wake());
             self.state.lock().waiters.recycle(woken);
         }
+    }
+}
+
+/// The gate of a commit, by its number.
+const fn gate_of(commit: u64) -> usize {
+    if commit.is_multiple_of(2) { 0 } else { 1 }
+}
+
+/// Who is to lead.
+enum Next {
+    /// One of those who sleep at a gate.
+    At(usize),
+    /// Who waits for room.
+    Cramped(Waker),
+}
+
+impl<W: Work> State<W> {
+    /// Takes out somebody who waits, to lead. No commit is in flight.
+    fn next(&mut self) -> Option<Next> {
+        let gate = gate_of(self.begun + 1);
+        if self.waiters.leave_one(gate) {
+            return Some(Next::At(gate));
+        }
+        self.waiters.next_cramped().map(Next::Cramped)
     }
 }
 
@@ -426,7 +482,7 @@ impl<W: Work> Flight<'_, W> {
                 kernel.written.store(marks.written.get(), Ordering::Release);
                 kernel.durable.store(marks.durable.get(), Ordering::Release);
                 // Those of this commit, and whoever came meanwhile; but not again those who did not come.
-                let reached = state.waiters.count_reached(|goal| marks.reach(goal));
+                let reached = state.waiters.at(gate_of(state.begun));
                 state.hoped = 1 + if came { state.waiters.len() } else { reached };
                 Ok(())
             }

@@ -140,6 +140,11 @@ impl Condvar {
         self.inner.notify_all();
     }
 
+    /// Wakes one waiter, if there is any.
+    pub fn notify_one(&self) {
+        self.inner.notify_one();
+    }
+
     /// As [`Condvar::wait`], but for about `timeout` at most. The second value says whether the time ran out.
     #[cfg(not(any(truelog_loom, truelog_shuttle)))]
     pub fn wait_timeout<'a, T>(

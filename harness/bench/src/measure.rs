@@ -31,7 +31,7 @@ pub struct Sample {
     pub writes: u64,
     /// Bytes that this process had written to the device.
     pub written_bytes: u64,
-    /// Allocations of Rust code.
+    /// Allocations of Rust code; in appends, on the writers' own threads.
     pub allocs: u64,
     /// The most memory that the process had resident, in bytes.
     pub peak_rss: u64,

@@ -395,6 +395,9 @@ pub(crate) fn recover<S: Subject>(place: &Place, watch: Watch) -> (Option<S>, En
     }
 }
 
+/// How many records that the iterator refuses are asked for by name, at most.
+const ALONE: usize = 256;
+
 /// Reads all of a log that was just opened, by the iterator and one by one.
 pub(crate) fn read_all<S: Subject>(log: &S, opened: Opened) -> Ended {
     let (mut records, mut unread) = split(log.read(opened.first));
@@ -411,6 +414,11 @@ pub(crate) fn read_all<S: Subject>(log: &S, opened: Opened) -> Ended {
             Err(refusal) => unread.push(refusal),
         }
     }
+    // What cannot be read with its batch may be read alone.
+    let refused: Vec<_> = unread.iter().filter_map(|refusal| refusal.lsns).collect();
+    let alone = refused.into_iter().flat_map(|(first, last)| first..=last.min(opened.next)).take(ALONE);
+    records.extend(alone.filter_map(|lsn| log.get(lsn).ok()));
+    records.sort_by_key(|record| record.lsn);
     let state = RecoveredState {
         records,
         next: opened.next,

@@ -79,6 +79,10 @@ impl Work for Commit {
     type Front = Front;
     type Failure = &'static str;
 
+    fn is_open(front: &Front, goal: Marks) -> bool {
+        front.open.contains(&goal.durable.get())
+    }
+
     fn take(&mut self, front: &mut Front) -> bool {
         self.batch = std::mem::take(&mut front.open);
         !self.batch.is_empty()

@@ -396,14 +396,14 @@ pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: 
                     |(_, first, last)| Lsns::new(*first, *last).map_or(Outcome::Done, Outcome::Submitted),
                 );
                 let waits = matches!(act, Act::Submit(_));
-                tickets.extend(taken.filter(|_| waits).map(|(taken, ..)| (ticket, taken)));
+                tickets.extend(taken.filter(|_| waits).map(|(taken, ..)| (ticket, taken, sent)));
             } else {
                 let step = match write.records.len() {
                     1 => ClientStep::Append(write.clone()),
                     _ => ClientStep::Batch(write.clone()),
                 };
                 let acks = stage.call(&step, || log.append(&sent, write.durability), |acks| acked(acks));
-                told(stage, acks);
+                told(stage, &sent, acks);
             }
             continue;
         }
@@ -422,10 +422,10 @@ pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: 
             Act::Append(_) | Act::Accept(_) | Act::Batch(_) | Act::Submit(_) | Act::Leave(_) => {}
         }
     }
-    for (ticket, taken) in tickets {
+    for (ticket, taken, sent) in tickets {
         stage.known().begins(Began::Wait(writer));
         let acks = stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
-        told(stage, acks);
+        told(stage, &sent, acks);
     }
 }
 
@@ -438,9 +438,9 @@ fn trim<S: Archived>(stage: &Stage, log: &S, before: u64) {
     }
 }
 
-/// Receipts are out.
-fn told(stage: &Stage, acks: Option<Vec<Ack>>) {
-    let told = stage.known().told.receipts(&acks.unwrap_or_default());
+/// Receipts are out for what was sent.
+fn told(stage: &Stage, sent: &[Sent], acks: Option<Vec<Ack>>) {
+    let told = stage.known().told.receipts(sent, &acks.unwrap_or_default());
     stage.breaks(told);
 }
 

@@ -7,7 +7,7 @@ use truelog_spec::step::Writer;
 use truelog_spec::{ClientStep, Failure, Invariant, Outcome};
 
 use super::play::Stage;
-use crate::subject::{Ack, Archived, Audit, Refusal};
+use crate::subject::{Ack, Archived, Audit, Refusal, Sent};
 
 /// A record that was not trimmed reads the same at all times, whatever else is done.
 const LOST: Invariant = Invariant::CompactionPreservesReads;
@@ -37,9 +37,15 @@ struct Sure {
 }
 
 impl Told {
-    /// Receipts are out.
-    pub(super) fn receipts(&mut self, acks: &[Ack]) -> Result<(), Violation> {
+    /// Receipts are out for what was sent.
+    pub(super) fn receipts(&mut self, sent: &[Sent], acks: &[Ack]) -> Result<(), Violation> {
         self.receipts.extend_from_slice(acks);
+        let other =
+            sent.iter().zip(acks).find(|(sent, ack)| *blake3::hash(&sent.payload).as_bytes() != ack.digest);
+        if let Some((_, ack)) = other {
+            let says = format!("the receipt of LSN {} is not of what was appended", ack.lsn);
+            return Err(Violation::new(Invariant::ClaimHasArtifact, says));
+        }
         acks.iter().try_for_each(|ack| {
             self.acked = self.acked.max(ack.lsn);
             self.is(ack.lsn, (ack.stream, ack.seq, ack.len.into()))

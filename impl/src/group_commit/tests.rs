@@ -6,7 +6,14 @@ use super::*;
 /// What no commit here ever reaches.
 const NEVER: Marks = Marks::durable(Lsn(u64::MAX));
 
-/// Counts: the front is how many were put in, a commit moves the marks there. Fails or unwinds on demand.
+/// How many were put in, and how many of them were taken.
+#[derive(Debug, Default)]
+struct Puts {
+    put: u64,
+    taken: u64,
+}
+
+/// Counts: a commit moves the marks to what was put in. Fails or unwinds on demand.
 #[derive(Debug, Default)]
 struct Counter {
     taken: u64,
@@ -17,12 +24,17 @@ struct Counter {
 }
 
 impl Work for Counter {
-    type Front = u64;
+    type Front = Puts;
     type Failure = &'static str;
 
-    fn take(&mut self, front: &mut u64) -> bool {
-        let more = *front > self.taken;
-        self.taken = *front;
+    fn is_open(front: &Puts, goal: Marks) -> bool {
+        goal.durable.get() > front.taken
+    }
+
+    fn take(&mut self, front: &mut Puts) -> bool {
+        let more = front.put > front.taken;
+        front.taken = front.put;
+        self.taken = front.put;
         more
     }
 
@@ -46,8 +58,8 @@ impl Work for Counter {
 
 fn put(kernel: &GroupCommit<Counter>) -> Result<u64, &'static str> {
     kernel.with(|front| {
-        *front += 1;
-        *front
+        front.put += 1;
+        front.put
     })
 }
 
@@ -57,7 +69,7 @@ fn resolve(kernel: &GroupCommit<Counter>, ticket: u64) -> Result<Driven, &'stati
 
 #[test]
 fn every_ticket_of_eight_writers_resolves() {
-    let kernel = GroupCommit::new(0, Counter::default(), Marks::default());
+    let kernel = GroupCommit::new(Puts::default(), Counter::default(), Marks::default());
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -76,7 +88,7 @@ fn every_ticket_of_eight_writers_resolves() {
 #[test]
 fn a_failure_is_told_to_all_but_what_was_reached_stays_reached() {
     let counter = Counter { fails_at: Some(2), ..Counter::default() };
-    let kernel = GroupCommit::new(0, counter, Marks::default());
+    let kernel = GroupCommit::new(Puts::default(), counter, Marks::default());
     let first = put(&kernel).expect("a ticket");
     assert_eq!(kernel.lead_once(), Ok(true));
     let second = put(&kernel).expect("a ticket");
@@ -91,7 +103,7 @@ fn a_failure_is_told_to_all_but_what_was_reached_stays_reached() {
 
 #[test]
 fn a_watch_ends_with_its_time_however_often_it_is_woken() {
-    let kernel = GroupCommit::new(0, Counter::default(), Marks::default());
+    let kernel = GroupCommit::new(Puts::default(), Counter::default(), Marks::default());
     let over = std::sync::atomic::AtomicBool::new(false);
     let began = std::time::Instant::now();
     let took = std::thread::scope(|scope| {
@@ -114,7 +126,7 @@ fn a_watch_ends_with_its_time_however_often_it_is_woken() {
 #[test]
 fn a_leader_that_unwinds_fails_the_kernel_and_wakes_the_rest() {
     let counter = Counter { unwinds_at: Some(1), ..Counter::default() };
-    let kernel = GroupCommit::new(0, counter, Marks::default());
+    let kernel = GroupCommit::new(Puts::default(), counter, Marks::default());
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|_| {
@@ -137,6 +149,9 @@ fn a_commit_that_lands_after_a_failure_is_not_told() {
     impl Work for Slow<'_> {
         type Front = bool;
         type Failure = &'static str;
+        fn is_open(front: &bool, _: Marks) -> bool {
+            *front
+        }
         fn take(&mut self, front: &mut bool) -> bool {
             std::mem::take(front)
         }

@@ -1,99 +1,82 @@
 //! Who sleeps, and until when.
 
-use super::Marks;
 use crate::sync::Waker;
 
-/// Where somebody is in the list.
+/// Where somebody is in the list of those who wait for room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place(u64);
-
-#[derive(Debug)]
-struct Waiter {
-    place: Place,
-    /// How far the marks must get; `None` for who waits for room, which there is whenever the front is taken.
-    goal: Option<Marks>,
-    waker: Waker,
-}
 
 /// All who sleep until a commit is taken or has ended. Each of them leads when it is woken and nobody does.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    list: Vec<Waiter>,
-    /// How many of them wait for room.
-    cramped: usize,
+    /// How many sleep at each of the two gates: until the end of the commit in flight, and until that of the next.
+    at_gate: [usize; 2],
+    /// Those who wait for room, which there is whenever the front is taken.
+    cramped: Vec<(Place, Waker)>,
     last: u64,
-    /// Lists of those to wake, empty, kept for their memory: one may still be at work when the next is due.
-    spare: Vec<Vec<Waker>>,
+    /// A list of those to wake, empty, kept for its memory.
+    spare: Vec<(Place, Waker)>,
 }
 
 impl Waiters {
-    /// Adds somebody at the end.
-    pub(super) fn add(&mut self, goal: Option<Marks>, waker: Waker) -> Place {
+    /// Somebody is going to sleep at a gate.
+    pub(super) fn join(&mut self, gate: usize) {
+        self.at_gate[gate] += 1;
+    }
+
+    /// How many sleep at a gate.
+    pub(super) const fn at(&self, gate: usize) -> usize {
+        self.at_gate[gate]
+    }
+
+    /// All leave a gate. Says how many.
+    pub(super) fn leave(&mut self, gate: usize) -> usize {
+        std::mem::take(&mut self.at_gate[gate])
+    }
+
+    /// One leaves a gate, if there is one.
+    pub(super) fn leave_one(&mut self, gate: usize) -> bool {
+        let some = self.at_gate[gate] > 0;
+        self.at_gate[gate] -= usize::from(some);
+        some
+    }
+
+    /// Adds somebody who waits for room.
+    pub(super) fn add_cramped(&mut self, waker: Waker) -> Place {
         self.last += 1;
         let place = Place(self.last);
-        self.cramped += usize::from(goal.is_none());
-        self.list.push(Waiter { place, goal, waker });
+        self.cramped.push((place, waker));
         place
+    }
+
+    /// Takes somebody out who waited for room and woke before its time, if it is still there.
+    pub(super) fn remove(&mut self, place: Place) {
+        self.cramped.retain(|(other, _)| *other != place);
+    }
+
+    /// Takes out who has waited for room longest.
+    pub(super) fn next_cramped(&mut self) -> Option<Waker> {
+        (!self.cramped.is_empty()).then(|| self.cramped.remove(0).1)
+    }
+
+    /// Takes out all who wait for room.
+    pub(super) fn take_cramped(&mut self) -> Vec<(Place, Waker)> {
+        let spare = std::mem::take(&mut self.spare);
+        std::mem::replace(&mut self.cramped, spare)
+    }
+
+    /// Takes back an empty list.
+    pub(super) fn recycle(&mut self, list: Vec<(Place, Waker)>) {
+        self.spare = list;
     }
 
     /// How many wait.
     pub(super) const fn len(&self) -> usize {
-        self.list.len()
+        self.at_gate[0] + self.at_gate[1] + self.cramped.len()
     }
 
     /// How many wait; the most there can be when somebody waits for room, since nobody else can come then.
     pub(super) fn crowd(&self) -> u64 {
-        if self.cramped > 0 { u64::MAX } else { u64::try_from(self.list.len()).unwrap_or(u64::MAX) }
-    }
-
-    /// How many have reached their goal.
-    pub(super) fn count_reached(&self, reached: impl Fn(Marks) -> bool) -> usize {
-        self.list.iter().filter(|waiter| waiter.goal.is_some_and(&reached)).count()
-    }
-
-    /// Takes somebody out who woke before its time, if it is still there.
-    pub(super) fn remove(&mut self, place: Place) {
-        if let Some(at) = self.list.iter().position(|waiter| waiter.place == place) {
-            self.take_out(at);
-        }
-    }
-
-    /// Takes out who has waited longest, to lead.
-    pub(super) fn next(&mut self) -> Option<Waker> {
-        (!self.list.is_empty()).then(|| self.take_out(0))
-    }
-
-    fn take_out(&mut self, at: usize) -> Waker {
-        let waiter = self.list.remove(at);
-        self.cramped -= usize::from(waiter.goal.is_none());
-        waiter.waker
-    }
-
-    /// Takes out all whose goal is reached.
-    pub(super) fn take_reached(&mut self, reached: impl Fn(Marks) -> bool) -> Vec<Waker> {
-        self.take(|waiter| waiter.goal.is_some_and(&reached))
-    }
-
-    /// Takes out all who wait for room.
-    pub(super) fn take_room(&mut self) -> Vec<Waker> {
-        if self.cramped == 0 {
-            return Vec::new();
-        }
-        self.cramped = 0;
-        self.take(|waiter| waiter.goal.is_none())
-    }
-
-    fn take(&mut self, mut wanted: impl FnMut(&Waiter) -> bool) -> Vec<Waker> {
-        if self.list.is_empty() {
-            return Vec::new();
-        }
-        let mut taken = self.spare.pop().unwrap_or_default();
-        taken.extend(self.list.extract_if(.., |waiter| wanted(waiter)).map(|waiter| waiter.waker));
-        taken
-    }
-
-    /// Takes back an empty list.
-    pub(super) fn recycle(&mut self, list: Vec<Waker>) {
-        self.spare.push(list);
+        if self.cramped.is_empty() { u64::try_from(self.len()).unwrap_or(u64::MAX) } else { u64::MAX }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::alloc;
 use crate::measure::{Meter, Sample, Times, times, with_times};
 use crate::payload::{BATCH, LARGE, Numbered, Payload, SMALL};
 use crate::peers::{Peer, Use};
@@ -35,20 +36,21 @@ pub fn drive(task: &Task, drive: &Drive, op: &Op<'_>) -> Result<Sample> {
     let phase = AtomicU8::new(WARM);
     let numbers = AtomicU64::new(0);
     let ready = Barrier::new(drive.writers + 1);
-    let writer = |index: usize| -> Result<(u64, Times)> {
+    let writer = |index: usize| -> Result<(u64, u64, Times)> {
         let mut times = times()?;
         let mut payload = Payload::new(drive.len, index as u64 + 1);
-        let mut ops = 0;
+        let (mut ops, mut allocs) = (0, 0);
         ready.wait();
         loop {
             let counted = phase.load(Ordering::Relaxed);
             if counted == OVER {
-                return Ok((ops, times));
+                return Ok((ops, allocs, times));
             }
             let first = numbers.fetch_add(drive.batch as u64, Ordering::Relaxed);
-            let began = Instant::now();
+            let (began, before) = (Instant::now(), alloc::count_of_this_thread());
             op(index, first..first + drive.batch as u64, &mut payload)?;
             if counted == COUNTED {
+                allocs += alloc::count_of_this_thread() - before;
                 times.saturating_record(u64::try_from(began.elapsed().as_nanos())?);
                 ops += drive.batch as u64;
             }
@@ -63,14 +65,17 @@ pub fn drive(task: &Task, drive: &Drive, op: &Op<'_>) -> Result<Sample> {
         phase.store(COUNTED, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(task.scale.millis));
         phase.store(OVER, Ordering::Relaxed);
-        let (mut ops, mut all) = (0, times()?);
+        let (mut ops, mut allocs, mut all) = (0, 0, times()?);
         for writer in writers {
-            let (more, times) = writer.join().map_err(|_| anyhow!("a writer panicked"))??;
+            let (more, allocated, times) = writer.join().map_err(|_| anyhow!("a writer panicked"))??;
             ops += more;
+            allocs += allocated;
             all.add(&times).context("adding times")?;
         }
         ensure!(ops > 0, "no append ended in time");
-        Ok(with_times(meter?.stop(ops, ops * drive.len as u64)?, &all))
+        // Of the writers alone: what is made ready beside them is no part of an append.
+        let sample = Sample { allocs, ..meter?.stop(ops, ops * drive.len as u64)? };
+        Ok(with_times(sample, &all))
     })
 }
 
