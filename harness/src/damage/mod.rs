@@ -8,6 +8,7 @@
 mod accept;
 mod archive;
 mod aside;
+mod beneath;
 mod judge;
 mod repair;
 mod ways;
@@ -20,6 +21,7 @@ pub use accept::{Losses, losses};
 pub(crate) use archive::DRIVES;
 pub use archive::judge_copies;
 pub use aside::asides;
+pub use beneath::beneath;
 pub use judge::{Ending, Heard, judge};
 pub use repair::repairs;
 pub use ways::{Case, cases};
@@ -197,8 +199,9 @@ pub fn explore<S: Archived>(story: &Story, report: &mut Report, progress: &Progr
 pub fn check(_plan: &Plan, progress: &Progress) -> Report {
     let ways = "bit flipped, zeroed, moved, stale; files cut, rolled back, removed";
     let stories = STORIES.len();
-    let scope =
-        format!("{stories} stories, each sector of each file: {ways}; the same on each drive, and on both");
+    let scope = format!(
+        "{stories} stories, each sector of each file: {ways}; the same on each drive, and on both; bytes under an open log"
+    );
     let mut report = Report::new("damage", scope);
     for story in STORIES {
         progress.says(story.name);
@@ -216,7 +219,9 @@ pub fn check(_plan: &Plan, progress: &Progress) -> Report {
     let asides = asides::<Plain>(None, &mut report);
     progress.says("repaired");
     let repairs = repairs::<Plain>(&mut report).err();
-    for (violation, says) in losses.broken.into_iter().chain(asides.broken).chain(repairs) {
+    progress.says("beneath");
+    let beneath = beneath::<Plain>(&mut report).err();
+    for (violation, says) in losses.broken.into_iter().chain(asides.broken).chain(repairs).chain(beneath) {
         let says = format!("{says}: {}", violation.detail);
         report.find(violation.invariant.as_str(), says, "cargo verify --only damage");
     }
