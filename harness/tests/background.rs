@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use truelog::{Durability, Error, Log, Lsn, Options, Record, StreamId};
+use truelog::{Durability, Error, Log, Lsn, Options, Record, StreamId, SyncMethod};
 use truelog_env::{Clock, Op};
 use truelog_harness::fabric::{Call, Edge, Profile, Role, SimFs};
 
@@ -18,6 +18,8 @@ fn options() -> Options {
         segment_size: 768,
         max_batch_bytes: 512,
         background: false,
+        // Who counts syncs must know which call is one.
+        sync: SyncMethod::DataSync,
         ..Options::default()
     }
 }

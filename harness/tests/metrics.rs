@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use truelog::{
     Durability, Event, Log, Lsn, Metric, Metrics, Observer, Options, Place, Record, Snapshot, StreamId,
+    SyncMethod,
 };
 use truelog_env::{IoKind, Op};
 use truelog_harness::fabric::{
@@ -28,6 +29,8 @@ fn options() -> Options {
         run_bytes: 4096,
         archive_rate: 0,
         copies: 1,
+        // Who counts syncs must know which call is one.
+        sync: SyncMethod::DataSync,
         ..Options::default()
     }
 }

@@ -11,14 +11,15 @@ const ALIGNMENT: usize = 4096;
 
 /// A buffer whose first byte is aligned. Its length is fixed until it must grow.
 #[derive(Debug)]
-struct Aligned {
+pub(crate) struct Aligned {
     bytes: Vec<u8>,
     start: usize,
     len: usize,
 }
 
 impl Aligned {
-    fn new(len: usize) -> Self {
+    /// Zeros.
+    pub(crate) fn new(len: usize) -> Self {
         let bytes = vec![0; len + ALIGNMENT];
         // `align_offset` may decline to answer; an unaligned buffer is still correct.
         let start =
@@ -26,7 +27,8 @@ impl Aligned {
         Self { bytes, start, len }
     }
 
-    fn get(&self, len: usize) -> &[u8] {
+    /// The first `len` bytes.
+    pub(crate) fn get(&self, len: usize) -> &[u8] {
         &self.bytes[self.start..self.start + len]
     }
 
