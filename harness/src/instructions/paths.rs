@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
-use truelog::{Durability, Log, Lsn, Options, Record, Result, StreamId};
+use truelog::{Durability, Log, Lsn, Options, Record, Result, StreamId, SyncMethod};
 
 /// One hot path.
 #[derive(Debug, Clone, Copy)]
@@ -64,9 +64,15 @@ pub(super) fn measured(work: impl FnOnce() -> Result<()>) -> Result<()> {
     black_box(work())
 }
 
-/// Without a thread of its own, so that nothing happens but what is counted.
+/// Without a thread of its own, so that nothing happens but what is counted; and synced in one way, whichever is faster.
 fn options() -> Options {
-    Options { background: false, quiet: Duration::from_secs(3600), archive_rate: 0, ..Options::default() }
+    Options {
+        background: false,
+        quiet: Duration::from_secs(3600),
+        archive_rate: 0,
+        sync: SyncMethod::DataSync,
+        ..Options::default()
+    }
 }
 
 fn payload(number: u64) -> Vec<u8> {
