@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use truelog_env::{File, IoKind, OpenMode};
 
-use crate::batch::{Aligned, Site};
+use crate::batch::Site;
 use crate::block;
 use crate::codec::{Put, as_u64, round_up};
 use crate::error::{Error, Failure, Reason, Result};
@@ -224,15 +224,9 @@ impl Segment {
             Fill::Zeros => write_zeros(&*file, u64::from(home.block), capacity).map_err(failed)?,
             Fill::Allocate => file.allocate(capacity).map_err(failed)?,
         }
-        let through = open_through(home, options.sync, Name::SegmentTmp(number), capacity)?;
         file.sync_all().map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        let timed = |file, through| Timed::new(file, home, number, through);
-        let access = match (options.sync, through.map(|through| timed(through, true))) {
-            (_, None) => Access::Synced(timed(file, false)),
-            (SyncMethod::Auto, Some(through)) => Access::Either { synced: timed(file, false), through },
-            (_, Some(through)) => Access::Through(through),
-        };
+        let access = Access::open(home, options.sync, (number, Name::SegmentTmp(number)), file)?;
         home.rename(Name::SegmentTmp(number), Name::Segment(number))?;
         let (device, inode) = (metadata.device, metadata.inode);
         Ok(Self { number, salt: header.salt, capacity, path, access, device, inode })
@@ -302,27 +296,28 @@ impl Segment {
     }
 }
 
-/// The same file once more, each write of which is its own sync, by the name that it has now; `None` where that is not wanted,
-/// or where a file system has no such way past its cache: it may say so to the open, or not before the first write, which
-/// is of zeros here, where zeros are.
-fn open_through(home: &Home, method: SyncMethod, name: Name, capacity: u64) -> Result<Option<Box<dyn File>>> {
-    let open = |direct| {
-        let mode = OpenMode { write_through: true, direct, ..OpenMode::WRITE };
-        home.open(name, mode)
-    };
-    match method {
-        SyncMethod::DataSync => Ok(None),
-        SyncMethod::WriteThrough => open(false).map(Some),
-        SyncMethod::Auto => {
-            let Ok(file) = open(true) else { return Ok(None) };
-            let block = usize::try_from(home.block).unwrap_or(block::MOST);
-            let last = capacity.saturating_sub(u64::from(home.block));
-            match write_all_at(&*file, Aligned::new(block).get(block), last) {
-                Ok(()) => Ok(Some(file)),
-                Err(refused) if refused.kind == IoKind::Unsupported => Ok(None),
-                Err(source) => Err(Error::io(home.path(name), source)),
-            }
-        }
+impl Access {
+    /// To the file of a segment, by the name that it has now; `file` was opened to be written and synced.
+    fn open(
+        home: &Home,
+        method: SyncMethod,
+        (number, name): (SegmentNo, Name),
+        file: Box<dyn File>,
+    ) -> Result<Self> {
+        let timed = |file, through| Timed::new(file, home, number, through);
+        let again = |direct| {
+            let mode = OpenMode { write_through: true, direct, ..OpenMode::WRITE };
+            home.open(name, mode)
+        };
+        Ok(match method {
+            SyncMethod::DataSync => Self::Synced(timed(file, false)),
+            SyncMethod::WriteThrough => Self::Through(timed(again(false)?, true)),
+            SyncMethod::Auto => match again(true) {
+                Ok(through) => Self::Either { synced: timed(file, false), through: timed(through, true) },
+                // A file system that has no such way past its cache.
+                Err(_) => Self::Synced(timed(file, false)),
+            },
+        })
     }
 }
 

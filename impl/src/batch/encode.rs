@@ -11,15 +11,14 @@ const ALIGNMENT: usize = 4096;
 
 /// A buffer whose first byte is aligned. Its length is fixed until it must grow.
 #[derive(Debug)]
-pub(crate) struct Aligned {
+struct Aligned {
     bytes: Vec<u8>,
     start: usize,
     len: usize,
 }
 
 impl Aligned {
-    /// Zeros.
-    pub(crate) fn new(len: usize) -> Self {
+    fn new(len: usize) -> Self {
         let bytes = vec![0; len + ALIGNMENT];
         // `align_offset` may decline to answer; an unaligned buffer is still correct.
         let start =
@@ -27,8 +26,7 @@ impl Aligned {
         Self { bytes, start, len }
     }
 
-    /// The first `len` bytes.
-    pub(crate) fn get(&self, len: usize) -> &[u8] {
+    fn get(&self, len: usize) -> &[u8] {
         &self.bytes[self.start..self.start + len]
     }
 
