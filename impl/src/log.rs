@@ -242,7 +242,7 @@ impl Log {
 
     /// Puts all of `records` into one batch, or none, and returns without waiting for it. The batch is committed
     /// by whoever waits, by whoever finds it full, or by [`Log::step`] once it is older than
-    /// [`Options::max_delay`]. Waits itself only where memory or space runs out.
+    /// [`Options::max_delay`] or half full. Waits itself only where memory or space runs out.
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::TooManyStreams`], [`Error::Full`], [`Error::Unsafe`], [`Error::ReadOnly`],
@@ -282,7 +282,10 @@ impl Log {
         Ok(self.issue(ticket.into_claims()))
     }
 
-    /// The record at `lsn`. Shows what has been committed, whatever durability it was committed with.
+    /// The record at `lsn`. Shows what has been committed, whatever durability it was committed with. One call of the file
+    /// system reads it, and nothing else, where all records of its batch are as long; else all of its batch is read and
+    /// checked. So a record that is whole may come back although others of its batch are damaged, which [`Log::iter`]
+    /// refuses as a whole.
     ///
     /// # Errors
     /// [`Error::Trimmed`], [`Error::Absent`], [`Error::Lost`], [`Error::Corrupt`], [`Error::Io`].

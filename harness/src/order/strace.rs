@@ -142,6 +142,8 @@ impl Reader<'_> {
             "statx" | "newfstatat" | "stat" | "lstat" | "fstat" => return self.look(call),
             "read" | "pread64" => plain(Op::Read, of(0)),
             "getdents64" => plain(Op::ReadDir, of(0)),
+            // Nor does a hint: what it has on its way is no more durable than before.
+            "sync_file_range" => None,
             // Questions about a descriptor change nothing and order nothing.
             "statfs" | "fstatfs" | "fcntl" | "lseek" | "readlink" | "readlinkat" | "access" | "faccessat"
             | "faccessat2" | "fadvise64" | "execve" | "chdir" | "getcwd" => None,
