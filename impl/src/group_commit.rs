@@ -301,6 +301,7 @@ impl<W: Work> GroupCommit<W> {
     fn drive(&self, goal: Option<Marks>, done: impl Fn(&W::Front) -> bool) -> Result<Driven, W::Failure> {
         let mut listed = None;
         loop {
+            let mut alone = false;
             let mut state = self.state.lock();
             if let Some(place) = listed.take() {
                 state.waiters.remove(place);
@@ -323,7 +324,7 @@ impl<W: Work> GroupCommit<W> {
                 state.waiters.join(gate);
                 self.crowd.store(state.waiters.crowd(), Ordering::Relaxed);
                 drop(state);
-                self.gates[gate].sleep(arrival);
+                alone = self.gates[gate].sleep(arrival);
             } else {
                 let sleeper = Sleeper::new();
                 listed = Some(state.waiters.add_cramped(sleeper.waker()));
@@ -331,7 +332,8 @@ impl<W: Work> GroupCommit<W> {
                 drop(state);
                 sleeper.sleep();
             }
-            if goal.is_some_and(|goal| self.marks().reach(goal)) {
+            // Who was let through alone goes by the lock even so: it may have taken the place of somebody whose batch waits.
+            if !alone && goal.is_some_and(|goal| self.marks().reach(goal)) {
                 return Ok(Driven::Done);
             }
         }

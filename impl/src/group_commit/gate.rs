@@ -28,16 +28,19 @@ impl Gate {
         Arrival(self.state.lock().opened)
     }
 
-    /// Sleeps until the gate is opened, or until this one is let through alone.
-    pub(super) fn sleep(&self, arrival: Arrival) {
+    /// Sleeps until the gate is opened, or until this one is let through alone. Says whether it was: then it must lead, or
+    /// see to it that somebody does, even if it is one that was to go through before and has only now come to it.
+    #[must_use]
+    pub(super) fn sleep(&self, arrival: Arrival) -> bool {
         let mut state = self.state.lock();
         while state.opened == arrival.0 {
             if state.let_through > 0 {
                 state.let_through -= 1;
-                return;
+                return true;
             }
             state = self.changed.wait(state);
         }
+        false
     }
 
     /// Lets one through of those who have arrived, of whom there must be one.
