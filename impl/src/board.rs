@@ -55,8 +55,12 @@ impl Board {
         posted.iter().find_map(of_them).is_some()
     }
 
-    /// The digest of one record, if it is here.
-    pub(crate) fn find_one(&self, lsn: Lsn) -> Option<Digest> {
+    /// The digest of one record, whose bytes are `payload`: the one that is here, or made now.
+    pub(crate) fn digest_of(&self, lsn: Lsn, payload: &[u8]) -> Digest {
+        self.find_one(lsn).unwrap_or_else(|| Digest::of(payload))
+    }
+
+    fn find_one(&self, lsn: Lsn) -> Option<Digest> {
         let posted = self.posted.lock();
         posted.iter().find_map(|batch| batch.digests_of(LsnRange::of(lsn, 1))?.first().copied())
     }

@@ -37,8 +37,8 @@ pub(crate) struct Commit {
     chooser: Chooser,
     catalog: Arc<Mutex<Catalog>>,
     batch: BatchBuilder,
-    /// Where the digests of its records go, once there is somebody to look for them.
-    board: Option<Arc<Board>>,
+    /// Where the digests of its records go, for those who wait for them.
+    board: Arc<Board>,
     taken: Option<Taken>,
     segment: Option<Segment>,
     last: Last,
@@ -74,7 +74,7 @@ impl Commit {
             chooser: Chooser::new(options.sync, options.durability),
             catalog,
             batch,
-            board: None,
+            board: Arc::new(Board::new()),
             taken: None,
             segment: None,
             last,
@@ -83,11 +83,6 @@ impl Commit {
             last_at,
             lingers: None,
         }
-    }
-
-    /// Leaves the digests of what is awaited on `board` from now on.
-    pub(crate) fn post_on(&mut self, board: &Arc<Board>) {
-        self.board = Some(Arc::clone(board));
     }
 
     /// Makes durable what has been written to the current segment so far.
@@ -144,8 +139,8 @@ impl Commit {
         if way == Way::Synced && as_u64(bytes.len()) >= WORTH_A_CALL {
             segment.write_out(taken.offset, as_u64(bytes.len()));
         }
-        if let Some(board) = self.board.as_ref().filter(|_| taken.awaited) {
-            board.post(&self.batch);
+        if taken.awaited {
+            self.board.post(&self.batch);
         }
         if power && way == Way::Synced {
             segment.sync_data()?;
@@ -200,6 +195,11 @@ impl Commit {
 }
 
 impl Commit {
+    /// Where the digests of what somebody waits for are left.
+    pub(crate) const fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
     /// How far the log has got.
     pub(crate) const fn marks(&self) -> Marks {
         self.marks

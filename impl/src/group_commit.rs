@@ -13,44 +13,19 @@
 //!
 //! The kernel knows nothing of files: it is generic over the work, so that loom can explore it alone.
 
+mod flight;
 mod gate;
+mod marks;
 mod waiters;
 
 use std::time::Duration;
 
+use self::flight::Flight;
 use self::gate::Gate;
+pub use self::marks::Marks;
 use self::waiters::{Place, Waiters};
 use crate::lsn::Lsn;
 use crate::sync::{AtomicU64, Condvar, Deadline, Mutex, MutexGuard, Ordering, Sleeper, Waker};
-
-/// How far the log has got. Both are inclusive and never go back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Marks {
-    /// The last LSN that has been written whole.
-    pub written: Lsn,
-    /// The last LSN that survives a loss of power.
-    pub durable: Lsn,
-}
-
-impl Marks {
-    /// The goal that everything up to `lsn` survives a loss of power.
-    #[must_use]
-    pub const fn durable(lsn: Lsn) -> Self {
-        Self { written: Lsn(0), durable: lsn }
-    }
-
-    /// The goal that everything up to `lsn` has been written.
-    #[must_use]
-    pub const fn written(lsn: Lsn) -> Self {
-        Self { written: lsn, durable: Lsn(0) }
-    }
-
-    /// Whether these have got as far as `goal`.
-    #[must_use]
-    pub fn reach(self, goal: Self) -> bool {
-        goal.written <= self.written && goal.durable <= self.durable
-    }
-}
 
 /// What only the leader may touch.
 pub trait Work {
@@ -463,59 +438,6 @@ impl<W: Work> State<W> {
             return Some(Next::At(gate));
         }
         self.waiters.next_cramped().map(Next::Cramped)
-    }
-}
-
-/// A commit in flight. Dropped without landing, it has been abandoned by an unwinding leader.
-struct Flight<'a, W: Work> {
-    kernel: &'a GroupCommit<W>,
-    work: Option<W>,
-}
-
-impl<W: Work> Flight<'_, W> {
-    /// `came`: whether all came for whom the leader lingered.
-    fn land(mut self, outcome: Result<Marks, W::Failure>, came: bool) -> Result<(), W::Failure> {
-        let kernel = self.kernel;
-        let mut state = kernel.state.lock();
-        let result = match (&state.failure, outcome) {
-            // Something else failed while this commit was in flight: its success comes too late to be told.
-            (Some(failure), _) => Err(failure.clone()),
-            (None, Ok(marks)) => {
-                kernel.written.store(marks.written.get(), Ordering::Release);
-                kernel.durable.store(marks.durable.get(), Ordering::Release);
-                // Those of this commit, and whoever came meanwhile; but not again those who did not come.
-                let reached = state.waiters.at(gate_of(state.begun));
-                state.hoped = 1 + if came { state.waiters.len() } else { reached };
-                Ok(())
-            }
-            (None, Err(failure)) => {
-                state.failure = Some(failure.clone());
-                kernel.tell(state);
-                // Not before: whoever hears of it must find nothing acknowledged any more.
-                if let Some(work) = &mut self.work {
-                    work.failed(&failure);
-                }
-                state = kernel.state.lock();
-                Err(failure)
-            }
-        };
-        state.work = self.work.take();
-        kernel.tell(state);
-        result
-    }
-}
-
-impl<W: Work> Drop for Flight<'_, W> {
-    fn drop(&mut self) {
-        let Some(mut work) = self.work.take() else { return };
-        let failure = W::abandoned();
-        // Not before: whoever hears of it must find nothing acknowledged any more.
-        if self.kernel.fail(failure.clone()) {
-            work.unwinds(&failure);
-        }
-        let mut state = self.kernel.state.lock();
-        state.work = Some(work);
-        self.kernel.tell(state);
     }
 }
 

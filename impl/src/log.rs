@@ -13,7 +13,6 @@ use crate::archive::run::RunEntry;
 use crate::archive::scrub::ScrubReport;
 use crate::archive::shelf::DriveState;
 use crate::audit::{AuditProgress, AuditStat, Audited, Auditor};
-use crate::board::Board;
 use crate::clock::ClockCheck;
 use crate::create::{Created, create};
 use crate::engine::{Engine, Progress, Trimmed};
@@ -34,7 +33,7 @@ use crate::stat::Stat;
 use crate::sync::{Arc, Mutex, StdArc};
 use crate::tail::Tail;
 use crate::ticket::{Few, Spot, Ticket};
-use crate::types::{Digest, Durability, Entry, LogId, Record};
+use crate::types::{Durability, Entry, LogId, Record};
 use crate::verify::verify;
 use crate::worker::Worker;
 
@@ -132,15 +131,13 @@ impl Log {
         opened: Opened,
         lock: Box<dyn DirLock>,
     ) -> Result<(Self, Recovered)> {
-        let Opened { front, mut commit, marks, catalog, house, shelf, read_only, recovered, audited } =
-            opened;
+        let Opened { front, commit, marks, catalog, house, shelf, read_only, recovered, audited } = opened;
         let archive = Arc::new(Archive::new(home.clone(), Arc::clone(&catalog), shelf, &options));
         let keep = options.read_buffer_bytes;
         let reader = Arc::new(Reader::new(home.clone(), Arc::clone(&catalog), Arc::clone(&archive), keep));
         let background = options.background && read_only.is_none();
         let audit = Auditor::new(&home, &audited, &options);
-        let board = Arc::new(Board::new());
-        commit.post_on(&board);
+        let board = Arc::clone(commit.board());
         let engine = Arc::new(Engine {
             handle: home.random()?,
             kernel: GroupCommit::new(front, commit, marks),
@@ -225,8 +222,7 @@ impl Log {
         self.engine.put(&[record], &mut spot, durability, Waits::Yes)?;
         let [spot] = spot;
         self.engine.acknowledge(LsnRange::of(spot.lsn, 1), durability)?;
-        let posted = self.engine.board.find_one(spot.lsn);
-        let digest = posted.unwrap_or_else(|| Digest::of(record.payload));
+        let digest = self.engine.board.digest_of(spot.lsn, record.payload);
         Ok(self.engine.issue(spot.claim(self.id(), &record, digest, durability)))
     }
 

@@ -15,8 +15,15 @@ const MOST: usize = 64;
 /// calls [`OpenFiles::close_below`].
 #[derive(Debug, Default)]
 pub(crate) struct OpenFiles {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
     /// The one that was used last stands last.
-    files: Mutex<Vec<(SegmentNo, StdArc<dyn File>)>>,
+    files: Vec<(SegmentNo, StdArc<dyn File>)>,
+    /// What is below is going to be removed, or was: it is not kept open.
+    floor: SegmentNo,
 }
 
 impl OpenFiles {
@@ -26,7 +33,7 @@ impl OpenFiles {
     /// That of opening it.
     pub(crate) fn get(&self, home: &Home, segment: SegmentNo) -> Result<StdArc<dyn File>> {
         {
-            let mut files = self.files.lock();
+            let files = &mut self.state.lock().files;
             if let Some(at) = files.iter().rposition(|(number, _)| *number == segment) {
                 let file = StdArc::clone(&files[at].1);
                 files[at..].rotate_left(1);
@@ -34,22 +41,21 @@ impl OpenFiles {
             }
         }
         let file: StdArc<dyn File> = home.open(Name::Segment(segment), OpenMode::READ)?.into();
-        let mut files = self.files.lock();
-        if files.len() == MOST {
-            files.remove(0);
+        let mut state = self.state.lock();
+        if segment >= state.floor {
+            if state.files.len() == MOST {
+                state.files.remove(0);
+            }
+            state.files.push((segment, StdArc::clone(&file)));
         }
-        files.push((segment, StdArc::clone(&file)));
         Ok(file)
     }
 
-    /// Closes those that are going to be removed.
+    /// Closes those that are going to be removed. Whoever has one still goes on with it.
     pub(crate) fn close_below(&self, floor: SegmentNo) {
-        self.files.lock().retain(|(segment, _)| *segment >= floor);
-    }
-
-    /// Closes this one, which is going to be removed.
-    pub(crate) fn close(&self, segment: SegmentNo) {
-        self.files.lock().retain(|(open, _)| *open != segment);
+        let mut state = self.state.lock();
+        state.floor = state.floor.max(floor);
+        state.files.retain(|(segment, _)| *segment >= floor);
     }
 }
 
@@ -73,13 +79,14 @@ mod tests {
         for number in (1..=most).chain([1, most + 1]) {
             files.get(&home, SegmentNo(number)).expect("opened");
         }
-        let open = |files: &OpenFiles| files.files.lock().iter().map(|file| file.0.get()).collect::<Vec<_>>();
+        let open =
+            |files: &OpenFiles| files.state.lock().files.iter().map(|file| file.0.get()).collect::<Vec<_>>();
         let expected: Vec<_> = (3..=most).chain([1, most + 1]).collect();
         assert_eq!(open(&files), expected, "2 was not used for longest");
         files.close_below(SegmentNo(most));
         assert_eq!(open(&files), [most, most + 1]);
-        files.close(SegmentNo(most));
-        assert_eq!(open(&files), [most + 1]);
+        files.get(&home, SegmentNo(1)).expect("it has its name still");
+        assert_eq!(open(&files), [most, most + 1], "but not for long");
         assert!(files.get(&home, SegmentNo(999)).is_err());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use truelog_env::{File, IoError, OpenMode};
+use truelog_env::{File, IoError};
 
 use crate::archive::block::ArchiveBlock;
 use crate::archive::prefetch::Ahead;
@@ -15,7 +15,7 @@ use crate::batch::{
 use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
 use crate::error::{Error, Reason, Result};
 use crate::home::{Home, read_full_at};
-use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::lsn::{Lsn, LsnRange};
 use crate::mark::Mark;
 use crate::names::Name;
 use crate::open_files::OpenFiles;
@@ -42,7 +42,6 @@ pub(crate) struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
     buf: ReadBuf,
-    file: Option<(SegmentNo, Box<dyn File>)>,
     /// Which batch the buffer holds, checked.
     held: Option<BatchHeader>,
     /// The block of the archive that was read last.
@@ -202,17 +201,11 @@ impl Reader {
     /// Reads the batch that holds `lsn` into the cursor, checks it, and returns its header.
     fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &SegmentLead) -> Result<BatchHeader> {
         let ground = lead.ground;
-        let path = self.home.path(Name::Segment(ground.segment));
-        let failed = |source| Error::io(&path, source);
-        if cursor.file.as_ref().is_none_or(|(number, _)| *number != ground.segment) {
-            let file = self.home.env.fs.open(&path, OpenMode::READ).map_err(|source| {
-                // A trim may have been faster.
-                let trimmed = self.catalog.lock().find(lsn).err();
-                trimmed.unwrap_or_else(|| failed(source))
-            })?;
-            cursor.file = Some((ground.segment, file));
-            cursor.held = None;
-        }
+        let failed = |source| Error::io(self.home.path(Name::Segment(ground.segment)), source);
+        let file = self.files.get(&self.home, ground.segment).map_err(|error| {
+            // A trim may have been faster.
+            self.catalog.lock().find(lsn).err().unwrap_or(error)
+        })?;
         let mut from = (lead.from.base, lead.from.offset);
         if let Some(held) = cursor.held.take()
             && held.site == ground.site(held.site.offset)
@@ -220,12 +213,11 @@ impl Reader {
         {
             from = (held.next(), held.end(ground.block));
         }
-        let Some((_, file)) = &cursor.file else { return Err(Error::Closed) };
-        let head = approach(&**file, lead, from, lsn, &mut cursor.buf).map_err(failed)?;
-        let rest = head.map(|head| read_rest(&**file, &head, &mut cursor.buf)).transpose().map_err(failed)?;
+        let head = approach(&*file, lead, from, lsn, &mut cursor.buf).map_err(failed)?;
+        let rest = head.map(|head| read_rest(&*file, &head, &mut cursor.buf)).transpose().map_err(failed)?;
         let header = match rest.and_then(std::result::Result::ok) {
             Some(batch) => batch.header,
-            None => self.walk(&**file, lead, from, lsn, &mut cursor.buf)?,
+            None => self.walk(&*file, lead, from, lsn, &mut cursor.buf)?,
         };
         self.catalog.lock().mark(ground.segment, Mark::read(&header, &cursor.buf));
         cursor.held = Some(header);

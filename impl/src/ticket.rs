@@ -80,7 +80,7 @@ impl Few<Spot> {
     ) -> Few<Claim> {
         match (self, records) {
             (Self::One([spot]), [record]) => {
-                let digest = board.find_one(spot.lsn).unwrap_or_else(|| Digest::of(record.payload));
+                let digest = board.digest_of(spot.lsn, record.payload);
                 Few::One([spot.claim(log, record, digest, durability)])
             }
             (spots, records) => {

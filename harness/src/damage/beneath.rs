@@ -12,7 +12,7 @@ use truelog_spec::{ClientStep, Invariant};
 use super::{SECTOR, appends, kept};
 use crate::driver::{Driver, files};
 use crate::fabric::{Image, LOG_DIR, Profile, SimFs};
-use crate::oracle::{Batch, Reading};
+use crate::oracle::{Batch, FRAME_HEADER, Reading};
 use crate::report::Report;
 use crate::subject::{Archived, Place, Setup};
 
@@ -64,9 +64,8 @@ fn story<S: Archived>() -> Result<Image, String> {
 
 /// The offset of each byte of each record's frame, and the record.
 fn frames(batch: &Batch) -> impl Iterator<Item = (u64, u64)> {
-    let header = 32;
-    batch.records.iter().zip(&batch.places).flat_map(move |(record, place)| {
-        let len = header + record.payload.len() as u64;
+    batch.records.iter().zip(&batch.places).flat_map(|(record, place)| {
+        let len = (FRAME_HEADER + record.payload.len()) as u64;
         (*place..place + len).map(|at| (at, record.lsn))
     })
 }

@@ -11,7 +11,7 @@ use truelog_under_loom::Lsn;
 use truelog_under_loom::group_commit::{Driven, GroupCommit, Marks, Work};
 
 /// The most records a scenario appends.
-const RECORDS: usize = 4;
+const RECORDS: usize = 5;
 
 /// Plain memory, as loom watches it.
 #[derive(Debug)]
@@ -146,6 +146,21 @@ pub(super) fn hand_over() {
     lsns.sort();
     assert_eq!(lsns, [Ok(Lsn(1)), Ok(Lsn(2)), Ok(Lsn(3))]);
     assert_eq!(kernel.marks(), Marks { written: Lsn(3), durable: Lsn(3) });
+}
+
+/// One that was chosen to lead is overtaken by a whole commit, and takes the turn of another that waits for a later one:
+/// the first does not lead, and must see to it that the other does.
+pub(super) fn overtaken() {
+    let disk = Disk::new();
+    let kernel = kernel(&disk, u64::MAX);
+    let twice = {
+        let (kernel, disk) = (Arc::clone(&kernel), Arc::clone(&disk));
+        thread::spawn(move || [append(&kernel, &disk), append(&kernel, &disk)].iter().all(Result::is_ok))
+    };
+    let others = [writer(&kernel, &disk), writer(&kernel, &disk)];
+    assert!(append(&kernel, &disk).is_ok());
+    assert!(joined(twice) && others.into_iter().map(joined).all(|lsn| lsn.is_ok()));
+    assert_eq!(kernel.marks(), Marks { written: Lsn(5), durable: Lsn(5) });
 }
 
 /// The reader is the thread that starts last: loom forgets a load that another load follows before the store

@@ -17,6 +17,14 @@ pub const SCENARIOS: &[Scenario] = &[
         body: commit::hand_over,
     },
     Scenario {
+        name: "overtaken",
+        says: "four writers, one of them twice: who was chosen to lead is overtaken, and takes another's turn",
+        preemptions: Some(2),
+        invariant: Invariant::AppendResolves,
+        must_fail: None,
+        body: commit::overtaken,
+    },
+    Scenario {
         name: "publication",
         says: "who reads the watermark without the lock may read what it covers",
         preemptions: None,

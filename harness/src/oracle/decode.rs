@@ -17,7 +17,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// The bytes of a batch's header.
 const BATCH_HEADER: usize = 96;
 /// The bytes of a frame's header.
-const FRAME_HEADER: usize = 32;
+pub(crate) const FRAME_HEADER: usize = 32;
 /// The smallest block that a log may have.
 const SMALLEST_BLOCK: usize = 256;
 

@@ -11,6 +11,7 @@ mod manifest;
 mod readings;
 
 pub use archive::{Copy, Drive};
+pub(crate) use decode::FRAME_HEADER;
 pub use decode::{Batch, Files, Reading, Segment};
 pub use judge::{Case, Ended, judge};
 pub use manifest::{Manifest, Named, Run};

@@ -8,6 +8,7 @@
 //! Behind a failed call that poisons the handle all of it must have ended well before that call returned: then the
 //! receipt is of a record at or below the watermark, and may come late.
 
+use crate::oracle::FRAME_HEADER;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -64,9 +65,6 @@ struct History {
     /// The line at which the path got its name by a rename.
     named: Option<usize>,
 }
-
-/// Bytes of a frame's header.
-const FRAME_HEADER: u64 = 32;
 
 /// Holds every receipt that `calls` print on standard output against the calls before it. `dir` is the log's
 /// directory, absolute and without symbolic links. `failed` is the line at which a call returned whose failure
@@ -187,7 +185,7 @@ fn judge(
     checked: &mut Checked,
 ) -> Result<(), String> {
     let Some(segment) = segment else { return Err("its segment was never touched".into()) };
-    let (from, to) = (place.offset, place.offset + FRAME_HEADER + place.len);
+    let (from, to) = (place.offset, place.offset + FRAME_HEADER as u64 + place.len);
     let touching: Vec<&Write> =
         segment.writes.iter().filter(|write| write.from < to && from < write.to).collect();
     let mut reached = from;

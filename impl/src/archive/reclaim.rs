@@ -62,9 +62,9 @@ impl Reclaim {
         if segments.is_empty() {
             return Ok(());
         }
-        engine.keep(|_| {
+        engine.keep(|house| {
+            engine.reader.files().close_below(house.manifest().state().floor);
             for number in segments {
-                engine.reader.files().close(number);
                 // What cannot be removed now is removed by the next open.
                 if engine.home.unlink(Name::Segment(number)).is_ok() {
                     engine.home.emit(&Event::Removed { name: Name::Segment(number).to_string() });

@@ -107,8 +107,7 @@ impl<'a> RawFrame<'a> {
 }
 
 /// [`FRAME_HEADER`], as lengths on the disk are.
-const FRAME_LEN: u32 = 32;
-const _: () = assert!(FRAME_LEN as usize == FRAME_HEADER);
+const FRAME_LEN: u32 = FRAME_HEADER as u32;
 
 /// Where a frame's checksum is, behind the fields that it covers.
 const CHECK_AT: usize = 28;
