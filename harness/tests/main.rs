@@ -29,5 +29,6 @@ mod process_places;
 mod process_strace;
 mod process_streams;
 mod regressions;
+mod sync_method;
 mod traces;
 mod watched;

@@ -10,13 +10,13 @@ use crate::types::Durability;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SyncMethod {
     /// Write, then sync the data (`fdatasync`).
-    #[default]
     DataSync,
     /// Each write returns only once it is durable (`O_DSYNC`).
     WriteThrough,
     /// Write and sync, or past the page cache by one write that returns only once it is durable (`O_DIRECT|O_DSYNC`):
     /// the first batches of an open go either way in turn, and the way that took less is kept. What need not survive a
-    /// loss of power is written without a sync, whatever was chosen.
+    /// loss of power is written without a sync, whatever was chosen. Where the file system has no such way, as `DataSync`.
+    #[default]
     Auto,
 }
 

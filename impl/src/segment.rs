@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use truelog_env::{File, IoKind, OpenMode};
 
-use crate::batch::Site;
+use crate::batch::{Aligned, Site};
 use crate::block;
 use crate::codec::{Put, as_u64, round_up};
 use crate::error::{Error, Failure, Reason, Result};
@@ -219,14 +219,22 @@ impl Segment {
             block: home.block,
         };
         let file = home.open(Name::SegmentTmp(number), OpenMode::CREATE)?;
-        write_all_at(&*file, &header.encode(), 0).map_err(failed)?;
+        let through = open_through(home, options.sync, &header)?;
+        if through.is_none() {
+            write_all_at(&*file, &header.encode(), 0).map_err(failed)?;
+        }
         match options.fill {
             Fill::Zeros => write_zeros(&*file, u64::from(home.block), capacity).map_err(failed)?,
             Fill::Allocate => file.allocate(capacity).map_err(failed)?,
         }
         file.sync_all().map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        let access = Access::open(home, options.sync, (number, Name::SegmentTmp(number)), file)?;
+        let timed = |file, through| Timed::new(file, home, number, through);
+        let access = match (options.sync, through.map(|through| timed(through, true))) {
+            (_, None) => Access::Synced(timed(file, false)),
+            (SyncMethod::Auto, Some(through)) => Access::Either { synced: timed(file, false), through },
+            (_, Some(through)) => Access::Through(through),
+        };
         home.rename(Name::SegmentTmp(number), Name::Segment(number))?;
         let (device, inode) = (metadata.device, metadata.inode);
         Ok(Self { number, salt: header.salt, capacity, path, access, device, inode })
@@ -296,28 +304,28 @@ impl Segment {
     }
 }
 
-impl Access {
-    /// To the file of a segment, by the name that it has now; `file` was opened to be written and synced.
-    fn open(
-        home: &Home,
-        method: SyncMethod,
-        (number, name): (SegmentNo, Name),
-        file: Box<dyn File>,
-    ) -> Result<Self> {
-        let timed = |file, through| Timed::new(file, home, number, through);
-        let again = |direct| {
-            let mode = OpenMode { write_through: true, direct, ..OpenMode::WRITE };
-            home.open(name, mode)
-        };
-        Ok(match method {
-            SyncMethod::DataSync => Self::Synced(timed(file, false)),
-            SyncMethod::WriteThrough => Self::Through(timed(again(false)?, true)),
-            SyncMethod::Auto => match again(true) {
-                Ok(through) => Self::Either { synced: timed(file, false), through: timed(through, true) },
-                // A file system that has no such way past its cache.
-                Err(_) => Self::Synced(timed(file, false)),
-            },
-        })
+/// A new segment's file once more, each write of which is its own sync, with the header written by it; `None` where that
+/// is not wanted, or where a file system has no such way past its cache. It may say so to the open, or not before the first
+/// write: that is the header's, so that no batch is refused. It is also the file's first, since a write that is its own
+/// sync and fails may take what was written before it, and not synced.
+fn open_through(home: &Home, method: SyncMethod, header: &SegmentHeader) -> Result<Option<Box<dyn File>>> {
+    let name = Name::SegmentTmp(header.segment);
+    let open = |direct| {
+        let mode = OpenMode { write_through: true, direct, ..OpenMode::WRITE };
+        home.open(name, mode)
+    };
+    let file = match method {
+        SyncMethod::DataSync => return Ok(None),
+        SyncMethod::WriteThrough => open(false)?,
+        SyncMethod::Auto => match open(true) {
+            Ok(file) => file,
+            Err(_) => return Ok(None),
+        },
+    };
+    match write_all_at(&*file, Aligned::of(&header.encode()).bytes(), 0) {
+        Ok(()) => Ok(Some(file)),
+        Err(refused) if refused.kind == IoKind::Unsupported => Ok(None),
+        Err(source) => Err(Error::io(home.path(name), source)),
     }
 }
 

@@ -32,6 +32,9 @@ use Without::{Breaks, Covered};
 /// What covers the sync of an idle mark.
 const MARK: &str = "an idle mark vouches for records that are durable without it";
 
+/// What covers the header that is its own sync.
+const HEADER: &str = "the file is synced whole, its header with it, before it has its name";
+
 /// What covers the sync after an unlink of what the archive has replaced.
 const REPLACED: &str =
     "what was replaced and comes back is an orphan of the next open, which removes it again";
@@ -67,6 +70,7 @@ const PARTS: &[(&str, Without)] = &[
     ("append: sync-all manifest.tmp", Breaks(TornTailIsNotDamage)),
     ("append: sync-data segment", Breaks(AckedIsDurable)),
     ("append: write-through segment", Breaks(AckedIsDurable)),
+    ("append: write-through segment.tmp", Covered(HEADER)),
     ("append: sync-all segment.tmp", Breaks(TornTailIsNotDamage)),
     ("archive: sync-dir dir after rename manifest", Breaks(AckedIsDurable)),
     ("archive: sync-dir dir after unlink", Covered(REPLACED)),
@@ -108,6 +112,7 @@ const PARTS: &[(&str, Without)] = &[
     ("open: sync-all drive/manifest.tmp", Breaks(ReclaimAfterPublish)),
     ("open: sync-data manifest", Breaks(TornTailIsNotDamage)),
     ("open: write-through segment", Breaks(AckedIsDurable)),
+    ("open: write-through segment.tmp", Covered(HEADER)),
     ("open: sync-all identity.tmp", Breaks(AckedIsDurable)),
     ("open: sync-all manifest.tmp", Breaks(TornTailIsNotDamage)),
     ("open: sync-data segment", Breaks(AckedIsDurable)),

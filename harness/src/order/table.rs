@@ -154,7 +154,8 @@ pub const TABLE: &[Row] = &[
     row(Kind::Manifest, Op::SyncAll, Deed::SyncAll),
     row(Kind::SegmentTmp, Op::Create, Deed::Create),
     row(Kind::SegmentTmp, Op::Allocate, Deed::Allocate),
-    Row { through: Some(false), ..row(Kind::SegmentTmp, Op::Write, Deed::Fill) },
+    // Its header may be durable at once, which nothing stands on: the sync behind the fill has it once more.
+    row(Kind::SegmentTmp, Op::Write, Deed::Fill),
     row(Kind::SegmentTmp, Op::SyncAll, Deed::SyncAll),
     row(Kind::SegmentTmp, Op::Rename, Deed::Rename),
     row(Kind::SegmentTmp, Op::Unlink, Deed::Unlink),

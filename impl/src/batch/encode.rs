@@ -11,7 +11,7 @@ const ALIGNMENT: usize = 4096;
 
 /// A buffer whose first byte is aligned. Its length is fixed until it must grow.
 #[derive(Debug)]
-struct Aligned {
+pub(crate) struct Aligned {
     bytes: Vec<u8>,
     start: usize,
     len: usize,
@@ -24,6 +24,18 @@ impl Aligned {
         let start =
             Some(bytes.as_ptr().align_offset(ALIGNMENT)).filter(|start| *start < ALIGNMENT).unwrap_or(0);
         Self { bytes, start, len }
+    }
+
+    /// A copy of `bytes`.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut copy = Self::new(bytes.len());
+        copy.get_mut(0, bytes.len()).copy_from_slice(bytes);
+        copy
+    }
+
+    /// All of it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.get(self.len)
     }
 
     fn get(&self, len: usize) -> &[u8] {

@@ -8,7 +8,7 @@ mod tests;
 
 pub use decode::{Batch, StreamTable};
 pub(crate) use decode::{read_batch, read_head, read_rest};
-pub(crate) use encode::{BatchBuilder, Seal};
+pub(crate) use encode::{Aligned, BatchBuilder, Seal};
 pub use frames::{Frame, Frames};
 pub(crate) use frames::{check_frames, frame_at, put_frame, table_len};
 

@@ -89,7 +89,7 @@ pub struct Peer {
 /// All of them, ours first.
 pub const PEERS: &[&Peer] = &[
     &truelog::PEER,
-    &truelog::AUTO,
+    &truelog::DATA_SYNC,
     &truelog::WRITE_THROUGH,
     &okaywal::PEER,
     &open_wal::PEER,

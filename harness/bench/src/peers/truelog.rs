@@ -15,7 +15,7 @@ pub const PEER: Peer = Peer {
     standing: Standing::Ours,
     unchecked: None,
     lacks: &[],
-    setup: "default options; in bulk segments are allocated and of 1 GiB",
+    setup: "default options (fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster); in bulk segments are allocated and of 1 GiB",
     open: |dir, what| open(dir, &options(what)),
     scan,
 };
@@ -23,18 +23,18 @@ pub const PEER: Peer = Peer {
 /// The same, each write returning only once it is durable.
 pub const WRITE_THROUGH: Peer = Peer {
     name: "truelog-dsync",
-    setup: "as truelog, with O_DSYNC instead of fdatasync",
+    setup: "as truelog, with O_DSYNC only",
     open: |dir, what| open(dir, &Options { sync: SyncMethod::WriteThrough, ..options(what) }),
     scan: |dir, seen| scan_with(dir, seen, &Options { sync: SyncMethod::WriteThrough, ..options(Use::Keep) }),
     ..PEER
 };
 
-/// The same, written as the first batches find faster.
-pub const AUTO: Peer = Peer {
-    name: "truelog-auto",
-    setup: "as truelog, by fdatasync or by O_DIRECT|O_DSYNC, as the first batches find faster",
-    open: |dir, what| open(dir, &Options { sync: SyncMethod::Auto, ..options(what) }),
-    scan: |dir, seen| scan_with(dir, seen, &Options { sync: SyncMethod::Auto, ..options(Use::Keep) }),
+/// The same, each batch synced behind its write.
+pub const DATA_SYNC: Peer = Peer {
+    name: "truelog-datasync",
+    setup: "as truelog, with fdatasync only",
+    open: |dir, what| open(dir, &Options { sync: SyncMethod::DataSync, ..options(what) }),
+    scan: |dir, seen| scan_with(dir, seen, &Options { sync: SyncMethod::DataSync, ..options(Use::Keep) }),
     ..PEER
 };
 

@@ -35,7 +35,7 @@ pub enum Sync {
     DataSync,
     /// Write through.
     WriteThrough,
-    /// Whichever of the two the first batches of an open find faster, past the page cache if through.
+    /// Whichever of the two the first batches of an open find faster, past the page cache if through: the default.
     Auto,
 }
 
