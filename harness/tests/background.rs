@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use truelog::{Durability, Error, Log, Lsn, Options, Record, StreamId, SyncMethod};
 use truelog_env::{Clock, Op};
-use truelog_harness::fabric::{Call, Edge, Profile, Role, SimFs};
+use truelog_harness::fabric::{Call, Edge, LogRecord, Profile, Role, SimFs};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -114,6 +114,25 @@ fn the_worker_ends_with_its_handle_although_it_has_nothing_to_do() {
     }
     let (log, _) = Log::open_in(&disk.env(), disk.log_dir(), &worked).expect("a second life");
     log.close().expect("a close");
+}
+
+#[test]
+fn segments_grow_although_somebody_always_waits_for_the_next() {
+    let disk = SimFs::new(Profile::W.sector(512));
+    let unhelped = Options { background: false, ..Options::default() };
+    let log = Log::create_in(&disk.env(), disk.log_dir(), &unhelped).expect("a log");
+    let payload = vec![7; 60 << 10];
+    for _ in 0..40 {
+        log.append(StreamId(0), &payload).expect("a receipt");
+    }
+    let named = |record: &&LogRecord| record.edge == Edge::Begin && record.call.op == Op::Rename;
+    let segments = disk.log().iter().filter(named).filter(|record| is_segment(&record.call)).count();
+    // 64, 128, 256 KiB and so on: six for 2.4 MiB, and one for the odd ends.
+    assert!((4..=7).contains(&segments), "{segments} segments for 40 batches");
+}
+
+fn is_segment(call: &Call) -> bool {
+    matches!(call.role, Role::SegmentTmp(_))
 }
 
 /// The disk's clock, which counts how often the log's own thread looks at it.

@@ -14,10 +14,12 @@ use crate::names::Name;
 use crate::options::Options;
 use crate::segment::Segment;
 
-/// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`], unless somebody waited for it:
-/// then batches come as fast as segments can be filled, and a larger one would be later still.
+/// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`].
 const FIRST_SIZE: u64 = 64 << 10;
 const GROWTH: u64 = 2;
+/// A segment that somebody waits for is not larger than the one before, from this size on: batches come as fast as segments
+/// can be filled then, and a larger one would be later still. Below it the time goes into syncs, whatever the size.
+const WAITED_SIZE: u64 = 4 << 20;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -123,7 +125,7 @@ impl House {
         self.next_number = number.next();
         let capacity = self.next_size.max(needed);
         let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable)?;
-        if needed == 0 || self.next_size == FIRST_SIZE {
+        if needed == 0 || self.next_size < WAITED_SIZE {
             self.next_size = self.next_size.saturating_mul(GROWTH).min(options.segment_size);
         }
         Ok(segment)

@@ -74,6 +74,16 @@ fn failed_nix(op: Op) -> impl Fn(nix::Error) -> IoError {
     move |errno| IoError::from_std(op, &io::Error::from(errno))
 }
 
+/// `sync_file_range`.
+fn sync_range(file: &fs::File, offset: u64, len: u64, flags: libc::c_uint) -> nix::Result<()> {
+    let whole = |number| i64::try_from(number).map_err(|_| nix::Error::EOVERFLOW);
+    let (offset, len) = (whole(offset)?, whole(len)?);
+    // SAFETY: the call gets numbers only, and the descriptor is open as long as this file lives.
+    #[allow(unsafe_code, reason = "neither the standard library nor nix has the call")]
+    let done = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, flags) };
+    nix::Error::result(done).map(drop)
+}
+
 /// Where Linux says which boot this is: a random number, drawn once.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -179,12 +189,12 @@ impl File for NativeFile {
     }
 
     fn write_out(&self, offset: u64, len: u64) {
-        let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return };
         // Not posix_fadvise, which begins to write as well, but throws away what readers will ask for.
-        // SAFETY: the call gets numbers only, and the descriptor is open as long as this file lives.
-        #[allow(unsafe_code, reason = "neither the standard library nor nix has the call")]
-        let _ =
-            unsafe { libc::sync_file_range(self.0.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE) };
+        let _ = sync_range(&self.0, offset, len, libc::SYNC_FILE_RANGE_WRITE);
+    }
+
+    fn wait_out(&self, offset: u64, len: u64) -> std::result::Result<(), IoError> {
+        sync_range(&self.0, offset, len, libc::SYNC_FILE_RANGE_WAIT_BEFORE).map_err(failed_nix(Op::SyncData))
     }
 
     fn sync_data(&self) -> std::result::Result<(), IoError> {

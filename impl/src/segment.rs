@@ -23,7 +23,7 @@ pub const SEGMENT_MAGIC: [u8; 8] = *b"TLSEGMT1";
 /// Where the block size is.
 const BLOCK_AT: usize = 56;
 /// How much is zeroed with one write.
-const FILL_CHUNK: usize = 1 << 20;
+const FILL_CHUNK: usize = 512 << 10;
 
 /// A segment's header: the file's first block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -329,15 +329,20 @@ fn open_through(home: &Home, method: SyncMethod, header: &SegmentHeader) -> Resu
     }
 }
 
-/// Writes zeros from `from` up to `to`.
+/// Writes zeros from `from` up to `to`. No more than two writes are ahead of others at the device at any time: a batch that
+/// is committed meanwhile would wait for all of them.
 fn write_zeros(file: &dyn File, from: u64, to: u64) -> std::result::Result<(), truelog_env::IoError> {
     let chunk = usize::try_from(to.saturating_sub(from)).unwrap_or(FILL_CHUNK).min(FILL_CHUNK);
     let zeros = vec![0; chunk];
-    let mut at = from;
+    let (mut at, mut before) = (from, from);
     while at < to {
         let len = usize::try_from(to - at).unwrap_or(chunk).min(chunk);
         write_all_at(file, &zeros[..len], at)?;
         file.write_out(at, as_u64(len));
+        if before < at {
+            file.wait_out(before, at - before)?;
+        }
+        before = at;
         at += as_u64(len);
     }
     Ok(())
@@ -441,6 +446,63 @@ mod tests {
             assert_eq!(&bytes[4096..8192], batch);
             assert!(bytes[8192..].iter().all(|byte| *byte == 0));
         }
+    }
+
+    /// What a device has been asked for and has not taken yet, in bytes; it fails the wait for the first byte of `broken`.
+    #[derive(Debug, Default)]
+    struct Queue {
+        behind: std::sync::Mutex<(u64, u64)>,
+        broken: Option<u64>,
+    }
+
+    impl File for Queue {
+        fn read_at(&self, _: &mut [u8], _: u64) -> std::result::Result<usize, truelog_env::IoError> {
+            Ok(0)
+        }
+
+        fn write_at(&self, buf: &[u8], _: u64) -> std::result::Result<usize, truelog_env::IoError> {
+            Ok(buf.len())
+        }
+
+        fn write_out(&self, _: u64, len: u64) {
+            let mut behind = self.behind.lock().expect("no panic");
+            behind.0 += len;
+            behind.1 = behind.1.max(behind.0);
+        }
+
+        fn wait_out(&self, offset: u64, len: u64) -> std::result::Result<(), truelog_env::IoError> {
+            self.behind.lock().expect("no panic").0 -= len;
+            if self.broken.is_some_and(|broken| (offset..offset + len).contains(&broken)) {
+                return Err(truelog_env::IoError::new(truelog_env::Op::SyncData, IoKind::Device));
+            }
+            Ok(())
+        }
+
+        fn sync_data(&self) -> std::result::Result<(), truelog_env::IoError> {
+            Ok(())
+        }
+
+        fn sync_all(&self) -> std::result::Result<(), truelog_env::IoError> {
+            Ok(())
+        }
+
+        fn allocate(&self, _: u64) -> std::result::Result<(), truelog_env::IoError> {
+            Ok(())
+        }
+
+        fn metadata(&self) -> std::result::Result<truelog_env::Metadata, truelog_env::IoError> {
+            Err(truelog_env::IoError::new(truelog_env::Op::Metadata, IoKind::Unsupported))
+        }
+    }
+
+    #[test]
+    fn zeros_are_never_far_ahead_of_others_at_the_device_and_what_it_refuses_is_told() {
+        let (chunk, to) = (as_u64(FILL_CHUNK), 10 * as_u64(FILL_CHUNK) + 4096);
+        let queue = Queue::default();
+        write_zeros(&queue, 4096, to).expect("zeros");
+        assert_eq!(queue.behind.lock().expect("no panic").1, 2 * chunk);
+        let queue = Queue { broken: Some(3 * chunk), ..Queue::default() };
+        assert_eq!(write_zeros(&queue, 4096, to).expect_err("a refusal").kind, IoKind::Device);
     }
 
     #[test]

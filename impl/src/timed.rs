@@ -51,6 +51,10 @@ impl File for Timed {
         self.file.write_out(offset, len);
     }
 
+    fn wait_out(&self, offset: u64, len: u64) -> Result<(), IoError> {
+        self.file.wait_out(offset, len)
+    }
+
     fn sync_data(&self) -> Result<(), IoError> {
         self.tell(|| self.file.sync_data())
     }

@@ -17,7 +17,7 @@ pub(crate) enum Way {
 }
 
 /// How many batches go each way before one is chosen.
-const TRIES: usize = 8;
+const TRIES: usize = 16;
 
 /// What has been tried, and what follows from it.
 #[derive(Debug)]

@@ -123,6 +123,18 @@ pub trait File: Debug + Send + Sync {
         let _ = (offset, len);
     }
 
+    /// Waits until the device has taken what [`File::write_out`] asked for in a range, so that no more than that is ahead of
+    /// what others write. Nothing is durable by it.
+    ///
+    /// # Errors
+    /// Whatever the operating system reports, and it may report it only here: Linux tells an error of writing back once
+    /// to each open file, and to whoever waits first (`file_check_and_advance_wb_err` in its mm/filemap.c). So it counts
+    /// as a failed sync does.
+    fn wait_out(&self, offset: u64, len: u64) -> Result<(), IoError> {
+        let _ = (offset, len);
+        Ok(())
+    }
+
     /// Makes all that was written before this call began durable, with the length and extents needed to
     /// read it. Not the file's name.
     ///
