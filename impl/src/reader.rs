@@ -170,6 +170,10 @@ impl Reader {
         if let Some(block) = cursor.block.as_ref().filter(same) {
             return Ok(Arc::clone(block));
         }
+        // Before the next is read: it may use the memory.
+        if let Some(block) = cursor.block.take() {
+            self.archive.done_with(block);
+        }
         let block = self.archive.block(run, lsn, &mut cursor.ahead)?;
         cursor.block = Some(Arc::clone(&block));
         Ok(block)

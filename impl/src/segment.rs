@@ -451,7 +451,7 @@ mod tests {
     /// What a device has been asked for and has not taken yet, in bytes; it fails the wait for the first byte of `broken`.
     #[derive(Debug, Default)]
     struct Queue {
-        behind: std::sync::Mutex<(u64, u64)>,
+        behind: crate::sync::Mutex<(u64, u64)>,
         broken: Option<u64>,
     }
 
@@ -465,13 +465,13 @@ mod tests {
         }
 
         fn write_out(&self, _: u64, len: u64) {
-            let mut behind = self.behind.lock().expect("no panic");
+            let mut behind = self.behind.lock();
             behind.0 += len;
             behind.1 = behind.1.max(behind.0);
         }
 
         fn wait_out(&self, offset: u64, len: u64) -> std::result::Result<(), truelog_env::IoError> {
-            self.behind.lock().expect("no panic").0 -= len;
+            self.behind.lock().0 -= len;
             if self.broken.is_some_and(|broken| (offset..offset + len).contains(&broken)) {
                 return Err(truelog_env::IoError::new(truelog_env::Op::SyncData, IoKind::Device));
             }
@@ -500,7 +500,7 @@ mod tests {
         let (chunk, to) = (as_u64(FILL_CHUNK), 10 * as_u64(FILL_CHUNK) + 4096);
         let queue = Queue::default();
         write_zeros(&queue, 4096, to).expect("zeros");
-        assert_eq!(queue.behind.lock().expect("no panic").1, 2 * chunk);
+        assert_eq!(queue.behind.lock().1, 2 * chunk);
         let queue = Queue { broken: Some(3 * chunk), ..Queue::default() };
         assert_eq!(write_zeros(&queue, 4096, to).expect_err("a refusal").kind, IoKind::Device);
     }

@@ -40,7 +40,7 @@ pub fn all(dir: &Path, results: &Results) -> Result<()> {
 
 fn color(contender: &str, workload: Workload) -> RGBColor {
     match role(contender, workload) {
-        Role::Limit => RGBColor(90, 90, 90),
+        Role::Limit | Role::Unpacking => RGBColor(90, 90, 90),
         Role::Reference => RGBColor(150, 150, 150),
         Role::Ours => RGBColor(31, 119, 180),
         Role::Peer => RGBColor(174, 199, 232),

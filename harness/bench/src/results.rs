@@ -49,6 +49,8 @@ pub struct Results {
 pub enum Role {
     /// A limit.
     Limit,
+    /// A limit of what has to be unpacked as well: that of the processor, where decompression is slower than the disk.
+    Unpacking,
     /// Held against a limit, and part of no ratio.
     Reference,
     /// Truelog.
@@ -62,7 +64,7 @@ pub enum Role {
 /// What `contender` is in a workload.
 pub fn role(contender: &str, workload: Workload) -> Role {
     if let Some(raw) = RAWS.iter().find(|raw| raw.name == contender) {
-        return if raw.is_limit { Role::Limit } else { Role::Reference };
+        return raw.role;
     }
     match Peer::named(contender) {
         Some(peer) if peer.standing == Standing::Ours => Role::Ours,

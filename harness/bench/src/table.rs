@@ -134,7 +134,9 @@ fn row(results: &Results, place: (Workload, u32), contender: &str) -> Vec<Cell> 
     let value = |of: &dyn Fn(&Sample) -> f64| results.median(place, contender, of);
     let ratio = |best| match role_here {
         Role::Ours | Role::Peer => results.ratio(place, contender, best, Sample::rate),
-        Role::Reference if best == Role::Limit => results.ratio(place, contender, best, Sample::rate),
+        Role::Reference | Role::Unpacking if best == Role::Limit => {
+            results.ratio(place, contender, best, Sample::rate)
+        }
         _ => None,
     };
     let each = |total: fn(&Sample) -> f64| value(&move |sample| sample.each(total(sample)));

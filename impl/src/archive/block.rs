@@ -206,13 +206,18 @@ impl ArchiveBlock {
     /// # Errors
     /// The first reason why this is not a valid block for `site`.
     pub fn decode(bytes: &[u8], site: &BlockSite) -> Result<Self, Reason> {
+        Self::decode_into(Vec::new(), bytes, site)
+    }
+
+    /// The same, unpacked into memory that is there: what was in it is gone.
+    pub(crate) fn decode_into(memory: Vec<u8>, bytes: &[u8], site: &BlockSite) -> Result<Self, Reason> {
         let header = BlockHeader::decode(bytes, site)?;
         let len = usize::try_from(header.stored).map_err(|_| Reason::Field("length"))?;
         let whole = bytes.get(..BLOCK_HEADER + len).ok_or(Reason::Short)?;
         if checksum(&whole[CHECKED_FROM..]) != header.crc {
             return Err(Reason::Checksum);
         }
-        let raw = unpack(&header, &whole[BLOCK_HEADER..])?;
+        let raw = unpack(&header, &whole[BLOCK_HEADER..], memory)?;
         if header.kind != Kind::Index {
             check_frames(&raw, header.base, header.base.plus(u64::from(header.count)))?;
         }
@@ -236,14 +241,22 @@ impl ArchiveBlock {
     pub(crate) const fn memory(&self) -> &Memory {
         &self.raw
     }
+
+    /// Its memory, to be used again, unless somebody looks at it still.
+    pub(crate) fn into_memory(self) -> Option<Vec<u8>> {
+        Memory::try_unwrap(self.raw).ok()
+    }
 }
 
-fn unpack(header: &BlockHeader, stored: &[u8]) -> Result<Vec<u8>, Reason> {
+fn unpack(header: &BlockHeader, stored: &[u8], mut raw: Vec<u8>) -> Result<Vec<u8>, Reason> {
     if header.kind != Kind::Compressed {
-        return Ok(stored.to_vec());
+        raw.clear();
+        raw.extend_from_slice(stored);
+        return Ok(raw);
     }
-    // The checksum has held, so that the length is what was written; it is bounded all the same, by what is stored.
-    let mut raw = vec![0; usize::try_from(header.raw).map_err(|_| Reason::Field("length"))?];
+    // The checksum has held, so that the length is what was written; it is bounded all the same, by what is stored. What
+    // the memory held before is not cleared: each byte of it is written over, or this is an error.
+    raw.resize(usize::try_from(header.raw).map_err(|_| Reason::Field("length"))?, 0);
     match decompress_into(stored, &mut raw) {
         Ok(len) if len == raw.len() => Ok(raw),
         _ => Err(Reason::Compression),
@@ -255,8 +268,19 @@ fn unpack(header: &BlockHeader, stored: &[u8]) -> Result<Vec<u8>, Reason> {
 /// # Errors
 /// The file's own, which says nothing about the bytes. A file that ends earlier is none.
 pub(crate) fn read_bytes(file: &dyn File, offset: u64, len: u64, limit: u64) -> Result<Vec<u8>, IoError> {
+    read_bytes_into(Vec::new(), file, offset, len, limit)
+}
+
+/// The same, into memory that is there.
+pub(crate) fn read_bytes_into(
+    mut bytes: Vec<u8>,
+    file: &dyn File,
+    offset: u64,
+    len: u64,
+    limit: u64,
+) -> Result<Vec<u8>, IoError> {
     let room = limit.saturating_sub(offset).min(len);
-    let mut bytes = vec![0; usize::try_from(room).unwrap_or(usize::MAX)];
+    bytes.resize(usize::try_from(room).unwrap_or(usize::MAX), 0);
     let got = read_full_at(file, &mut bytes, offset)?;
     bytes.truncate(got);
     Ok(bytes)

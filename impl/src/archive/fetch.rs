@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use truelog_env::{IoKind, OpenMode};
 
-use super::block::{ArchiveBlock, read_bytes};
+use super::block::{ArchiveBlock, read_bytes_into};
 use super::drive::read_identity;
 use super::entry::{DriveFault, Evidence};
 use super::run::RunEntry;
@@ -130,9 +130,9 @@ impl Archive {
             _ => Trouble { fault: DriveFault::Read, error: Error::io(&path, source) },
         })?;
         let site = run.header(self.home.log, self.home.block).site(index, offset);
-        let bytes = read_bytes(&*file, offset, len, run.len)
+        let bytes = read_bytes_into(self.spares.take(), &*file, offset, len, run.len)
             .map_err(|source| Trouble { fault: DriveFault::Read, error: Error::io(&path, source) })?;
-        let block = ArchiveBlock::decode(&bytes, &site)
+        let block = ArchiveBlock::decode_into(self.spares.take(), &bytes, &site)
             .map_err(|reason| Trouble { fault: DriveFault::Mismatch, error: corrupt(reason) })?;
         Ok(Found { block, bytes })
     }

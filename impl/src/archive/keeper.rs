@@ -64,6 +64,8 @@ pub(crate) struct Keeper {
     again: Backoff,
     /// Why it failed.
     trouble: Option<Error>,
+    /// Nothing was due, and until then it need not be looked again while there are blocks to read ahead.
+    idle_until: Option<Duration>,
 }
 
 impl Keeper {
@@ -78,6 +80,7 @@ impl Keeper {
             uncopyable: (DriveSet::EMPTY, BTreeSet::new()),
             again: Backoff::default(),
             trouble: None,
+            idle_until: None,
         }
     }
 
@@ -95,6 +98,7 @@ impl Keeper {
     pub(crate) fn scrub(&mut self, engine: &Engine, only: Option<DriveNo>, readmit: bool) -> bool {
         let begins = self.scrub.is_none();
         if begins {
+            self.idle_until = None;
             self.scrub = Some(Scrub::begin(engine, only, readmit));
             self.scrubbed = None;
         }
@@ -107,7 +111,16 @@ impl Keeper {
     }
 
     pub(crate) fn reclaim(&mut self, reclaim: Reclaim) {
+        self.idle_until = None;
         self.reclaims.push_back(reclaim);
+    }
+
+    /// Whether nothing was due a moment ago, and no drive has failed since. Only to find that out takes as long as to
+    /// unpack a block: what is free on the drives, and what there is to compact.
+    pub(crate) fn is_idle(&self, engine: &Engine) -> bool {
+        let now = engine.home.env.clock.monotonic();
+        let no_suspect = || engine.archive.shelf().lock().first_suspect().is_none();
+        self.idle_until.is_some_and(|until| now < until) && no_suspect()
     }
 
     /// What is being made on this drive is taken back: it is about to be forgotten.
@@ -139,6 +152,7 @@ impl Keeper {
         } else {
             progress.pending = true;
         }
+        self.idle_until = (!progress.worked && !progress.pending).then(|| now.saturating_add(LATER));
         progress.next = Some(match (progress.worked, progress.pending) {
             (true, _) => paced.unwrap_or_default(),
             (false, true) => paced.unwrap_or(SOON),

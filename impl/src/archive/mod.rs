@@ -25,6 +25,7 @@ pub(crate) mod run;
 pub(crate) mod scrub;
 pub(crate) mod set;
 pub(crate) mod shelf;
+mod spares;
 
 pub mod slot;
 
@@ -45,6 +46,7 @@ use entry::Evidence;
 use prefetch::{Ahead, Key, Prefetch};
 use run::{RunEntry, RunIndex};
 use shelf::Shelf;
+use spares::Spares;
 
 /// What readers, compaction and scrub share.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ pub(crate) struct Archive {
     /// The indexes that were read so far. A run never changes.
     indexes: Mutex<BTreeMap<RunNo, Arc<RunIndex>>>,
     prefetch: Prefetch,
+    spares: Spares,
     /// Wakes the archive's own thread.
     bell: Bell,
 }
@@ -77,12 +80,14 @@ impl From<Error> for Missed {
 impl Archive {
     pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, shelf: Shelf, options: &Options) -> Self {
         let prefetch = Prefetch::new(options.prefetch_bytes, options.archive_block_bytes);
+        let spares = Spares::new(prefetch.slot_bytes());
         Self {
             home,
             catalog,
             shelf: Mutex::new(shelf),
             indexes: Mutex::default(),
             prefetch,
+            spares,
             bell: Bell::default(),
         }
     }
@@ -110,9 +115,17 @@ impl Archive {
         let index = self.index(run)?;
         let (position, row) = index.find(lsn).ok_or(Missed::Race)?;
         let key = Key { run: run.number, generation: run.generation, index: position };
+        // What it waits for takes as long as to fill the block behind it, which it will want next.
+        if self.prefetch.is_filling(&key) {
+            self.prefetch_step();
+        }
         let found = match self.prefetch.serve(&key) {
             Some(block) => block,
-            None => Arc::new(self.fetch(run, position, row.offset, u64::from(row.len), row.lsns())?.block),
+            None => {
+                let found = self.fetch(run, position, row.offset, u64::from(row.len), row.lsns())?;
+                self.spares.give(found.bytes);
+                Arc::new(found.block)
+            }
         };
         let rest = index.rows().len().saturating_sub(usize::try_from(position).unwrap_or(usize::MAX) + 1);
         if self.prefetch.want(ahead, key, rest) {
@@ -121,9 +134,15 @@ impl Archive {
         Ok(found)
     }
 
+    /// A reader is done with a block.
+    pub(crate) fn done_with(&self, block: Arc<ArchiveBlock>) {
+        self.spares.give_block(block);
+    }
+
     /// Fills the next wanted block. Says whether there was one.
     pub(crate) fn prefetch_step(&self) -> bool {
-        self.prefetch.step(|key| {
+        let done_with = |block| self.spares.give_block(block);
+        self.prefetch.step(done_with, |key| {
             let snapshot = crate::catalog::Snapshot::take(&self.catalog);
             let run = self.catalog.lock().runs().iter().find(|run| run.number == key.run).copied()?;
             let index = self.index(&run).ok()?;
@@ -134,7 +153,9 @@ impl Archive {
             }
             let found = self.fetch(&run, key.index, row.offset, u64::from(row.len), row.lsns()).ok();
             drop(snapshot);
-            found.map(|found| found.block)
+            let found = found?;
+            self.spares.give(found.bytes);
+            Some(found.block)
         })
     }
 

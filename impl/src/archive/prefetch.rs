@@ -5,8 +5,8 @@
 //! served from a block of another run, generation or position. A miss reads through, so that nothing here is needed
 //! for a right answer.
 //!
-//! No block is worth unpacking twice: a reader waits for the one that is being filled, for a while, and takes over what
-//! nobody has begun to fill, so that the prefetcher goes on ahead of it and not beside it.
+//! No block is worth unpacking twice: a reader waits for the one that is being filled, for a while, and fills the next
+//! meanwhile; it takes over what nobody has begun to fill, so that the prefetcher goes on ahead of it and not beside it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -133,8 +133,22 @@ impl Prefetch {
         Self { slots, slot_bytes, plan, filled, stat: Mutex::default() }
     }
 
+    /// A block that unpacks to more than this is not kept, in bytes.
+    pub(crate) const fn slot_bytes(&self) -> usize {
+        self.slot_bytes
+    }
+
     pub(crate) fn stat(&self) -> PrefetchStat {
         *self.stat.lock()
+    }
+
+    /// Whether somebody is filling a slot with the block.
+    pub(crate) fn is_filling(&self, key: &Key) -> bool {
+        self.fills(&self.plan.lock(), key)
+    }
+
+    fn fills(&self, plan: &Plan, key: &Key) -> bool {
+        plan.find(key).is_some_and(|at| self.slots[at].word.state().phase == Phase::Filling)
     }
 
     /// The block, if it is in memory, or will be in a moment.
@@ -163,8 +177,7 @@ impl Prefetch {
         let mut plan = self.plan.lock();
         let mut deadline = None;
         loop {
-            let is_filling = |at: usize| self.slots[at].word.state().phase == Phase::Filling;
-            if !plan.find(key).is_some_and(is_filling) {
+            if !self.fills(&plan, key) {
                 return plan;
             }
             let left = deadline.get_or_insert_with(|| Deadline::after(PATIENCE)).left();
@@ -210,10 +223,20 @@ impl Prefetch {
         plan.wanted.len() > before
     }
 
-    /// Fills one slot with the next wanted block, which `fetch` reads. Says whether anything was wanted.
-    pub(crate) fn step(&self, fetch: impl FnOnce(&Key) -> Option<ArchiveBlock>) -> bool {
+    /// Fills one slot with the next wanted block, which `fetch` reads; `done_with` gets what the slot held before. Says
+    /// whether anything was wanted.
+    pub(crate) fn step(
+        &self,
+        done_with: impl FnOnce(Arc<ArchiveBlock>),
+        fetch: impl FnOnce(&Key) -> Option<ArchiveBlock>,
+    ) -> bool {
         let Some(key) = self.plan.lock().wanted.pop_front() else { return false };
         let Some((at, filling)) = self.begin(key) else { return true };
+        // Nobody is served from it: the word says that it is being filled.
+        let before = self.slots[at].held.lock().take();
+        if let Some((_, block)) = before {
+            done_with(block);
+        }
         let block = fetch(&key).filter(|block| block.raw().len() <= self.slot_bytes);
         let slot = &self.slots[at];
         let filled = match block {

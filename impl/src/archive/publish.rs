@@ -21,7 +21,12 @@ impl Engine {
             return Ok(ArchiveProgress::default());
         }
         let prefetched = self.archive.prefetch_step();
-        let mut progress = self.keeper.lock().step(self, eager)?;
+        let mut keeper = self.keeper.lock();
+        let mut progress = if prefetched && !eager && keeper.is_idle(self) {
+            ArchiveProgress::default()
+        } else {
+            keeper.step(self, eager)?
+        };
         if prefetched {
             (progress.prefetched, progress.worked, progress.next) = (true, true, Some(Duration::ZERO));
         }

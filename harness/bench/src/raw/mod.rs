@@ -9,6 +9,7 @@ mod flusher;
 mod gather;
 mod growing;
 mod read;
+mod unpack;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use anyhow::Result;
 use crate::measure::Sample;
 use crate::payload::SMALL;
 use crate::plan::Task;
+use crate::results::Role;
 use crate::workloads::Workload;
 
 pub use read::write_scanned;
@@ -36,68 +38,75 @@ pub struct Raw {
     pub about: &'static str,
     /// The workloads whose limit it is, or, for fio, that it is held against.
     pub workloads: &'static [Workload],
-    /// Whether it is a limit; fio only says whether the limits are what they should be.
-    pub is_limit: bool,
+    /// What it is in the tables: a limit, most often.
+    pub role: Role,
     /// Runs it.
     pub run: fn(&Task) -> Result<Sample>,
 }
 
 /// All of them.
-pub const RAWS: [Raw; 8] = [
+pub const RAWS: [Raw; 9] = [
     Raw {
         name: "raw-direct",
         about: "one writer, O_DIRECT|O_DSYNC, into zeroed space",
         workloads: &[Workload::Append1, Workload::Batch64],
-        is_limit: true,
+        role: Role::Limit,
         run: direct::run,
     },
     Raw {
         name: "raw-flusher",
         about: "one flusher writes all that waits, O_DIRECT|O_DSYNC into zeroed space; writers sleep on a futex",
         workloads: &[Workload::Append16, Workload::Append64],
-        is_limit: true,
+        role: Role::Limit,
         run: flusher::run,
     },
     Raw {
         name: "raw-gather",
         about: "a writer leads and waits up to 100 us for the others, else as raw-flusher",
         workloads: &[Workload::Append16, Workload::Append64],
-        is_limit: true,
+        role: Role::Limit,
         run: gather::run,
     },
     Raw {
         name: "raw-growing",
         about: "a growing file, written by the MiB, one fdatasync",
         workloads: &[Workload::Bulk],
-        is_limit: true,
+        role: Role::Limit,
         run: growing::run,
     },
     Raw {
         name: "raw-read",
         about: "a file read by the MiB into aligned memory, the CRC-32C of each record checked",
         workloads: &[Workload::Scan],
-        is_limit: true,
+        role: Role::Limit,
         run: read::scan,
     },
     Raw {
         name: "raw-pread",
         about: "pread of a record at random, its CRC-32C checked",
         workloads: &[Workload::Get],
-        is_limit: true,
+        role: Role::Limit,
         run: read::random,
     },
     Raw {
         name: "raw-archive",
         about: "the compressed bytes of the archive read in order by the MiB",
         workloads: &[Workload::Archive],
-        is_limit: true,
+        role: Role::Limit,
         run: read::archive,
+    },
+    Raw {
+        name: "raw-unpack",
+        about: "the same, each block's CRC-32C checked and its LZ4 unpacked on as many threads as processors",
+        workloads: &[Workload::Archive],
+        role: Role::Unpacking,
+        run: unpack::run,
     },
     Raw {
         name: "fio",
         about: "fio doing what the limit does, without checksums",
         workloads: &[Workload::Append1, Workload::Bulk, Workload::Scan],
-        is_limit: false,
+        role: Role::Reference,
         run: fio::run,
     },
 ];

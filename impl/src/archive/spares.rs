@@ -1,0 +1,59 @@
+//! Memory that blocks were read into, to be used again: to get fresh memory from the system, page by page, and to give it
+//! back, which interrupts the other processors, costs a scan as much as half of what it takes to unpack.
+
+use crate::sync::{Arc, Mutex};
+
+use super::block::ArchiveBlock;
+
+/// So many are kept: what was read and what it unpacks to, for a reader and for the prefetcher.
+const MOST: usize = 4;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Spares {
+    buffers: Mutex<Vec<Vec<u8>>>,
+    /// A longer one is not kept, in bytes.
+    longest: usize,
+}
+
+impl Spares {
+    /// For blocks that unpack to so many bytes, or fewer.
+    pub(crate) fn new(longest: usize) -> Self {
+        Self { buffers: Mutex::new(Vec::new()), longest }
+    }
+
+    /// Some memory, of any length: whoever takes it writes over all that is in it, or cuts it off.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.buffers.lock().pop().unwrap_or_default()
+    }
+
+    /// Nobody needs it any more.
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        let mut buffers = self.buffers.lock();
+        if buffer.capacity() <= self.longest && buffers.len() < MOST {
+            buffers.push(buffer);
+        }
+    }
+
+    /// Its last owner needs a block no more: its memory is used again if no record of it is looked at.
+    pub(crate) fn give_block(&self, block: Arc<ArchiveBlock>) {
+        if let Some(memory) = Arc::try_unwrap(block).ok().and_then(ArchiveBlock::into_memory) {
+            self.give(memory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_taken_and_no_more_than_a_few_are_kept() {
+        let spares = Spares::new(100);
+        spares.give(Vec::with_capacity(101));
+        assert_eq!(spares.take().capacity(), 0, "too long to be kept");
+        (0..9).for_each(|_| spares.give(Vec::with_capacity(100)));
+        let kept = (0..9).filter(|_| spares.take().capacity() == 100).count();
+        assert_eq!(kept, MOST);
+    }
+}
