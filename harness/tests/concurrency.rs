@@ -8,7 +8,7 @@ use truelog_harness::order::runs::{SCRIPTS, run};
 use truelog_harness::order::seen::{Call, Result as Ended, Seen};
 use truelog_harness::order::{judge, table};
 use truelog_harness::replay::{check_one, corpus, read, traces};
-use truelog_harness::schedules::{SCENES, Strategy, blind, explore};
+use truelog_harness::schedules::{SCENES, Scene, Strategy, blind, explore};
 use truelog_spec::trace::Head;
 
 #[test]
@@ -65,8 +65,8 @@ fn the_logs_own_thread_commits_what_nobody_waits_for() {
 }
 
 #[test]
-fn the_tiny_scene_is_exhausted_depth_first() {
-    let scene = SCENES.iter().find(|scene| scene.tiny).expect("there is a tiny scene");
+fn the_tiny_scene_is_exhausted() {
+    let scene = Scene::named("tiny").expect("there is a tiny scene");
     let explored = explore(scene, &Strategy::DepthFirst, 1, 20_000);
     assert!(explored.found.is_none(), "{:?}", explored.found);
     assert!(explored.exhausted, "{} schedules were not enough", explored.schedules);

@@ -71,7 +71,7 @@ pub(super) fn all() -> Vec<Arm> {
             told(swarm, report, reached)
         })
     }));
-    for scene in SCENES.iter().filter(|scene| !scene.tiny) {
+    for scene in SCENES.iter().filter(|scene| scene.whole.is_none()) {
         for strategy in [Strategy::Random, Strategy::Pct(3)] {
             arms.push(arm(format!("{} {strategy}", scene.name), move |seed, _| {
                 schedule(scene, &strategy, seed)

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn each_strategy_finds_the_race_and_its_tape_shows_it_again() {
-        for strategy in [Strategy::Random, Strategy::Pct(3), Strategy::DepthFirst] {
+        for strategy in [Strategy::Random, Strategy::Pct(3), Strategy::DepthFirst, Strategy::Delays(1)] {
             let (ended, tape) = find(&strategy, 1);
             assert_eq!(ended.failure, None);
             let tape =

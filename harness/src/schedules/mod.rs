@@ -9,6 +9,7 @@
 mod archive;
 mod begun;
 pub mod canary;
+mod delays;
 mod judge;
 mod life;
 mod play;
@@ -29,7 +30,7 @@ pub use archive::Work;
 pub use begun::Began;
 pub use judge::Judged;
 pub use runner::{Ended, Strategy};
-pub use scene::{Act, LYING, SCENES, Scene};
+pub use scene::{Act, LYING, SCENES, Scene, Whole};
 pub use tape::Tape;
 
 use crate::command::Plan;
@@ -45,8 +46,8 @@ use play::{Tray, play};
 
 /// How many schedules of each scene and random strategy are run.
 const SCHEDULES: u64 = 24;
-/// How many schedules a depth-first run may take; a tiny scene needs fewer.
-const DEPTH_FIRST: u64 = 20_000;
+/// How many schedules a scene that is run to its end may take; each needs fewer.
+const WHOLE: u64 = 20_000;
 /// The depth of the bugs that PCT looks for.
 const PCT_DEPTH: usize = 3;
 
@@ -227,8 +228,8 @@ pub fn check(plan: &Plan, progress: &Progress) -> Report {
     let limit = if plan.deep { SCHEDULES * 50 } else { SCHEDULES };
     let mut jobs: Vec<(&'static Scene, Strategy, u64)> = Vec::new();
     for scene in SCENES {
-        if scene.tiny {
-            jobs.push((scene, Strategy::DepthFirst, DEPTH_FIRST));
+        if let Some(whole) = scene.whole {
+            jobs.push((scene, whole.strategy(), WHOLE));
         } else {
             jobs.extend(
                 [Strategy::Random, Strategy::Pct(PCT_DEPTH)]
@@ -256,7 +257,7 @@ pub fn check(plan: &Plan, progress: &Progress) -> Report {
 /// Each strategy must find the race that is there.
 pub(crate) fn canaries(seed: u64, report: &mut Report) {
     let again = || format!("cargo verify --only schedules --seed {seed}");
-    for strategy in [Strategy::Random, Strategy::Pct(PCT_DEPTH), Strategy::DepthFirst] {
+    for strategy in [Strategy::Random, Strategy::Pct(PCT_DEPTH), Strategy::DepthFirst, Strategy::Delays(1)] {
         match canary::find(&strategy, seed) {
             (_, Some(_)) => report.count("canaries found", 1),
             (ended, None) => {
@@ -290,10 +291,12 @@ pub(crate) fn tell(scene: &Scene, strategy: &Strategy, explored: Explored, repor
     report.count("faults fired", explored.faults);
     report.count("writes of the log's own thread", explored.worked);
     count_archive(&explored.work, report);
-    if *strategy == Strategy::DepthFirst {
-        report.count("scenes exhausted depth-first", u64::from(explored.exhausted));
+    let is_whole = scene.whole.is_some_and(|whole| whole.strategy() == *strategy);
+    if is_whole {
+        report.count("scenes exhausted", u64::from(explored.exhausted));
     }
-    let blind = blind(scene, &explored);
+    let cut = (is_whole && !explored.exhausted).then_some("more schedules than it may take");
+    let blind = blind(scene, &explored).or(cut);
     if let Some(found) = explored.found {
         let says = format!("{} ({}) under {strategy}: {}", scene.name, scene.says, found.says());
         report.find(found.breaks, says, format!("cargo verify schedule {} {}", scene.name, found.tape));

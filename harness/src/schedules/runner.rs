@@ -10,6 +10,7 @@ use shuttle::scheduler::{
 };
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
+use super::delays::Delays;
 use super::tape::{Choice, Tape};
 
 /// The stack of each task. The engine keeps buffers and paths on it; shuttle's default overflows.
@@ -27,6 +28,8 @@ pub enum Strategy {
     Pct(usize),
     /// All schedules, depth first.
     DepthFirst,
+    /// All schedules with at most so many delays.
+    Delays(usize),
     /// This one schedule.
     Replay(Tape),
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Strategy {
             Self::Random => f.write_str("random"),
             Self::Pct(depth) => write!(f, "pct-{depth}"),
             Self::DepthFirst => f.write_str("depth-first"),
+            Self::Delays(bound) => write!(f, "delays-{bound}"),
             Self::Replay(tape) => write!(f, "replay of {tape}"),
         }
     }
@@ -47,7 +51,7 @@ impl fmt::Display for Strategy {
 pub struct Ended {
     /// How many schedules were run.
     pub schedules: u64,
-    /// Whether the strategy had no other schedule left. Only then is a depth-first run exhaustive.
+    /// Whether the strategy had no other schedule left. Only then is a run exhaustive.
     pub exhausted: bool,
     /// What went wrong, and under which schedule: a panic, or a deadlock. The run stops there.
     pub failure: Option<(String, Tape)>,
@@ -73,6 +77,7 @@ pub fn run(
         Strategy::Pct(depth) => go(PctScheduler::new_from_seed(seed, *depth, most), observed, body),
         // Random data is a time-out's coin. Depth-first draws it in the same order in each schedule.
         Strategy::DepthFirst => go(DfsScheduler::new(None, true), observed, body),
+        Strategy::Delays(bound) => go(Delays::new(*bound), observed, body),
         Strategy::Replay(tape) => {
             let mut replay = ReplayScheduler::new_from_schedule(tape.schedule());
             // A tape that ends in a failure ends early.

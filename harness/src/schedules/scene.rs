@@ -3,6 +3,7 @@
 use truelog_env::Op;
 use truelog_spec::step::{Durability, RecordSpec, Write, Writer};
 
+use super::runner::Strategy;
 use crate::fabric::{RolePattern, SyncOp};
 use crate::subject::{Setup, SyncWay};
 
@@ -91,8 +92,28 @@ pub struct Scene {
     pub times: u64,
     /// The most choices of one crash point that are all gone through; beyond it, so many are drawn.
     pub choices: usize,
-    /// So small that all schedules can be run.
-    pub tiny: bool,
+    /// All schedules, or all of a kind, can be run, and are.
+    pub whole: Option<Whole>,
+}
+
+/// What is run to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Every schedule.
+    Every,
+    /// Every schedule with at most so many delays.
+    Delays(usize),
+}
+
+impl Whole {
+    /// How they are gone through.
+    #[must_use]
+    pub const fn strategy(self) -> Strategy {
+        match self {
+            Self::Every => Strategy::DepthFirst,
+            Self::Delays(bound) => Strategy::Delays(bound),
+        }
+    }
 }
 
 /// Room for every edit of a scene, so that each is written behind the last.
@@ -112,7 +133,7 @@ const PLAIN: Scene = Scene {
     again: None,
     times: 1,
     choices: 1024,
-    tiny: false,
+    whole: None,
 };
 
 /// A log with two drives, and two slots for blocks that are read ahead: a third block takes the place of one of them.
@@ -288,8 +309,23 @@ pub const SCENES: &[Scene] = &[
         before: &[Act::Append(8)],
         clients: &[&[Act::Leave(8)], &[Act::Leave(8)]],
         after: &[Act::Append(8)],
-        tiny: true,
+        whole: Some(Whole::Every),
         ..PLAIN
+    },
+    Scene {
+        name: "all-roles",
+        says: "two writers, a compactor, a prefetcher and a verifier: every schedule with one delay",
+        before: THREE_ARCHIVED,
+        clients: &[
+            &[Act::Append(200)],
+            &[Act::Append(8)],
+            &[Act::Compact],
+            &[Act::Read, Act::Archive(4)],
+            &[Act::Audit],
+        ],
+        after: SETTLE,
+        whole: Some(Whole::Delays(1)),
+        ..ARCHIVED
     },
 ];
 
