@@ -117,6 +117,7 @@ impl Facts {
         Some(Self {
             title: format!("{}{says}.", crash(trace)),
             explanation: format!("{}{}", threads(trace), rule.as_ref().map(Rule::says).unwrap_or_default()),
+            breaks: "",
             shows: String::new(),
             ends: ends(
                 trace,
@@ -144,6 +145,7 @@ impl Facts {
         Self {
             title,
             explanation: story.map(|story| story.says.to_owned()).unwrap_or_default(),
+            breaks: story.map_or("", |story| story.breaks),
             shows: story.map(|story| story.shows.to_owned()).unwrap_or_default(),
             ends: ends(trace, &replayed(trace)),
             fault: None,

@@ -16,6 +16,8 @@ pub struct Kept {
     title: &'static str,
     /// How it comes about, and what it costs.
     says: &'static str,
+    /// As [`Facts::breaks`].
+    pub(super) breaks: &'static str,
     /// What the last step shows to be wrong.
     shows: &'static str,
     /// The step at which the engine did what was wrong.
@@ -32,6 +34,7 @@ pub struct Kept {
 pub const KEPT: &[Kept] = &[
     Kept {
         path: "corpus/nothing-invented/trim-takes-the-stream-table.trace",
+        breaks: "sequence",
         title: "A trim removes the only durable table of the streams.",
         says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
                is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
@@ -54,6 +57,7 @@ pub const KEPT: &[Kept] = &[
     },
     Kept {
         path: "corpus/recovery-converges/mark-continued-from-the-cache.trace",
+        breaks: "an append after it is as safe as the first",
         title: "The next segment continues an idle mark that only the page cache holds.",
         says: "When a log comes to rest it writes an idle mark, an empty batch that says that all before it is durable. \
                The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the mark, relies on it, and so syncs nothing of the old segment; the first batch of its new segment says that the old one ends after the mark. The power fails, and the \
@@ -86,6 +90,7 @@ impl Facts {
         Self {
             title: kept.title.to_owned(),
             explanation: kept.says.to_owned(),
+            breaks: kept.breaks,
             shows: kept.shows.to_owned(),
             ends: format!(
                 "**The engine had this bug.** With `corpus/mutants/{mutant}.patch`, which brings it back, the production \

@@ -3,7 +3,6 @@
 //! A page is made from a trace and what is known about it, and from nothing else: the same two give the same
 //! page, so that a test can hold the pages of the corpus against their traces.
 
-mod clause;
 pub mod corpus;
 mod diagram;
 mod effects;
@@ -46,6 +45,8 @@ pub struct Facts {
     pub title: String,
     /// Why, for a reader who does not know the code. May be empty.
     pub explanation: String,
+    /// The part of the invariant that breaks, in its words; empty where it is one promise, or nobody has said.
+    pub breaks: &'static str,
     /// What the step that breaks the invariant shows to be wrong. May be empty.
     pub shows: String,
     /// On what it breaks, and what stands against it elsewhere.
@@ -79,6 +80,7 @@ impl Facts {
         Self {
             title: format!("{}.", story.title),
             explanation: story.says.to_owned(),
+            breaks: story.breaks,
             shows: story.shows.to_owned(),
             ends: ending::of_switch(trace),
             fault: None,
@@ -154,7 +156,10 @@ fn verdict(told: &rows::Told<'_>, facts: &Facts) -> String {
     let invariant = told.trace.invariant;
     let wrong = told.wrong().map_or_else(String::new, |wrong| format!("- **Wrong.** {wrong}\n"));
     let shows = if facts.shows.is_empty() { String::new() } else { format!(" {}", facts.shows) };
-    let says = clause::marked(invariant, &facts.path);
+    let says = match facts.breaks {
+        "" => invariant.says().to_owned(),
+        part => invariant.says().replacen(part, &format!("**{part}**"), 1),
+    };
     let step = told.violating;
     format!(
         "{wrong}- **So step {step} breaks [{invariant}](../../docs/INVARIANTS.md#{invariant})**: “{says}”{shows}\n\

@@ -26,6 +26,7 @@ fn facts() -> Facts {
     Facts {
         title: "A record is acknowledged before it is on the disk, and a loss of power takes it.".to_owned(),
         explanation: "A write only reaches the page cache.".to_owned(),
+        breaks: "",
         shows: "Record 1 was acknowledged, and is gone.".to_owned(),
         ends: "**The rule against it** is told here.".to_owned(),
         fault: None,
@@ -249,5 +250,27 @@ fn every_invariant_can_be_linked_to() {
     let document = include_str!("../../../docs/INVARIANTS.md");
     for invariant in Invariant::ALL {
         assert!(document.contains(&format!("\n## {invariant}\n")), "{invariant}");
+    }
+}
+
+/// What is marked must be there; a path that breaks a promise of many parts says which.
+#[test]
+fn each_path_of_the_corpus_says_which_part_it_breaks() {
+    let calls = Switch::ALL.iter().map(|switch| (switch.path(), switch.invariant(), switch.story().breaks));
+    let slots =
+        slots::Switch::ALL.iter().map(|switch| (switch.path(), switch.invariant(), switch.story().breaks));
+    let kept = kept::KEPT.iter().map(|kept| {
+        let folder = kept.path.split('/').nth(1).unwrap();
+        (kept.path.to_owned(), folder.parse().unwrap(), kept.breaks)
+    });
+    let all: Vec<(String, Invariant, &str)> = calls.chain(slots).chain(kept).collect();
+    assert!(all.len() > 50, "{}", all.len());
+    for (path, invariant, part) in all {
+        assert!(invariant.says().contains(part), "{path}: {part}");
+        let one = matches!(
+            invariant,
+            Invariant::AckedIsDurable | Invariant::NoAckAfterFailedSync | Invariant::AppendResolves
+        );
+        assert!(one || !part.is_empty(), "{path}: which part of {invariant}?");
     }
 }

@@ -7,6 +7,8 @@ use super::Switch;
 pub struct Story {
     /// What goes wrong, in one line.
     pub title: &'static str,
+    /// The part of the invariant that its path breaks, in the invariant's words; empty where that is one promise.
+    pub breaks: &'static str,
     /// How it comes about, and what it costs.
     pub says: &'static str,
     /// What the last step of its path shows to be wrong.
@@ -20,6 +22,7 @@ pub struct Story {
 const STORIES: &[(Switch, Story)] = &[
     (Switch::AckOnWrite, Story {
         title: "A record is acknowledged when it is written, before it is synced",
+        breaks: "",
         says: "The receipt goes out while the batch is only in the page cache. The loss of power keeps none of it, \
                 and the acknowledged record is gone.",
         shows: "Record 1 was acknowledged, and is gone.",
@@ -27,6 +30,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoDirSyncOnSegment, Story {
         title: "A segment's bytes are synced, its name is not",
+        breaks: "",
         says: "The segment is renamed into place, and the directory is never synced. Syncing the file makes its \
                 bytes durable and not its entry in the directory: after the loss of power nothing leads to them.",
         shows: "Record 1 was acknowledged, and is gone: the manifest names segment 1, and no such file is there.",
@@ -34,6 +38,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoAncestorSync, Story {
         title: "The log's own directory is not durable",
+        breaks: "",
         says: "The directory is made, and its parent is never synced: its name in there is in the page cache only, \
                 whatever is synced inside. The loss of power takes that name, and with it the whole log. (A create \
                 makes two manifests: the second one vouches for the identity, once that is there.)",
@@ -42,6 +47,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::IdentityNotVouched, Story {
         title: "An identity whose directory sync had failed is taken on trust",
+        breaks: "",
         says: "The identity is the file that makes a directory a log. Creation fails at the sync of the directory \
                 after its rename. Its name is still seen in the cache, so a second open goes on. But after a failed \
                 sync the kernel counts that name as written, and no later sync writes it: only a new file, renamed \
@@ -53,6 +59,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::CheckpointWithoutDirSync, Story {
         title: "Manifest entries go to a manifest whose name is not durable",
+        breaks: "",
         says: "The manifest is full, so that the entry for a new segment needs a new manifest file. It is renamed \
                 over the old one, and the directory is not synced. The next manifest entry is durable in a file that \
                 the loss of power makes unreachable: the old manifest is back, and knows nothing of the segment.",
@@ -62,6 +69,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::TrustCachedBytes, Story {
         title: "Recovery returns what only the page cache holds",
+        breaks: "What `open` returned counts as acknowledged.",
         says: "The process dies after a write that was never synced. The next open reads a valid batch from the page \
                 cache and returns it, which counts as an acknowledgement. The power fails, and the batch was never \
                 on the device.",
@@ -71,6 +79,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::AppendBehindTornTail, Story {
         title: "New batches are written after a torn one",
+        breaks: "",
         says: "A loss of power leaves a torn batch at the end of the segment. The next life appends after it. A \
                 later recovery stops at the torn batch and never reaches what was acknowledged after it.",
         shows: "The record that the second life acknowledged is gone: recovery stops at the torn batch before it.",
@@ -78,6 +87,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::CutAcrossASegment, Story {
         title: "The end of an older segment is taken for the end of the log",
+        breaks: "",
         says: "A first life leaves record 1, unsynced, in segment 1. The open after the loss of power writes it \
                 again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The next \
                 recovery comes to where the batches of segment 1 end. What follows there is empty; it takes that for \
@@ -89,6 +99,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RewriteAckedBlock, Story {
         title: "A batch is written over the block of the one before",
+        breaks: "",
         says: "The last block has room, so the next commit writes it again: batch 2, with the old record and the new \
                 one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss of power keeps \
                 one sector of batch 2: neither batch is whole.",
@@ -97,6 +108,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::TwoCommitsInFlight, Story {
         title: "A record is committed while the one before it is not written",
+        breaks: "",
         says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written first, as \
                 batch 1, behind the place for that of record 1, which stays empty. It is synced, the watermark moves \
                 to 2, over the hole, and record 1, which was never written, is acknowledged. After the loss of power \
@@ -106,6 +118,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ShortWriteFinishedLater, Story {
         title: "The rest of a short write is written after the sync",
+        breaks: "",
         says: "A write does only a part, and the sync covers that part. The rest follows, is not synced, and the \
                 record is acknowledged. The loss of power takes the rest, and with it the batch.",
         shows: "Record 1 was acknowledged, and is gone: only a part of its batch is on the device.",
@@ -113,6 +126,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ClaimBeforeSync, Story {
         title: "The durable watermark moves before the sync",
+        breaks: "bytes",
         says: "The watermark, the log line and the metric say durable while the bytes are in the page cache. The \
                 loss of power shows that they were wrong.",
         shows: "Record 1 was said to be durable, and is gone.",
@@ -120,6 +134,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::WatermarkPassesHole, Story {
         title: "The durable watermark passes a batch that was never synced",
+        breaks: "bytes",
         says: "Record 1 need only survive a crash of the process, so that it is written and not synced. The next \
                 batch is written through to the disk, and the watermark moves to its end, over the hole.",
         shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and behind that hole \
@@ -129,6 +144,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoPathCheck, Story {
         title: "Durability is claimed for a file that nobody can find",
+        breaks: "name",
         says: "Somebody removes the segment's name while the log is open. The descriptor still takes writes and \
                 syncs, and the watermark still moves; nothing of it can be opened again.",
         shows: "Record 1 is said to be durable, and no name leads to the file that holds it.",
@@ -136,6 +152,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::PathCheckBeforeSync, Story {
         title: "The path is checked before the sync, and not again after it",
+        breaks: "name",
         says: "A batch that need only survive a crash of the process is written, and the path of its segment, \
                 segment 1, is checked. Then somebody removes the name of segment 1. A second append begins segment \
                 2, and is to survive a loss of power: before its batch is written, segment 1 is synced, and the \
@@ -145,6 +162,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RetryFailedSync, Story {
         title: "A failed sync is tried again, and succeeds",
+        breaks: "",
         says: "The kernel reports a write-back error once and counts the pages as written. The second sync has \
                 nothing to write and succeeds, and the record is acknowledged though it is not on the device.",
         shows: "Record 1 is acknowledged, and the only sync that could have made it durable has failed.",
@@ -152,6 +170,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::SyncFailureForgotten, Story {
         title: "A later sync makes an earlier failure look durable",
+        breaks: "",
         says: "After the failed sync of the first batch the log goes on, and writes the next. The sync of that \
                 succeeds, and is taken to cover the first batch, too: the watermark moves over it, and its record is \
                 acknowledged.",
@@ -160,6 +179,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::LeaderFailsFollowersOk, Story {
         title: "A record is acknowledged out of a batch whose sync has failed",
+        breaks: "",
         says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it for \
                 all. The sync fails, and the failure stays with the leader: a writer that waits for the same batch \
                 is acknowledged. The model has no leaders: its path shows what such a follower sees, an \
@@ -170,6 +190,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RotateWithoutSync, Story {
         title: "The log goes on in a new segment while the old one is not synced",
+        breaks: "a gapless run of LSNs",
         says: "By the design, whoever finds a batch in a new segment may rely on the old one having been synced \
                 before. Here it was not. The loss of power keeps the new batch and not the old one: there is a gap \
                 in the middle. (To lose both would be allowed: neither was to survive more than a crash of the \
@@ -179,6 +200,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RewriteHalfTheTail, Story {
         title: "Recovery writes the tail again in pieces",
+        breaks: "whole batches only",
         says: "The tail holds one batch of two records that nothing vouches for. Recovery writes the first record \
                 alone into a new segment, and is interrupted. The new batch stands in for batch 1, and so says that \
                 segment 1 ends before batch 1. Record 2, still whole in segment 1, is not read any more: half a \
@@ -188,6 +210,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RewriteUnderNewLsns, Story {
         title: "Recovery appends the tail a second time",
+        breaks: "duplicated",
         says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here they \
                 get new numbers, after the old ones, and the next open finds each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
@@ -196,6 +219,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoIdentityInChecksum, Story {
         title: "A batch is valid wherever it lies",
+        breaks: "misattributed",
         says: "The disk has put a copy of batch 1 in the place of batch 2. This overwrites the record that was \
                 appended second. A batch here says nothing of where it belongs: its checksum is right in any place, \
                 and its place alone gives its record a number. So recovery takes the copy for record 2, finds the \
@@ -207,6 +231,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RewriteIntoUnnamedSegment, Story {
         title: "Recovery writes to a segment that the manifest does not name",
+        breaks: "Recovery is idempotent",
         says: "Recovery writes the tail again before the manifest durably names the new segment, and is interrupted. \
                 The next open finds a batch in a segment that the manifest does not know, and takes the manifest for \
                 damaged. It believes nothing that such a manifest says, and so returns nothing, not even record 1, \
@@ -217,6 +242,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::BatchIntoUnnamedSegment, Story {
         title: "A batch is written to a segment that the manifest does not name",
+        breaks: "half made",
         says: "The first batch goes out before the manifest durably names its segment. After the loss of power the \
                 segment holds a valid batch and no manifest names it: that looks like a damaged manifest, though \
                 nothing was damaged.",
@@ -225,6 +251,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ManifestBeforeName, Story {
         title: "The manifest names a segment that is not there",
+        breaks: "missing",
         says: "The manifest's entry of the segment is written before the directory is synced. The loss of power \
                 happens to keep the entry and not the segment's name: a named segment is missing, which looks like \
                 damage.",
@@ -233,6 +260,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RenameBeforeSync, Story {
         title: "A file is renamed before its bytes are synced",
+        breaks: "half made",
         says: "The segment's name reaches the device, its bytes do not. What is found under the name, which the \
                 manifest lists, is no segment, and looks damaged.",
         shows: "Nothing was damaged, and the log opens for reading only.",
@@ -240,6 +268,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::EditBehindTornEdit, Story {
         title: "A new life goes on writing to the manifest of the one before",
+        breaks: "missing",
         says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
                 empty. The next open goes on with the same manifest file, and appends its own entry, number 4, at \
                 the file's end, behind that place. A valid entry behind an invalid one is what damage looks like, \
@@ -250,6 +279,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::TwoEditsInFlight, Story {
         title: "Two manifest entries wait for one sync",
+        breaks: "",
         says: "A second manifest entry is written before the first is synced. The loss of power keeps the second and \
                 not the first: a valid entry behind an invalid one is what damage looks like, and a damaged manifest \
                 is not believed at all: whatever was appended counts as lost. (The append has two records so that \
@@ -259,6 +289,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::IdentityFirst, Story {
         title: "The identity is there before the manifest",
+        breaks: "half made",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
                 manifest: from then on whoever opens the directory finds a log without a manifest, and must call it \
                 damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a \
@@ -270,6 +301,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::TornTailIsFatal, Story {
         title: "A torn tail keeps the log from opening for appends",
+        breaks: "torn",
         says: "A loss of power leaves half of a batch that nobody was promised. Recovery calls it damage and opens \
                 the log for reading only.",
         shows: "Nobody was promised the torn batch, and because of it the log opens for reading only.",
@@ -277,6 +309,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
+        breaks: "never silently cut",
         says: "Some bits of a durable batch flip, on the disk and in all that is read of it. The batch behind it can \
                 be read: only the process has died, and the page cache lives on. That batch was written only when \
                 the one before it was durable. So it shows that record 1 was, and it is there to be found: it \
@@ -287,6 +320,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::UnlinkBeforeTrimDurable, Story {
         title: "A segment is removed before the trim is durable",
+        breaks: "in the log's directory",
         says: "A trim lets go of all records below 2, and so of segment 1. The segment is removed while the \
                 manifest's entry of the trim is only written: the manifest that a loss of power would leave still \
                 names it. (The second append begins segment 2: the last segment is never removed.)",
@@ -295,6 +329,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::CloseForgetsWaiting, Story {
         title: "A handle is closed with an append unanswered",
+        breaks: "",
         says: "An append was handed in, and its ticket is what its answer is waited for by. Close gives the log's \
                 lock back, which ends the handle, and has neither committed nor failed it. Nothing will ever answer \
                 it.",
@@ -303,6 +338,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::PublishBeforeRunDurable, Story {
         title: "The manifest names a run whose name is not durable",
+        breaks: "",
         says: "Compaction copies segment 1 into a run on a drive. The run is synced and renamed there, and the \
                 manifest names it before the drive's directory is synced. The power fails: the manifest says that \
                 the record is in the run, and no longer in the segment; and the run is not there. (The second append \
@@ -312,6 +348,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ReclaimBeforePublish, Story {
         title: "A segment is removed before the publish of its run is durable",
+        breaks: "in the log's directory",
         says: "Compaction has copied segment 1 into a run. The manifest's entry that names the run instead of the \
                 segment is written and not synced when the segment goes. The manifest that a loss of power would \
                 leave knows nothing of the run, and names a segment that is not there. (The second append begins \
@@ -321,6 +358,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ReclaimBeforeCheckpoints, Story {
         title: "A segment is removed before the drive knows of its run",
+        breaks: "in a copy on each healthy drive",
         says: "Compaction has copied segment 1 into a run on drive 1, and the manifest in the log's directory \
                 durably names it. The drive has no copy of that manifest yet. Should the one manifest be lost, \
                 nothing durable says that the run counts. As long as segment 1 is there the record is found in it \
@@ -331,6 +369,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::OutputsDeletedWhenPublishFails, Story {
         title: "A failed publish deletes the run that it was to publish",
+        breaks: "in the log's directory",
         says: "The sync of the manifest fails, so the compaction cleans up after itself. But a sync that fails may \
                 have written all the same: the manifest on the device names the run, which is gone, and no longer \
                 the segment. (The second append begins segment 2: only a segment that has a successor is compacted.)",
@@ -339,6 +378,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RecoveryDeletesNamedRun, Story {
         title: "Recovery removes a run that the manifest names",
+        breaks: "in the log's directory",
         says: "The process dies after the publish of a run was written. The next open reads it and takes it into its \
                 own manifest, entry 7, which it makes durable. Then it removes runs that were never published, and \
                 judges by an older view: the manifest as it was before entry 6. There run 1 is not named, and a run \
@@ -350,6 +390,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ReclaimWithoutWaiting, Story {
         title: "A segment is removed while a reader's snapshot still leads to it",
+        breaks: "after a compaction",
         says: "Reader 1 took its snapshot before the run was published, and by it record 1 is in segment 1. The \
                 compaction does not wait for the reader, and removes the segment. (The second append begins segment \
                 2: only a segment that has a successor is compacted.)",
@@ -358,6 +399,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RunDropsRecords, Story {
         title: "A run is published for more records than it holds",
+        breaks: "after a compaction",
         says: "Compaction writes the first of two sealed records into the run, and the manifest names the run for \
                 both, in the place of both segments. Readers look for the second one in the run, and it is not \
                 there. (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
@@ -366,6 +408,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RunLeavesGap, Story {
         title: "A run begins after a record that no run holds",
+        breaks: "after a compaction",
         says: "The archive holds nothing yet, and the first run is made from segment 2 alone: it begins at record 2. \
                 Its publish replaces segments 1 and 2, and record 1 is in nothing that the manifest still names. \
                 (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
@@ -374,6 +417,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::PublishUnverifiedCopy, Story {
         title: "A copy that was never read back is published",
+        breaks: "after a compaction",
         says: "The drive says that it has written the record, and has not. Every call succeeds; only reading the \
                 copy back would show it. The manifest names the copy in the place of segment 1. Segment 1 still \
                 holds the record, and nobody looks for it there any more. (The second append begins segment 2: only \
@@ -383,6 +427,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::GivenUpMeansDone, Story {
         title: "A sync of a run that failed is taken for done",
+        breaks: "after a crash anywhere in it",
         says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy is read back, \
                 and reads well: what answers is the page cache. (The engine reads past it wherever the file system \
                 lets it; here it does not.) The manifest names the copy, segment 1 is removed, and the only bytes \

@@ -8,6 +8,7 @@ use crate::switches::Story;
 const STORIES: &[(Switch, Story)] = &[
     (Switch::ReadyFirst, Story {
         title: "Two flags are read in the wrong order, and a healthy drive is blamed for it (FPRE004)",
+        breaks: "never observed together",
         says: "FPRE004 is the error code of the incident: a healthy drive was quarantined for it. A compaction \
                rewrites a block in its place. Its new checksum counts from the moment the write is submitted, the \
                bytes are on the device a little later, and the acknowledgement is later still: in between, \"last \
@@ -27,6 +28,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::BackOff, Story {
         title: "The patch of FPRE004 leaves the race open: an acknowledgement within the back-off finds nothing to \
                drop",
+        breaks: "never the bytes of one write with the checksum of another",
         says: "FPRE004 is the error code of the incident: a buffer with old bytes was held against a new checksum, \
                and a healthy drive was quarantined for it. The patch asks \"last write pending\" first, submits \
                nothing while a verification is under way, and lets a buffer wait a little before it is marked ready, \
@@ -46,6 +48,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::SwitchAtSubmit, Story {
         title: "The catalog names rewritten blocks before their write is done",
+        breaks: "never the bytes of one write with the checksum of another",
         says: "The compactor switches the catalog to the new generation when it has submitted the blocks. The next \
                read is prefetched from a place that is not written yet, and verified against the new metadata: a \
                mismatch on a healthy drive.",
@@ -55,6 +58,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::PinByAdd, Story {
         title: "A pin is added without a look at the phase",
+        breaks: "length",
         says: "A reader adds one to the pins and believes that the slot is ready. It is being filled: the reader is \
                served a buffer of length 0, as if it were its block.",
         shows: "Reader 1 is served from a buffer into which nothing has been read yet.",
@@ -63,6 +67,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoGeneration, Story {
         title: "A pin does not name the generation that it expects",
+        breaks: "generation",
         says: "Reader 1 still has a snapshot of the old generation when the catalog has switched, and a block is \
                prefetched for it. Reader 2, who asks under the new generation, finds the slot ready, with the block \
                that it wants, and is served the older generation's: the word says which one it is, and here the pin \
@@ -73,6 +78,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RetireIgnoresPins, Story {
         title: "A slot is emptied while a reader has it pinned",
+        breaks: "length",
         says: "The catalog has switched; the snapshot of reader 1 is older, and its block is read ahead for it all \
                the same. Then the slot is emptied at once, as one of an old generation. The reader that has it \
                pinned goes on reading, from a buffer that is being filled again, with whatever block comes next (in \
@@ -83,6 +89,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::SlotOnTrust, Story {
         title: "A reader takes the slot's block on trust",
+        breaks: "another block",
         says: "The slot was filled ahead, with the block after the one that is asked for. The reader pins it, which \
                is right, and does not compare the block: it is served block 2 for block 1.",
         shows: "Reader 1 asked for block 1, and is served block 2.",
@@ -91,6 +98,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::DropsPrefix, Story {
         title: "A buffer that holds only the second half of a block is served as the whole",
+        breaks: "length",
         says: "Reader 2 begins in the middle of a block, and the block is prefetched from there on. In the model \
                each half of a block has a checksum of its own: this half is right, so that verification lets it \
                pass. Reader 1 asks for all of it, and is served the second half as if it were the whole.",
@@ -100,6 +108,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ShortIsEnd, Story {
         title: "A short read ahead is taken for the end",
+        breaks: "length",
         says: "The device gives less than was asked for, which it may. In the model each half of a block has a \
                checksum of its own: the half that has arrived is right, so that verification lets it pass. The \
                reader takes the end of the buffer for the end of the data.",
@@ -108,6 +117,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::PublishUnverified, Story {
         title: "A buffer serves before it was verified",
+        breaks: "with one healthy copy left every read is byte-exact",
         says: "The copy on the first drive has rotted. What was read from it is ready at once, and is served, though \
                a healthy copy was there.",
         shows: "Reader 1 is served rotten bytes, though another drive has a healthy copy.",
@@ -116,6 +126,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::RaceIsFault, Story {
         title: "A race is counted against the drive until it is quarantined",
+        breaks: "no race quarantines a healthy drive",
         says: "A compaction writes new blocks and removes the old ones while one of the old ones is being \
                prefetched; reader 1, whose snapshot is the old generation, is done with it by then. The freed place \
                is used again: the read finds other bytes there, and so does each retry; after three retries a \
@@ -126,6 +137,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::NoRetries, Story {
         title: "A drive is quarantined for one bad read",
+        breaks: "Retries are bounded",
         says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. That \
                retries are bounded fixes their number: three are made, no more, and no fewer.",
         shows: "The drive is quarantined for one garbled read, and nothing is wrong with what it holds.",
@@ -133,6 +145,7 @@ const STORIES: &[(Switch, Story)] = &[
     }),
     (Switch::ReclaimUnderReader, Story {
         title: "Old blocks are removed under a reader's snapshot",
+        breaks: "after a compaction",
         says: "A reader has asked under the old generation. The compactor switches the catalog and removes what it \
                replaced; the reader finds nothing where its snapshot leads.",
         shows: "Reader 1 asked for block 1 of generation 0, and finds it removed.",
