@@ -188,11 +188,11 @@ impl Journal {
 }
 
 /// The lines that were written to their end: a kill or a loss of power may leave anything behind them.
-fn whole(bytes: &[u8]) -> &[u8] {
+pub(super) fn whole(bytes: &[u8]) -> &[u8] {
     bytes.iter().rposition(|byte| *byte == b'\n').map_or(&[], |end| &bytes[..=end])
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> io::Result<Vec<Line>> {
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> io::Result<Vec<Line>> {
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
     lines
         .filter(|(line, _)| !line.is_empty())

@@ -8,6 +8,7 @@ mod arms;
 mod caught;
 mod fuzz;
 pub mod journal;
+pub mod live;
 pub mod page;
 mod plain;
 mod propose;

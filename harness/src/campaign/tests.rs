@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::arms::{Arm, Ran, arm};
 use super::journal::{Found, Journal, Line, MERGED, merge};
+use super::live::Live;
 use super::totals::Totals;
 use super::{DEATHS, Shard, gather, hand_in, page, plain, run, run_arms};
 use crate::command::tests::takes;
@@ -62,6 +63,31 @@ fn two_runs_of_a_shard_are_the_same_and_a_killed_one_goes_on() {
     assert!(text.contains("## Findings\n\nNone.") && text.contains("| canary schedules | 6 | 6 |"), "{text}");
     assert!(text.contains("| abc | 7 | 0/2 |"), "{text}");
     assert!(std::fs::read_to_string(one.path().join("coverage.svg")).unwrap().contains("<svg"));
+}
+
+#[test]
+fn who_looks_at_a_campaign_that_runs_counts_each_whole_case_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let shards = [shard(0), shard(1)];
+    let nothing = |_: u64, _: &BTreeSet<String>| Ran::default();
+    for shard in &shards {
+        run_arms(&[arm("nothing".to_owned(), nothing)], shard, dir.path(), LIMIT, LIMIT, &mut |totals| {
+            totals.cases < 3
+        })
+        .unwrap();
+    }
+    let mut live = Live::of(&shards, dir.path());
+    let whole = Totals::of(&merge(&[dir.path().into()]).unwrap());
+    assert_eq!((live.look().unwrap().cases, whole.cases), (6, 6));
+    // The next line of a shard, half of which is written.
+    let file = shard(1).file(dir.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = format!("{}\n", text.lines().last().unwrap());
+    std::fs::write(&file, format!("{text}{}", &line[..9])).unwrap();
+    assert_eq!(live.look().unwrap().cases, 6);
+    std::fs::write(&file, format!("{text}{line}")).unwrap();
+    assert_eq!(live.look().unwrap().cases, 7);
+    assert_eq!(live.look().unwrap().cases, 7);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::str::FromStr;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
@@ -10,6 +11,7 @@ use clap::Args;
 
 use super::{COMMIT, commit, out};
 use crate::campaign::journal::{Journal, Line, MERGED, merge};
+use crate::campaign::live::Live;
 use crate::campaign::totals::Totals;
 use crate::campaign::{Shard, again, gather, page, proposals, run as run_shard};
 use crate::report::Verdict;
@@ -183,13 +185,8 @@ fn work(arguments: &Campaign) -> io::Result<ExitCode> {
         std::process::exit(i32::from(Verdict::Incomplete.exit_code()));
     });
     let shard = shard(arguments, arguments.seed.unwrap_or_default());
-    let mut last = Instant::now();
     let time = arguments.minutes.unwrap_or_default();
-    run_shard(&shard, &arguments.out, time, arguments.case_minutes, &mut |totals| {
-        if last.elapsed() >= EVERY {
-            last = Instant::now();
-            eprintln!("shard {}/{}: {}", shard.shard, shard.of, page::line(totals));
-        }
+    run_shard(&shard, &arguments.out, time, arguments.case_minutes, &mut |_| {
         // Whichever process has found it: all of them write to the same place.
         !arguments.until_found || proposals(&arguments.out).is_ok_and(|proposed| proposed.is_empty())
     })?;
@@ -207,23 +204,39 @@ fn campaign(arguments: &Campaign, drawn: u64) -> io::Result<ExitCode> {
     };
     let jobs: Vec<Part> =
         (0..arguments.jobs).map(|job| Part { shard: shard * arguments.jobs + job, of: all }).collect();
-    for Part { shard, of } in &jobs {
+    let own = |part: &Part| Shard { seed, commit: commit.clone(), shard: part.shard, of: part.of };
+    let own: Vec<Shard> = jobs.iter().map(own).collect();
+    for shard in &own {
         // A directory of another campaign is refused before anything runs.
-        Journal::open(&Shard { seed, commit: commit.clone(), shard: *shard, of: *of }, &arguments.out)?;
+        Journal::open(shard, &arguments.out)?;
     }
     let until = Instant::now() + arguments.minutes.unwrap_or_default();
     let worst = thread::scope(|scope| -> io::Result<Verdict> {
+        let (ended, told) = mpsc::channel();
+        scope.spawn(move || tell(Live::of(&own, &arguments.out), &told));
         let begin = |part| scope.spawn(move || run_shard_apart(arguments, part, seed, until));
         let shards: Vec<_> = jobs.into_iter().map(begin).collect();
-        shards.into_iter().try_fold(Verdict::Holds, |worst, shard| {
+        let worst = shards.into_iter().try_fold(Verdict::Holds, |worst, shard| {
             let broke = |_| Err(io::Error::other("what watches a shard broke"));
             Ok(worst.max(shard.join().unwrap_or_else(broke)?))
-        })
+        });
+        drop(ended);
+        worst
     })?;
     let lines: Vec<Line> = merge(std::slice::from_ref(&arguments.out))?;
     let totals = Totals::of(&lines);
     page::write(&totals, &arguments.out)?;
     Ok(conclude(&totals, worst, &arguments.out))
+}
+
+/// Says every now and then how far all shards of this machine are, until they have ended.
+fn tell(mut live: Live, ended: &Receiver<()>) {
+    while ended.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+        match live.look() {
+            Ok(totals) => eprintln!("{}", page::line(totals)),
+            Err(error) => eprintln!("how far it is cannot be told: {error}"),
+        }
+    }
 }
 
 /// The seed of the campaign in a directory, if it holds one.
