@@ -89,7 +89,8 @@ pub struct Options {
     /// How many bytes of the archive are read, and as many written, in a second by compaction and scrub at most, and how
     /// many bytes of the segments by an audit of everything; 0 for as fast as they can.
     pub archive_rate: u64,
-    /// The most that prefetched blocks may take in memory, in bytes; 0 for none.
+    /// The most that prefetched blocks may take in memory, in bytes; 0 for none. Besides, the memory of four blocks is kept, to
+    /// read the next into.
     pub prefetch_bytes: u32,
     /// How often the auditor holds a sample of the receipts issued since against the device, and looks whether every
     /// file is in its place; zero for never.

@@ -17,13 +17,18 @@ pub(super) struct Kill {
     pub(super) invariants: Vec<String>,
     /// What the check must do without.
     pub(super) without: Option<Knob>,
+    /// Nobody has declared it: the check is only cheaper than one that is.
+    pub(super) undeclared: bool,
 }
+
+/// Checks that do not look at the engine: no mutant of it can fall to them.
+const OF_THE_SPECIFICATION: [&str; 2] = ["mechanism", "fpre004"];
 
 impl Kill {
     fn new(check: &str, invariants: &str) -> Self {
         let mut invariants: Vec<String> = invariants.split(", ").map(str::to_owned).collect();
         invariants.sort();
-        Self { check: check.to_owned(), invariants, without: None }
+        Self { check: check.to_owned(), invariants, without: None, undeclared: false }
     }
 
     /// The place of its check among all, which stand in the order of their cost; one that is not known comes last.
@@ -50,6 +55,14 @@ impl Declared {
     /// The cost of its cheapest check.
     pub(super) fn cost(&self) -> usize {
         self.kills.first().map_or(usize::MAX, Kill::cost)
+    }
+
+    /// Every check of the engine that is cheaper than the cheapest that must kill it, cheapest first.
+    pub(super) fn cheaper(&self) -> Vec<Kill> {
+        let Some(first) = self.kills.first() else { return Vec::new() };
+        let looks = |name: &&str| !OF_THE_SPECIFICATION.contains(name);
+        let names = CHECKS.iter().take(first.cost()).map(|check| check.name).filter(looks);
+        names.map(|name| Kill { check: name.to_owned(), undeclared: true, ..first.clone() }).collect()
     }
 
     /// The invariants that it was made for.

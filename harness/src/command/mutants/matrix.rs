@@ -43,7 +43,7 @@ pub(super) fn columns<'a>(fallen: impl Iterator<Item = (&'a str, &'a str)>) -> C
 
 /// The columns of what was killed as declared.
 pub(super) fn of_rows(rows: &[Row]) -> Columns {
-    let killed = rows.iter().filter(|row| row.end == End::Killed && row.without.is_none());
+    let killed = rows.iter().filter(|row| row.end == End::Killed && row.without.is_none() && !row.undeclared);
     columns(killed.map(|row| (row.mutant.as_str(), row.invariant.as_str())))
 }
 
@@ -73,6 +73,30 @@ pub(super) fn show(columns: &Columns) -> String {
         table.add_row([invariant.to_string(), mutants, falls.switches.len().to_string()]);
     }
     table.to_string()
+}
+
+/// The mutants that fall to a check which is cheaper than the one that they declare, each with the first that they fall to.
+pub(super) fn fall_sooner(rows: &[Row]) -> BTreeMap<&str, &Row> {
+    let mut sooner = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.undeclared && row.end != End::Survived) {
+        sooner.entry(row.mutant.as_str()).or_insert(row);
+    }
+    sooner
+}
+
+/// Says which these are.
+pub(super) fn show_sooner(rows: &[Row]) -> String {
+    let sooner = fall_sooner(rows);
+    let mutants: BTreeSet<&str> = rows.iter().map(|row| row.mutant.as_str()).collect();
+    let mut text = format!("{} of {} fall to a cheaper check than they declare", sooner.len(), mutants.len());
+    for (mutant, row) in sooner {
+        let fell = match &row.end {
+            End::Misnamed { named } => named.join(", "),
+            _ => row.invariant.clone(),
+        };
+        text.push_str(&format!("\n{mutant}: {} names {fell}", row.check));
+    }
+    text
 }
 
 /// For each knob that was turned off: the mutants that are not killed as declared then, and are with all knobs on. What lives
@@ -115,7 +139,7 @@ mod tests {
     fn row(mutant: &str, invariant: &str, end: End, without: Option<Knob>) -> Row {
         let (mutant, invariant) = (mutant.to_owned(), invariant.to_owned());
         let (origin, check, explored) = (String::new(), String::new(), String::new());
-        Row { mutant, origin, check, invariant, without, end, explored, seconds: 0.0 }
+        Row { mutant, origin, check, invariant, without, undeclared: false, end, explored, seconds: 0.0 }
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// Each thing that the harness can do, turned off for the mutants that declare to need it.
     #[arg(long, conflicts_with = "campaign")]
     knobs: bool,
+    /// Each mutant against every cheaper check as well, to see which falls before the check that it declares.
+    #[arg(long, conflicts_with_all = ["canaries", "knobs", "campaign"])]
+    cheaper: bool,
     /// Draw mutants by the seed, and see whether a campaign finds them that is not told what they are.
     #[arg(long)]
     campaign: bool,
@@ -104,6 +107,8 @@ struct Row {
     /// What the check had to do without.
     #[serde(serialize_with = "name_of")]
     without: Option<Knob>,
+    /// Nobody has declared that this check kills it.
+    undeclared: bool,
     end: End,
     /// What the check had gone through when it ended, by its own count.
     explored: String,
@@ -166,15 +171,28 @@ fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
         wrong.extend(idle.map(|knob| format!("no mutant needs `{}`", knob.name())));
         return (format!("{}\n{}", render(rows, arguments.seed), matrix::show_needs(&needs)), wrong);
     }
-    let lives = rows.iter().filter(|row| row.end != End::Killed);
+    let lives = rows.iter().filter(|row| !as_it_should(row));
     let mut wrong: Vec<String> =
         lives.map(|row| format!("{}: {}: {}", row.mutant, row.check, row.end)).collect();
-    if !whole || arguments.canaries {
-        return (render(rows, arguments.seed), wrong);
+    let mut says = render(rows, arguments.seed);
+    if whole && !arguments.canaries {
+        let columns = matrix::of_rows(rows);
+        wrong.extend(matrix::faults(&columns));
+        says = format!("{says}\n{}", matrix::show(&columns));
     }
-    let columns = matrix::of_rows(rows);
-    wrong.extend(matrix::faults(&columns));
-    (format!("{}\n{}", render(rows, arguments.seed), matrix::show(&columns)), wrong)
+    if arguments.cheaper {
+        says = format!("{says}\n{}", matrix::show_sooner(rows));
+    }
+    (says, wrong)
+}
+
+/// Whether a mutant fell as it declares; of a check that it does not declare, whether that came to an end.
+const fn as_it_should(row: &Row) -> bool {
+    match row.end {
+        End::Killed => true,
+        End::Survived | End::Misnamed { .. } => row.undeclared,
+        _ => false,
+    }
 }
 
 /// What is wrong with a run of a mutant with a knob turned off, or with all of them on: with all on it must be killed as
@@ -226,6 +244,9 @@ fn trials(mutants: Vec<Declared>, arguments: &Arguments) -> Vec<Trial> {
             None => !arguments.canaries,
         };
         let mut kills = if arguments.canaries { mutant.canaries.clone() } else { Vec::new() };
+        if arguments.cheaper {
+            kills.extend(mutant.cheaper());
+        }
         if own {
             kills.extend(if arguments.knobs { without(&mutant) } else { mutant.kills.clone() });
         }
@@ -286,6 +307,7 @@ fn attempt(workshop: &Mutex<Workshop>, mutant: &Declared, kills: &[Kill], seed: 
             check: kill.check.clone(),
             invariant: kill.invariants.join(", "),
             without: kill.without,
+            undeclared: kill.undeclared,
             end,
             explored,
             seconds,
@@ -314,8 +336,9 @@ fn render(rows: &[Row], seed: u64) -> String {
             format!("{:.1}", row.seconds),
         ]);
     }
-    let killed = rows.iter().filter(|row| row.end == End::Killed).count();
-    format!("{table}\nkilled as declared: {killed} of {}, with seed {seed}", rows.len())
+    let declared = rows.iter().filter(|row| !row.undeclared);
+    let killed = declared.clone().filter(|row| row.end == End::Killed).count();
+    format!("{table}\nkilled as declared: {killed} of {}, with seed {seed}", declared.count())
 }
 
 /// What a check's report says of the mutant, and what the check had explored.
@@ -372,113 +395,4 @@ fn tail(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kill() -> Kill {
-        Kill { check: "crash".into(), invariants: vec!["acked-is-durable".into()], without: None }
-    }
-
-    fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> End {
-        super::judge(kill, code, stdout, stderr).0
-    }
-
-    #[test]
-    fn the_count_that_says_most_is_told() {
-        let told = |explored: &str| {
-            let report = format!(r#"[{{"findings":[],"explored":{explored}}}]"#);
-            super::judge(&kill(), Some(0), report.as_bytes(), b"").1
-        };
-        assert_eq!(told(r#"[{"what":"crash points","n":7},{"what":"images","n":40}]"#), "40 images");
-        assert_eq!(told(r#"[{"what":"receipts kept","n":3}]"#), "3 receipts kept");
-        assert_eq!(told(r#"[{"what":"calls","n":3},{"what":"images","n":0}]"#), "3 calls");
-        assert_eq!(told("[]"), "");
-    }
-
-    #[test]
-    fn each_knob_that_a_mutant_needs_is_turned_off_behind_a_run_with_all_of_them() {
-        let offs = |needs: &[Knob]| -> Vec<Option<Knob>> {
-            let (slug, origin, patch) = ("m".to_owned(), "a test".to_owned(), "m.patch".into());
-            let (kills, needs) = (vec![kill()], needs.to_vec());
-            let mutant = Declared { slug, origin, kills, canaries: Vec::new(), needs, patch };
-            without(&mutant).iter().map(|kill| kill.without).collect()
-        };
-        assert_eq!(offs(&[Knob::Names, Knob::Power]), [None, Some(Knob::Names), Some(Knob::Power)]);
-        assert!(offs(&[]).is_empty(), "it needs no knob, and need not run");
-    }
-
-    #[test]
-    fn a_sample_and_the_canaries_are_built_once_each() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/mutants");
-        let all = declared(&root).expect("the headers");
-        let of = |line: &[&str]| trials(declared(&root).expect("the headers"), &arguments(line));
-        let kills = |trials: &[Trial]| trials.iter().map(|(_, kills)| kills.len()).sum::<usize>();
-        let (canaries, sample) = (of(&["--canaries"]), of(&["--sample", "8"]));
-        assert_eq!((sample.len(), of(&[]).len()), (8, all.len()));
-        let both = of(&["--canaries", "--sample", "8"]);
-        assert_eq!(kills(&both), kills(&canaries) + kills(&sample));
-        assert!(
-            both.len() <= canaries.len() + sample.len() && both.len() >= canaries.len(),
-            "{}",
-            both.len()
-        );
-        let other = of(&["--sample", "8", "--seed", "2"]);
-        let slugs =
-            |trials: &[Trial]| trials.iter().map(|(mutant, _)| mutant.slug.clone()).collect::<Vec<_>>();
-        assert_ne!(slugs(&sample), slugs(&other));
-    }
-
-    #[test]
-    fn a_knob_that_is_not_needed_is_told() {
-        let told = |end: End, without: Option<Knob>| {
-            let (mutant, origin, check) = ("m".to_owned(), String::new(), "crash".to_owned());
-            let (invariant, explored) = (String::new(), String::new());
-            unneeded(&Row { mutant, origin, check, invariant, without, end, explored, seconds: 0.0 })
-        };
-        assert_eq!(told(End::Killed, None), None);
-        assert_eq!(told(End::Survived, None).as_deref(), Some("m: crash: SURVIVED"));
-        let needless = "m: crash: killed as declared without `names`";
-        assert_eq!(told(End::Killed, Some(Knob::Names)).as_deref(), Some(needless));
-        assert_eq!(told(End::Survived, Some(Knob::Names)), None);
-        assert_eq!(told(End::Misnamed { named: vec!["mechanism".into()] }, Some(Knob::Names)), None);
-        assert!(told(End::Broke { says: "a panic".into() }, Some(Knob::Names)).is_some());
-    }
-
-    /// What a line of arguments says.
-    pub(super) fn arguments(line: &[&str]) -> Arguments {
-        #[derive(clap::Parser)]
-        struct Line {
-            #[command(flatten)]
-            arguments: Arguments,
-        }
-        let line = ["mutants"].iter().chain(line);
-        <Line as clap::Parser>::try_parse_from(line).expect("a line").arguments
-    }
-
-    #[test]
-    fn a_slug_that_no_mutant_has_is_told_beside_others_that_some_have() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let strangers =
-            |only: &str| super::strangers(&root, &arguments(&["--only", only])).expect("the headers");
-        assert!(strangers("ack-now-sync-later").is_empty());
-        assert_eq!(strangers("ack-now-sync-latter,ack-now-sync-later,"), ["ack-now-sync-latter", ""]);
-    }
-
-    #[test]
-    fn a_mutant_is_killed_only_for_the_invariant_it_declares() {
-        let killed = br#"[{"findings":[{"invariant":"acked-is-durable"}]}]"#;
-        assert_eq!(judge(&kill(), Some(1), killed, b""), End::Killed);
-        let other = br#"[{"findings":[{"invariant":"nothing-invented"}]}]"#;
-        assert_eq!(
-            judge(&kill(), Some(1), other, b""),
-            End::Misnamed { named: vec!["nothing-invented".into()] }
-        );
-        let both = br#"[{"findings":[{"invariant":"acked-is-durable"},{"invariant":"mechanism"}]}]"#;
-        assert_eq!(judge(&kill(), Some(1), both, b""), End::Killed);
-        let off = br#"[{"findings":[{"invariant":"mechanism"}]}]"#;
-        assert_eq!(judge(&kill(), Some(1), off, b""), End::Misnamed { named: vec!["mechanism".into()] });
-        assert_eq!(judge(&kill(), Some(0), br#"[{"findings":[]}]"#, b""), End::Survived);
-        assert!(matches!(judge(&kill(), Some(101), b"", b"boom"), End::Broke { .. }));
-        assert!(matches!(judge(&kill(), Some(4), br#"[{"findings":[]}]"#, b"no strace"), End::Broke { .. }));
-    }
-}
+mod tests;
