@@ -84,6 +84,18 @@ fn sync_range(file: &fs::File, offset: u64, len: u64, flags: libc::c_uint) -> ni
     nix::Error::result(done).map(drop)
 }
 
+/// What a wait came to. Where the call does not exist, or is not allowed, nothing was waited for and nothing was told: gVisor
+/// refuses this flag alone, a container's filter perhaps the call. Any other error may be the only word of a failed write.
+fn waited(done: nix::Result<()>) -> std::result::Result<(), IoError> {
+    use nix::Error as Errno;
+    match done {
+        Ok(()) | Err(Errno::ENOSYS | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EPERM | Errno::ESPIPE) => {
+            Ok(())
+        }
+        Err(errno) => Err(failed_nix(Op::SyncData)(errno)),
+    }
+}
+
 /// Where Linux says which boot this is: a random number, drawn once.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -194,7 +206,7 @@ impl File for NativeFile {
     }
 
     fn wait_out(&self, offset: u64, len: u64) -> std::result::Result<(), IoError> {
-        sync_range(&self.0, offset, len, libc::SYNC_FILE_RANGE_WAIT_BEFORE).map_err(failed_nix(Op::SyncData))
+        waited(sync_range(&self.0, offset, len, libc::SYNC_FILE_RANGE_WAIT_BEFORE))
     }
 
     fn sync_data(&self) -> std::result::Result<(), IoError> {
@@ -256,6 +268,17 @@ mod tests {
     use truelog_env::NodeKind;
 
     use super::*;
+
+    #[test]
+    fn a_wait_that_is_not_there_is_none_and_one_that_fails_is_told() {
+        assert_eq!(waited(Ok(())), Ok(()));
+        for refused in [nix::Error::ENOSYS, nix::Error::EPERM, nix::Error::EINVAL] {
+            assert_eq!(waited(Err(refused)), Ok(()), "{refused}");
+        }
+        for (failed, kind) in [(nix::Error::EIO, IoKind::Device), (nix::Error::ENOSPC, IoKind::NoSpace)] {
+            assert_eq!(waited(Err(failed)).expect_err("a failure").kind, kind);
+        }
+    }
 
     #[test]
     fn a_lock_is_exclusive_until_dropped_and_goes_by_inode() {

@@ -60,7 +60,7 @@ fn two_runs_of_a_shard_are_the_same_and_a_killed_one_goes_on() {
     assert!(totals.canaries.contains_key("canary schedules"), "{:?}", totals.canaries);
     page::write(&totals, one.path()).unwrap();
     let text = std::fs::read_to_string(one.path().join("summary.md")).unwrap();
-    assert!(text.contains("## Findings\n\nNone.") && text.contains("| canary schedules | 6 | 6 |"), "{text}");
+    assert!(text.contains("## Findings\n\nNone.") && text.contains("| canary schedules | 8 | 8 |"), "{text}");
     assert!(text.contains("| abc | 7 | 0/2 |"), "{text}");
     assert!(std::fs::read_to_string(one.path().join("coverage.svg")).unwrap().contains("<svg"));
 }

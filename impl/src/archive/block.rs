@@ -256,10 +256,20 @@ fn unpack(header: &BlockHeader, stored: &[u8], mut raw: Vec<u8>) -> Result<Vec<u
     }
     // The checksum has held, so that the length is what was written; it is bounded all the same, by what is stored. What
     // the memory held before is not cleared: each byte of it is written over, or this is an error.
-    raw.resize(usize::try_from(header.raw).map_err(|_| Reason::Field("length"))?, 0);
+    fit(&mut raw, usize::try_from(header.raw).map_err(|_| Reason::Field("length"))?);
     match decompress_into(stored, &mut raw) {
         Ok(len) if len == raw.len() => Ok(raw),
         _ => Err(Reason::Compression),
+    }
+}
+
+/// Makes memory `len` bytes long, whatever they are. It is not grown: what was in it would be copied, and more taken than
+/// anybody needs.
+fn fit(memory: &mut Vec<u8>, len: usize) {
+    if memory.capacity() < len {
+        *memory = vec![0; len];
+    } else {
+        memory.resize(len, 0);
     }
 }
 
@@ -280,7 +290,7 @@ pub(crate) fn read_bytes_into(
     limit: u64,
 ) -> Result<Vec<u8>, IoError> {
     let room = limit.saturating_sub(offset).min(len);
-    bytes.resize(usize::try_from(room).unwrap_or(usize::MAX), 0);
+    fit(&mut bytes, usize::try_from(room).unwrap_or(usize::MAX));
     let got = read_full_at(file, &mut bytes, offset)?;
     bytes.truncate(got);
     Ok(bytes)

@@ -115,9 +115,10 @@ impl Archive {
         let index = self.index(run)?;
         let (position, row) = index.find(lsn).ok_or(Missed::Race)?;
         let key = Key { run: run.number, generation: run.generation, index: position };
-        // What it waits for takes as long as to fill the block behind it, which it will want next.
+        // What it waits for takes as long as to fill a block behind it, which it will want next. No other: another run may be
+        // on a drive that hangs.
         if self.prefetch.is_filling(&key) {
-            self.prefetch_step();
+            self.fill_wanted(|wanted| key.is_followed_by(wanted));
         }
         let found = match self.prefetch.serve(&key) {
             Some(block) => block,
@@ -141,8 +142,13 @@ impl Archive {
 
     /// Fills the next wanted block. Says whether there was one.
     pub(crate) fn prefetch_step(&self) -> bool {
+        self.fill_wanted(|_| true)
+    }
+
+    /// Fills the next wanted block of those that fit.
+    fn fill_wanted(&self, fits: impl Fn(&Key) -> bool) -> bool {
         let done_with = |block| self.spares.give_block(block);
-        self.prefetch.step(done_with, |key| {
+        self.prefetch.step(fits, done_with, |key| {
             let snapshot = crate::catalog::Snapshot::take(&self.catalog);
             let run = self.catalog.lock().runs().iter().find(|run| run.number == key.run).copied()?;
             let index = self.index(&run).ok()?;

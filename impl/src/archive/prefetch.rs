@@ -41,6 +41,13 @@ pub(crate) struct Ahead {
     distance: u32,
 }
 
+impl Key {
+    /// Whether `other` comes behind this block in the same run.
+    pub(crate) fn is_followed_by(&self, other: &Self) -> bool {
+        (self.run, self.generation) == (other.run, other.generation) && self.index < other.index
+    }
+}
+
 impl Ahead {
     /// The reader is at `key`. Says how many blocks behind it are wanted now.
     fn moved(&mut self, key: Key, most: u32) -> u32 {
@@ -87,6 +94,12 @@ impl Plan {
         self.wanted.retain(|wanted| {
             (wanted.run, wanted.generation) != (key.run, key.generation) || wanted.index > key.index
         });
+    }
+
+    /// The first of what is wanted that `fits`; it is not wanted any more.
+    fn take(&mut self, fits: impl Fn(&Key) -> bool) -> Option<Key> {
+        let at = self.wanted.iter().position(fits)?;
+        self.wanted.remove(at)
     }
 
     fn touch(&mut self, at: usize) {
@@ -223,14 +236,15 @@ impl Prefetch {
         plan.wanted.len() > before
     }
 
-    /// Fills one slot with the next wanted block, which `fetch` reads; `done_with` gets what the slot held before. Says
-    /// whether anything was wanted.
+    /// Fills one slot with the next wanted block that `fits`, which `fetch` reads; `done_with` gets what the slot held before.
+    /// Says whether there was one.
     pub(crate) fn step(
         &self,
+        fits: impl Fn(&Key) -> bool,
         done_with: impl FnOnce(Arc<ArchiveBlock>),
         fetch: impl FnOnce(&Key) -> Option<ArchiveBlock>,
     ) -> bool {
-        let Some(key) = self.plan.lock().wanted.pop_front() else { return false };
+        let Some(key) = self.plan.lock().take(fits) else { return false };
         let Some((at, filling)) = self.begin(key) else { return true };
         // Nobody is served from it: the word says that it is being filled.
         let before = self.slots[at].held.lock().take();
@@ -315,6 +329,15 @@ mod tests {
 
     fn key(run: u64, index: u32) -> Key {
         Key { run: RunNo(run), generation: run * 10, index }
+    }
+
+    #[test]
+    fn a_reader_fills_what_comes_behind_its_block_and_nothing_of_another_run() {
+        let mut plan = Plan { wanted: [key(2, 5), key(1, 2), key(1, 4)].into(), ..Plan::default() };
+        let here = key(1, 3);
+        assert_eq!(plan.take(|wanted| here.is_followed_by(wanted)), Some(key(1, 4)));
+        assert_eq!(plan.take(|wanted| here.is_followed_by(wanted)), None);
+        assert_eq!(plan.take(|_| true), Some(key(2, 5)), "in their order");
     }
 
     #[test]

@@ -12,7 +12,7 @@ const MOST: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Spares {
     buffers: Mutex<Vec<Vec<u8>>>,
-    /// A longer one is not kept, in bytes.
+    /// How long each is, in bytes: a longer one, or a shorter one, is not kept.
     longest: usize,
 }
 
@@ -22,15 +22,16 @@ impl Spares {
         Self { buffers: Mutex::new(Vec::new()), longest }
     }
 
-    /// Some memory, of any length: whoever takes it writes over all that is in it, or cuts it off.
+    /// Memory that any block of that length fits into: whoever takes it writes over all that is in it, or cuts it off.
     pub(crate) fn take(&self) -> Vec<u8> {
-        self.buffers.lock().pop().unwrap_or_default()
+        let kept = self.buffers.lock().pop();
+        kept.unwrap_or_else(|| Vec::with_capacity(self.longest))
     }
 
     /// Nobody needs it any more.
     pub(crate) fn give(&self, buffer: Vec<u8>) {
         let mut buffers = self.buffers.lock();
-        if buffer.capacity() <= self.longest && buffers.len() < MOST {
+        if buffer.capacity() == self.longest && buffers.len() < MOST {
             buffers.push(buffer);
         }
     }
@@ -50,10 +51,20 @@ mod tests {
     #[test]
     fn what_is_given_is_taken_and_no_more_than_a_few_are_kept() {
         let spares = Spares::new(100);
-        spares.give(Vec::with_capacity(101));
-        assert_eq!(spares.take().capacity(), 0, "too long to be kept");
-        (0..9).for_each(|_| spares.give(Vec::with_capacity(100)));
-        let kept = (0..9).filter(|_| spares.take().capacity() == 100).count();
+        for other in [99, 101] {
+            spares.give(vec![1; other]);
+            assert_eq!(
+                (spares.take().capacity(), spares.take().len()),
+                (100, 0),
+                "{other} bytes are not kept"
+            );
+        }
+        for _ in 0..9 {
+            let mut used = Vec::with_capacity(100);
+            used.push(1);
+            spares.give(used);
+        }
+        let kept = (0..9).filter(|_| !spares.take().is_empty()).count();
         assert_eq!(kept, MOST);
     }
 }
