@@ -158,7 +158,9 @@ impl Engine {
                 return Ok(());
             }
             house.leave_room(&self.home, &self.options, needed)?;
-            let segment = house.prepare(&self.home, &self.options, needed, self.kernel.marks().durable)?;
+            let is_read = |version| self.catalog.lock().is_read_before(version);
+            let durable = self.kernel.marks().durable;
+            let segment = house.prepare(&self.home, &self.options, needed, durable, is_read)?;
             // Still keeping house: else a second thread finds none ready, and its segment, of a higher number, may be
             // offered before this one.
             self.kernel.with(|front| front.offer(segment)).map_err(Failure::harmless)
@@ -289,10 +291,12 @@ impl Engine {
             }
             let mut dropped = None;
             let told = || {
-                dropped = Some(self.catalog.lock().trim(before, floor));
+                let (version, runs) = self.catalog.lock().trim(before, floor);
+                dropped = Some((version, runs));
                 self.reader.files().close_below(floor);
+                version
             };
-            let result = house.trim(&self.home, before, floor, marks.durable, told);
+            let result = house.trim(&self.home, &self.options, (before, floor), marks.durable, told);
             result.map(|segments| (Trimmed { before, segments }, dropped))
         })?;
         if trimmed.segments > 0 {
@@ -311,6 +315,10 @@ impl Engine {
             self.kernel.make_room(|front| !front.is_open())?;
             self.mark()?;
             self.last_look()?;
+            self.keep(|house| {
+                house.give_spare_back(&self.home);
+                Ok(())
+            })?;
         }
         self.home.emit(&Event::Closed);
         Ok(())

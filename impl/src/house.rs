@@ -9,10 +9,11 @@ use crate::event::Event;
 use crate::group_commit::GroupCommit;
 use crate::home::Home;
 use crate::lsn::{DriveNo, Lsn, RunNo, SegmentNo};
-use crate::manifest::{Edit, ManifestFile};
+use crate::manifest::{Edit, ManifestFile, SegmentEntry};
 use crate::names::Name;
 use crate::options::Options;
 use crate::segment::Segment;
+use crate::spare::Spare;
 
 /// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`].
 const FIRST_SIZE: u64 = 64 << 10;
@@ -31,6 +32,8 @@ pub(crate) struct House {
     next_number: SegmentNo,
     /// The number that the next run gets. So has one that was not published.
     next_run: RunNo,
+    /// The file that the next segment gets, if it is large enough then.
+    spare: Option<Spare>,
     /// Whether all that was begun has ended, and none of it in doubt: else nothing more is written.
     pub(crate) sound: bool,
 }
@@ -38,7 +41,14 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new(manifest: ManifestFile, options: &Options) -> Self {
         let (next_number, next_run) = (manifest.state().next_segment, manifest.state().archive.next_run);
-        Self { manifest, next_size: FIRST_SIZE.min(options.segment_size), next_number, next_run, sound: true }
+        Self {
+            manifest,
+            next_size: FIRST_SIZE.min(options.segment_size),
+            next_number,
+            next_run,
+            spare: None,
+            sound: true,
+        }
     }
 
     pub(crate) const fn manifest(&self) -> &ManifestFile {
@@ -86,20 +96,28 @@ impl House {
     }
 
     /// Refuses to prepare a segment if that would take the last space of the volume: the next open needs some for its
-    /// manifest and for what it may have to write again, and without an open there is no trim that frees any.
+    /// manifest and for what it may have to write again, and without an open there is no trim that frees any. Where a smaller
+    /// segment than the next would leave enough, that is what the next becomes.
     ///
     /// # Errors
     /// [`Error::Full`], and nothing has changed.
     pub(crate) fn leave_room(
-        &self,
+        &mut self,
         home: &Home,
         options: &Options,
         needed: u64,
     ) -> std::result::Result<(), Failure> {
+        self.spare_at_least(home, needed);
         // Who cannot tell refuses nothing.
         let Ok(volume) = home.env.fs.volume(&home.dir) else { return Ok(()) };
         let reserve = self.manifest.capacity().saturating_add(u64::from(options.max_batch_bytes));
-        if volume.free_bytes >= self.next_size.max(needed).saturating_add(reserve) {
+        let room = volume.free_bytes.saturating_sub(reserve);
+        if self.spare.is_some() || room >= self.next_size.max(needed) {
+            return Ok(());
+        }
+        let smallest = FIRST_SIZE.min(options.segment_size);
+        if room >= smallest.max(needed) {
+            self.next_size = (room / u64::from(home.block) * u64::from(home.block)).max(smallest);
             return Ok(());
         }
         let (segment, source) = (self.next_number, IoError::new(Op::Statvfs, IoKind::NoSpace));
@@ -108,7 +126,20 @@ impl House {
         Err(Failure::harmless(error))
     }
 
-    /// Prepares a segment of at least `needed` bytes.
+    /// Gives the file back that is kept for the next segment, if it is shorter than `needed` bytes.
+    fn spare_at_least(&mut self, home: &Home, needed: u64) {
+        if let Some(spare) = self.spare.take_if(|spare| spare.capacity < needed) {
+            spare.give_back(home);
+        }
+    }
+
+    /// Gives the file back that is kept for the next segment: there will be none.
+    pub(crate) fn give_spare_back(&mut self, home: &Home) {
+        self.spare_at_least(home, u64::MAX);
+    }
+
+    /// Prepares a segment of at least `needed` bytes. `is_read` says whether anybody looks at what was there before a version of
+    /// the catalog.
     ///
     /// # Errors
     /// A [`Failure`] that says whether it poisons. If it does not, nothing has changed.
@@ -118,13 +149,31 @@ impl House {
         options: &Options,
         needed: u64,
         durable: Lsn,
+        is_read: impl Fn(u64) -> bool,
     ) -> std::result::Result<Segment, Failure> {
         // A new segment would go wherever the path leads now.
         self.manifest.check_before(home)?;
+        self.spare_at_least(home, needed);
+        if let Some(spare) = self.spare.take() {
+            if let Some(file) = spare.open(home).filter(|_| !is_read(spare.version)) {
+                let Spare { number, capacity, .. } = spare;
+                let reused = Some(file);
+                return Segment::prepare(
+                    home,
+                    options,
+                    &mut self.manifest,
+                    number,
+                    capacity,
+                    durable,
+                    reused,
+                );
+            }
+            spare.give_back(home);
+        }
         let number = self.next_number;
         self.next_number = number.next();
         let capacity = self.next_size.max(needed);
-        let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable)?;
+        let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable, None)?;
         if needed == 0 || self.next_size < WAITED_SIZE {
             self.next_size = self.next_size.saturating_mul(GROWTH).min(options.segment_size);
         }
@@ -132,33 +181,59 @@ impl House {
     }
 
     /// Moves the trim point, durably, and only then removes the segments wholly below it. Says how many. `told` is called
-    /// in between: whoever looks for a file that is gone must hear that it was trimmed.
+    /// in between: whoever looks for a file that is gone must hear that it was trimmed. It says the version of the catalog behind
+    /// which nobody looks at them.
     ///
     /// # Errors
     /// A [`Failure`] that says whether it poisons.
     pub(crate) fn trim(
         &mut self,
         home: &Home,
-        before: Lsn,
-        floor: SegmentNo,
+        options: &Options,
+        (before, floor): (Lsn, SegmentNo),
         durable: Lsn,
-        told: impl FnOnce(),
+        told: impl FnOnce() -> u64,
     ) -> std::result::Result<u64, Failure> {
-        let below = |number: &SegmentNo| *number < floor;
-        let doomed: Vec<_> =
-            self.manifest.state().segments.iter().map(|entry| entry.number).filter(below).collect();
+        let below = |entry: &&SegmentEntry| entry.number < floor;
+        let doomed: Vec<_> = self.manifest.state().segments.iter().filter(below).copied().collect();
         self.manifest.append(home, &Edit::Trim { before, floor }, durable)?;
-        told();
+        let version = told();
         home.emit(&Event::Trimmed { before });
-        for number in &doomed {
+        let kept = self.to_keep(options, &doomed);
+        for entry in &doomed {
             // What cannot be removed now is removed by the next open.
-            home.unlink(Name::Segment(*number)).map_err(Failure::harmless)?;
-            home.emit(&Event::Removed { name: Name::Segment(*number).to_string() });
+            self.remove(home, entry, kept.filter(|kept| *kept == entry.number).map(|_| version))
+                .map_err(Failure::harmless)?;
         }
         if !doomed.is_empty() {
             home.sync_dir().map_err(Failure::poisoning)?;
         }
         Ok(crate::codec::as_u64(doomed.len()))
+    }
+
+    /// Which of these segments, none of which is named any more, is to be kept for its space.
+    pub(crate) fn to_keep(&self, options: &Options, doomed: &[SegmentEntry]) -> Option<SegmentNo> {
+        let suits = |entry: &&SegmentEntry| Spare::suits(options, entry, self.next_size);
+        doomed.iter().rfind(suits).filter(|_| self.spare.is_none()).map(|entry| entry.number)
+    }
+
+    /// Removes a segment that nothing names any more; its file is kept if nobody looks at it behind the version `kept`. The
+    /// directory must be synced behind it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: its name may be there still.
+    pub(crate) fn remove(&mut self, home: &Home, entry: &SegmentEntry, kept: Option<u64>) -> Result<()> {
+        let name = Name::Segment(entry.number);
+        match kept {
+            Some(version) => {
+                let number = self.next_number;
+                self.next_number = number.next();
+                self.spare = Some(Spare::keep(home, entry, number, version)?);
+            }
+            None => home.unlink(name)?,
+        }
+        home.emit(&Event::Removed { name: name.to_string() });
+        Ok(())
     }
 }
 

@@ -54,6 +54,7 @@ mod reader;
 mod receipt;
 mod recovery;
 mod segment;
+mod spare;
 mod stat;
 mod tail;
 mod ticket;

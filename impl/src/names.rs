@@ -28,7 +28,7 @@ pub enum Name {
     InDoubt(u128),
     /// `segment-0000000001`: a segment.
     Segment(SegmentNo),
-    /// `segment-0000000001.tmp`: a segment being prepared.
+    /// `segment-0000000001.tmp`: a segment being prepared, or the file of a removed one that is kept to become it.
     SegmentTmp(SegmentNo),
     /// `quarantined-segment-0000000001`: a segment that cannot be read and that accept-loss put aside. No log reads
     /// it, and none removes it.

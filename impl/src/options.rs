@@ -74,6 +74,10 @@ pub struct Options {
     pub durability: Durability,
     /// Stored. On how many drives each block of the archive is kept.
     pub copies: u16,
+    /// Whether the file of a segment that was trimmed or archived becomes a later one, if it is as large: its space was
+    /// written before, so that each byte is written once where a log is trimmed as fast as it is filled, and not twice. One such
+    /// file is kept. Whoever reads the segments of an open log by other means than this library must know of it.
+    pub reuse: bool,
     /// How long a record that nobody waits for may stay uncommitted.
     pub max_delay: Duration,
     /// How long the log must be quiet before the idle mark is written, which vouches for the last batch.
@@ -111,6 +115,7 @@ impl Default for Options {
             fill: Fill::default(),
             durability: Durability::default(),
             copies: 2,
+            reuse: false,
             max_delay: Duration::from_millis(5),
             quiet: Duration::from_millis(50),
             background: true,
@@ -229,6 +234,7 @@ impl Options {
     #[must_use]
     pub fn with_stored(&self, stored: &Self) -> Self {
         Self {
+            reuse: self.reuse,
             max_delay: self.max_delay,
             quiet: self.quiet,
             background: self.background,
@@ -300,7 +306,7 @@ mod tests {
             }
             assert_eq!(given.with_stored(&stored), stored);
         }
-        let own = Options { background: false, max_delay: Duration::ZERO, ..stored.clone() };
+        let own = Options { background: false, reuse: true, max_delay: Duration::ZERO, ..stored.clone() };
         assert_eq!(own.check_against(&stored), Ok(()));
         assert_eq!(own.with_stored(&stored), own);
     }

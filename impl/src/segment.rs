@@ -186,7 +186,8 @@ impl Segment {
     /// Makes a segment ready: a temporary file with its header and its space, synced; renamed; the directory
     /// synced; named by the manifest, synced. Only then may a batch go into it.
     ///
-    /// `number` must be higher than that of any segment file ever seen. `capacity` is rounded up to blocks.
+    /// `number` must be higher than that of any segment file ever seen. `capacity` is rounded up to blocks. `reused` is a file
+    /// of that length that has the temporary name, and its space.
     pub(crate) fn prepare(
         home: &Home,
         options: &Options,
@@ -194,9 +195,10 @@ impl Segment {
         number: SegmentNo,
         capacity: u64,
         watermark: Lsn,
+        reused: Option<Box<dyn File>>,
     ) -> std::result::Result<Self, Failure> {
         let capacity = round_up(capacity.max(2 * u64::from(home.block)), home.block);
-        let segment = Self::fill(home, options, number, capacity)
+        let segment = Self::fill(home, options, number, capacity, reused)
             .map_err(|error| refuse(home, Name::SegmentTmp(number), number, Failure::harmless(error)))?;
         home.sync_dir().map_err(Failure::poisoning)?;
         let edit = Edit::AddSegment(SegmentEntry { number, salt: segment.salt, capacity });
@@ -208,7 +210,13 @@ impl Segment {
     }
 
     /// Everything up to and including the rename: what fails here has touched nothing but the new file.
-    fn fill(home: &Home, options: &Options, number: SegmentNo, capacity: u64) -> Result<Self> {
+    fn fill(
+        home: &Home,
+        options: &Options,
+        number: SegmentNo,
+        capacity: u64,
+        reused: Option<Box<dyn File>>,
+    ) -> Result<Self> {
         let (tmp, path) = (home.path(Name::SegmentTmp(number)), home.path(Name::Segment(number)));
         let failed = |source| Error::io(&tmp, source);
         let header = SegmentHeader {
@@ -218,12 +226,14 @@ impl Segment {
             capacity,
             block: home.block,
         };
-        let file = home.open(Name::SegmentTmp(number), OpenMode::CREATE)?;
+        let is_new = reused.is_none();
+        let file = reused.map_or_else(|| home.open(Name::SegmentTmp(number), OpenMode::CREATE), Ok)?;
         let through = open_through(home, options, &header)?;
         if through.is_none() {
             write_all_at(&*file, &header.encode(), 0).map_err(failed)?;
         }
         match options.fill {
+            _ if !is_new => {}
             Fill::Zeros => write_zeros(&*file, u64::from(home.block), capacity).map_err(failed)?,
             Fill::Allocate => file.allocate(capacity).map_err(failed)?,
         }

@@ -40,7 +40,7 @@ pub(crate) struct Behind {
     /// The first valid batch.
     pub(crate) valid: Option<BatchHeader>,
     /// Where the bytes end that are not zero, in bytes, rounded up to a block; the offset asked for if there
-    /// are none. Looks no further than the first valid batch.
+    /// are none. Looks no further than the first valid batch. Whole batches of a former life of the file are none of them.
     pub(crate) bytes_end: u64,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn find_valid(
 ) -> Result<Behind, IoError> {
     let block = usize::try_from(ground.block).unwrap_or(usize::MAX);
     let mut behind = Behind { valid: None, bytes_end: from };
-    let mut at = from;
+    let (mut at, mut former_end) = (from, from);
     let ahead = usize::try_from(limit.saturating_sub(from)).unwrap_or(usize::MAX);
     let mut window = vec![0; WINDOW.max(block).min(ahead)];
     while at < limit {
@@ -65,14 +65,18 @@ pub(crate) fn find_valid(
         let got = read_full_at(file, &mut window[..want], at)?;
         for (index, bytes) in window[..got].chunks(block).enumerate() {
             let offset = at + as_u64(index * block);
-            if is_zero(bytes) {
+            if offset < former_end || is_zero(bytes) {
                 continue;
             }
-            if bytes.starts_with(&BATCH_MAGIC)
-                && let Ok(batch) = read_batch(file, &ground.site(offset), ground.block, limit, buf)?
-            {
-                behind.valid = Some(batch.header);
-                return Ok(behind);
+            if bytes.starts_with(&BATCH_MAGIC) {
+                if let Ok(batch) = read_batch(file, &ground.site(offset), ground.block, limit, buf)? {
+                    behind.valid = Some(batch.header);
+                    return Ok(behind);
+                }
+                if let Some(end) = former(file, ground, bytes, offset, buf)? {
+                    former_end = end;
+                    continue;
+                }
             }
             behind.bytes_end = offset + u64::from(ground.block);
         }
@@ -82,4 +86,18 @@ pub(crate) fn find_valid(
         at += as_u64(got);
     }
     Ok(behind)
+}
+
+/// Where the batch ends whose first block is `block`, if it is a whole one of the log that was written here when the file
+/// was an earlier segment.
+fn former(
+    file: &dyn File,
+    ground: &Ground,
+    block: &[u8],
+    offset: u64,
+    buf: &mut ReadBuf,
+) -> Result<Option<u64>, IoError> {
+    let Some(header) = BatchHeader::decode_former(block, &ground.site(offset)) else { return Ok(None) };
+    let batch = read_batch(file, &header.site, ground.block, ground.capacity, buf)?;
+    Ok(batch.ok().map(|batch| batch.header.end(ground.block)))
 }

@@ -15,6 +15,8 @@ pub struct Counters {
     pub flushes: u64,
     /// Writes.
     pub writes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
 }
 
 impl Device {
@@ -35,9 +37,10 @@ impl Device {
     pub fn counters(&self) -> Result<Counters> {
         let text = std::fs::read_to_string(&self.0).with_context(|| self.0.display().to_string())?;
         let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        // The kernel's Documentation/block/stat: writes are the fifth number, flushes the sixteenth.
+        // The kernel's Documentation/block/stat: writes are the fifth number, sectors of 512 bytes written the seventh,
+        // flushes the sixteenth.
         let at = |index: usize| numbers.get(index).copied().context("the device counts no flushes");
-        Ok(Counters { writes: at(4)?, flushes: at(15)? })
+        Ok(Counters { writes: at(4)?, written_bytes: 512 * at(6)?, flushes: at(15)? })
     }
 }
 
@@ -57,5 +60,9 @@ pub fn hides_syncs(dir: &Path) -> Result<Option<&'static str>> {
 
 /// What was done between two readings.
 pub fn since(before: Counters, after: Counters) -> Counters {
-    Counters { flushes: after.flushes - before.flushes, writes: after.writes - before.writes }
+    Counters {
+        flushes: after.flushes - before.flushes,
+        writes: after.writes - before.writes,
+        written_bytes: after.written_bytes - before.written_bytes,
+    }
 }

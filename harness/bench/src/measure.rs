@@ -29,7 +29,8 @@ pub struct Sample {
     pub flushes: u64,
     /// Writes of the whole block device, whoever asked for them.
     pub writes: u64,
-    /// Bytes that this process had written to the device.
+    /// Bytes written to the whole block device, whoever asked for them. (What the kernel counts for a process is by the pages
+    /// that it makes dirty, where a large one counts whole for each small write.)
     pub written_bytes: u64,
     /// Allocations of Rust code; in appends, on the writers' own threads.
     pub allocs: u64,
@@ -68,7 +69,6 @@ pub struct Meter {
     began: Instant,
     cpu: Duration,
     disk: Counters,
-    written: u64,
     allocs: u64,
 }
 
@@ -107,7 +107,6 @@ impl Meter {
         Ok(Self {
             disk: device.counters()?,
             device,
-            written: field("/proc/self/io", "write_bytes")?,
             allocs: alloc::count(),
             cpu: cpu()?,
             began: Instant::now(),
@@ -127,7 +126,7 @@ impl Meter {
             cpu_us,
             flushes: disk.flushes,
             writes: disk.writes,
-            written_bytes: field("/proc/self/io", "write_bytes")? - self.written,
+            written_bytes: disk.written_bytes,
             allocs,
             peak_rss: field("/proc/self/status", "VmHWM")? * 1024,
             ..Sample::default()

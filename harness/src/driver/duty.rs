@@ -136,6 +136,7 @@ impl Duties {
                     (Op::Rename, "identity" | "drive/identity") => "rename identity",
                     (Op::Rename, "drive/run") => "rename run",
                     (Op::Rename, _) if file(call.role) == "drive/run" => "putting a run aside",
+                    (Op::Rename, "segment.tmp") => "keeping a segment's file",
                     (Op::Rename, _) => "rename segment",
                     (Op::Unlink, _) => "unlink",
                     (Op::CreateDir, _) => "mkdir",

@@ -65,6 +65,12 @@ const fn scope(name: &'static str, alphabet: &'static [Letter], depth: usize, cr
     }
 }
 
+/// Segments are used again, and hold two batches or three.
+const REUSED: Setup = Setup { reuse: true, segment: 1280, ..Setup::TINY };
+
+/// A segment that a trim removes, and the one that stays.
+const FULL: &[Letter] = &[Letter::AppendLarge, Letter::AppendLarge];
+
 /// Two drives, and a segment that can be archived.
 const SEALED: &[Letter] = &[Letter::AddDrives, Letter::Append, Letter::Append];
 
@@ -134,6 +140,18 @@ impl Scope {
             profile: Profile::W.sector(256),
             ..scope("auto", &[Letter::Append, Letter::AppendLight, Letter::Idle, Letter::Die], 4, 1)
         },
+        // The file of a trimmed segment comes again, with what it held: batches of one block and of two.
+        Self {
+            prefix: FULL,
+            setup: REUSED,
+            profile: Profile::W.sector(256),
+            ..scope(
+                "reused",
+                &[Letter::Append, Letter::AppendLarge, Letter::TrimAll, Letter::Idle, Letter::Die],
+                4,
+                1,
+            )
+        },
         Self {
             setup: Setup { allocate: true, ..Setup::TINY },
             ..scope("allocated", &[Letter::Append, Letter::Batch, Letter::Idle], 2, 1)
@@ -199,6 +217,10 @@ impl Scope {
             1,
         ),
         archive("archive-rebuilt-merge", ARCHIVED, &[Letter::Compact, Letter::Work, Letter::Rebuild], 2, 1),
+        Self {
+            setup: Setup { reuse: true, ..Setup::TINY },
+            ..archive("archive-reused", SEALED, &[Letter::Compact, Letter::Append, Letter::TrimAll], 4, 1)
+        },
         Self { limit_again: 64, ..archive("archive-twice", SEALED, &[Letter::Compact], 1, 2) },
         Self {
             profile: Profile::EXT4.sector(256).no_garbage(),
@@ -232,6 +254,12 @@ impl Scope {
             limit: 64,
             setup: Setup { allocate: true, ..Setup::TINY },
             ..scope("struck-allocated", &[Letter::Append], 2, 1)
+        },
+        Self {
+            limit: 64,
+            prefix: FULL,
+            setup: REUSED,
+            ..scope("struck-reused", &[Letter::AppendLarge, Letter::TrimAll], 2, 1)
         },
         Self { limit: 64, ..scope("struck-restored", &[Letter::Append, Letter::Restore], 2, 1) },
         // Calls on a drive fail too: the drive is out, and the log goes on.
@@ -309,6 +337,12 @@ impl Scope {
             ..scope("ignored-through-twice", &[Letter::Append], 1, 2)
         },
         Self { limit: 256, ..scope("ignored-trim", &[Letter::AppendLarge, Letter::TrimAll], 3, 1) },
+        Self {
+            limit: 256,
+            prefix: FULL,
+            setup: REUSED,
+            ..scope("ignored-reused", &[Letter::AppendLarge, Letter::TrimAll], 3, 1)
+        },
         // A trim that finds the manifest full.
         Self {
             limit: 256,
@@ -346,6 +380,11 @@ impl Scope {
                 2,
                 1,
             )
+        },
+        Self {
+            limit: 256,
+            setup: Setup { reuse: true, ..Setup::TINY },
+            ..archive("ignored-archive-reused", SEALED, &[Letter::Compact, Letter::Append], 3, 1)
         },
         Self {
             limit: 64,

@@ -180,13 +180,17 @@ impl Mapper {
             Deed::SyncAll => EngineStep::Sync(SyncKind::All, role, ended),
             Deed::SyncDir => EngineStep::SyncDir(role, ended),
             Deed::Rename => {
-                let to = call.to.and_then(name);
-                let unmapped =
-                    Unmapped { role: call.to.unwrap_or(call.role), op: call.op, through: call.through };
-                let to = to.filter(|to| *to == published(role)).ok_or(NotSteps::Unmapped { at, unmapped })?;
-                EngineStep::Rename(role, to, ended)
+                EngineStep::Rename(role, renamed_to(at, call, |to| to == published(role))?, ended)
             }
             Deed::Unlink => EngineStep::Unlink(role, ended),
+            Deed::Reuse => {
+                let next = renamed_to(at, call, |to| matches!(to, Name::SegmentTmp(_)))?;
+                self.push(at, EngineStep::Unlink(role, ended));
+                if ended != Ended::Done {
+                    return Ok(());
+                }
+                EngineStep::Create(next, ended)
+            }
             Deed::Doubt | Deed::Ground => return Ok(()),
             Deed::Check => match check(role, outcome) {
                 Some(step) => step,
@@ -252,6 +256,12 @@ impl Mapper {
         let lsns = begun.unwrap_or_else(|| self.blocks.begin(call, bytes::block(&call.head)))?;
         Some((drive, run, lsns))
     }
+}
+
+/// The new name of a rename, if it is one that the table means.
+fn renamed_to(at: usize, call: &Call, fits: impl Fn(Name) -> bool) -> Result<Name, NotSteps> {
+    let unmapped = Unmapped { role: call.to.unwrap_or(call.role), op: call.op, through: call.through };
+    call.to.and_then(name).filter(|to| fits(*to)).ok_or(NotSteps::Unmapped { at, unmapped })
 }
 
 fn unreadable(at: usize, call: &Call, expected: &'static str) -> NotSteps {

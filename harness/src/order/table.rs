@@ -103,6 +103,9 @@ pub enum Deed {
     Rename,
     /// `unlink`.
     Unlink,
+    /// `unlink`, and `create` of the next segment, by one rename: the name goes as if it were removed, and what the file holds
+    /// then is for its fill and the batches' own places to rule out.
+    Reuse,
     /// `check`: the look at a segment's path.
     Check,
     /// No step: the mechanism does not say what a second create or adopt may do after the syncs of the first failed, so
@@ -164,6 +167,7 @@ pub const TABLE: &[Row] = &[
     row(Kind::Segment, Op::SyncAll, Deed::SyncAll),
     row(Kind::Segment, Op::Metadata, Deed::Check),
     row(Kind::Segment, Op::Unlink, Deed::Unlink),
+    row(Kind::Segment, Op::Rename, Deed::Reuse),
     row(Kind::Drive, Op::CreateDir, Deed::Ground),
     row(Kind::Drive, Op::Lock, Deed::Ground),
     row(Kind::Drive, Op::SyncDir, Deed::SyncDir),

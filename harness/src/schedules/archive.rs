@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use truelog_env::Op;
 use truelog_spec::contract::Violation;
-use truelog_spec::{ClientStep, Invariant, Outcome};
+use truelog_spec::{ClientStep, Failure, Invariant, Outcome};
 
 use super::play::Stage;
 use crate::driver::files;
@@ -100,11 +100,12 @@ pub(super) fn drives<S: Archived>(stage: &Stage, log: &S) {
     }
 }
 
-/// On a disk where nothing failed, nothing of the archive's work fails.
+/// On a disk where nothing failed, nothing of the archive's work fails. That the log is poisoned there is not the archive's fault,
+/// and is judged by itself.
 fn work<T>(stage: &Stage, step: &ClientStep, deed: impl FnOnce() -> Result<T, Refusal>) -> Option<T> {
     let mut says = None;
     let told = |refusal: Refusal| {
-        says = Some(refusal.says.clone());
+        says = Some(refusal.says.clone()).filter(|_| refusal.kind != Failure::Poisoned);
         refusal
     };
     let done = stage.call(step, || deed().map_err(told), |_| Outcome::Done);

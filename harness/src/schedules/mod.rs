@@ -36,7 +36,7 @@ pub use tape::Tape;
 use crate::command::Plan;
 use crate::explore;
 use crate::knobs::Knob;
-use crate::order;
+use crate::order::{self, Seen};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::share::share;
@@ -205,7 +205,13 @@ impl Tally {
         if let Some(broken) = broken.min_by_key(|broken| broken.violation.invariant) {
             return Some((broken.violation.invariant.as_str(), broken.violation.detail, Some(broken.crash)));
         }
+        let poisoned = played.run.iter().any(|seen| matches!(seen, Seen::Poisoned));
         match order::judge_concurrent(&played.run) {
+            // That a path leads elsewhere is a reason for the mechanism, and nobody moves a file here.
+            Ok(_) if poisoned && played.faults == 0 => {
+                let says = "the log is poisoned, on a disk where nothing failed";
+                Some((order::MECHANISM, says.to_owned(), None))
+            }
             Ok(walked) => {
                 self.steps += walked.steps;
                 self.kinds.extend(walked.kinds);

@@ -215,6 +215,19 @@ pub const SCENES: &[Scene] = &[
         ..PLAIN
     },
     Scene {
+        name: "reader-reuse",
+        says: "two readers of segments whose files become later ones under them",
+        setup: Setup { reuse: true, segment: 1280, ..ROOMY },
+        before: &[Act::Append(200), Act::Append(200), Act::Append(200), Act::Append(200)],
+        clients: &[
+            &[Act::Trim(3), Act::Append(200), Act::Trim(4), Act::Append(200)],
+            &[Act::Read, Act::Read],
+            &[Act::Back, Act::Audit],
+        ],
+        times: 6,
+        ..PLAIN
+    },
+    Scene {
         name: "failed-sync",
         says: "a data sync fails under one of two writers",
         clients: &[&[Act::Append(8), Act::Append(8)], &[Act::Append(8), Act::Append(8)]],

@@ -65,6 +65,7 @@ macro_rules! subject {
                     },
                     fill: if setup.allocate { $engine::Fill::Allocate } else { $engine::Fill::Zeros },
                     background: false,
+                    reuse: setup.reuse,
                     copies: setup.copies,
                     // Two records fill a block, and a few blocks a run.
                     archive_block_bytes: 64,

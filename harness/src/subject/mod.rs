@@ -42,6 +42,8 @@ pub struct Setup {
     pub sync: SyncWay,
     /// Segments are reserved, not filled with zeros.
     pub allocate: bool,
+    /// The file of a segment that is removed becomes a later one.
+    pub reuse: bool,
     /// On how many drives each block of the archive is kept.
     pub copies: u16,
     /// What blocks that are read ahead may take of memory, in bytes; a slot takes 4096.
@@ -60,6 +62,7 @@ impl Setup {
         manifest_blocks: 3,
         sync: SyncWay::Data,
         allocate: false,
+        reuse: false,
         copies: 2,
         prefetch: 64 << 10,
     };

@@ -60,6 +60,12 @@ enum Range {
         offset: u64,
         end: u64,
     },
+    /// A batch of the segment that the file was before.
+    Former {
+        offset: u64,
+        end: u64,
+        segment: u64,
+    },
     Invalid {
         offset: u64,
         end: u64,
@@ -104,6 +110,9 @@ impl Range {
                 )
             }
             Self::Zeros { offset, end } => format!("{offset:>12}  zeros     to {end}"),
+            Self::Former { offset, end, segment } => {
+                format!("{offset:>12}  former    to {end}: of segment {segment}, whose file this was")
+            }
             Self::Invalid { offset, end, reason } => {
                 format!("{offset:>12}  INVALID   to {end}: {reason}")
             }
@@ -280,11 +289,18 @@ fn step(
     let batch = match BatchHeader::decode(bytes, &site) {
         Err(_) if zeros => return printer.skip(offset, here, None).map_err(Stopped::Print).map(|()| here),
         Err(reason) => {
+            if let Some(former) = BatchHeader::decode_former(bytes, &site) {
+                read(file, bytes, offset, whole(&former).min(left)).map_err(Stopped::Read)?;
+                if Batch::decode(bytes, &former.site).is_ok() {
+                    let (end, segment) = (former.end(header.block), former.site.segment.get());
+                    let range = Range::Former { offset, end, segment };
+                    return printer.print(&range).map_err(Stopped::Print).map(|()| end);
+                }
+            }
             return printer.skip(offset, here, Some(reason)).map_err(Stopped::Print).map(|()| here);
         }
         Ok(found) => {
-            let whole = BATCH_HEADER + usize::try_from(found.len).unwrap_or(usize::MAX - BATCH_HEADER);
-            read(file, bytes, offset, whole.min(left)).map_err(Stopped::Read)?;
+            read(file, bytes, offset, whole(&found).min(left)).map_err(Stopped::Read)?;
             Batch::decode(bytes, &site)
         }
     };
@@ -295,6 +311,11 @@ fn step(
             Ok(batch.header.end(header.block))
         }
     }
+}
+
+/// The length of a batch, without padding, in bytes.
+fn whole(header: &BatchHeader) -> usize {
+    BATCH_HEADER + usize::try_from(header.len).unwrap_or(usize::MAX - BATCH_HEADER)
 }
 
 fn print_batch(batch: &Batch<'_>, block: u32, printer: &mut Printer<'_>) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use truelog::{Log, Lsn, Options, StreamId};
 
 fn dump(segment: &Path, json: bool) -> Output {
     let mut command = common::truelog();
@@ -56,4 +57,27 @@ fn a_dump_ends_with_a_verdict_and_says_what_it_cannot_tell() {
     expect(&segment, "damaged", 1);
     flip(&segment, last);
     expect(&segment, "damaged", 1);
+}
+
+#[test]
+fn batches_of_the_segment_that_a_file_was_before_are_told_apart() {
+    let place = common::place();
+    let log = place.path().join("log");
+    let options = Options { segment_size: 64 << 10, reuse: true, background: false, ..Options::default() };
+    let writer = Log::create(&log, &options).unwrap();
+    let append = |count| (0..count).for_each(|_| assert!(writer.append(StreamId(0), b"a record").is_ok()));
+    append(40);
+    assert!(writer.trim(Lsn(40)).unwrap().segments > 0);
+    append(8);
+    writer.close().unwrap();
+    let mut formers = Vec::new();
+    for segment in std::fs::read_dir(&log).unwrap().map(|file| file.unwrap().path()) {
+        if segment.file_name().unwrap().to_str().unwrap().starts_with("segment-") {
+            expect(&segment, "whole", 0);
+            let text = String::from_utf8(dump(&segment, false).stdout).unwrap();
+            formers.extend(text.lines().filter(|line| line.contains("former")).map(str::to_owned));
+        }
+    }
+    assert!(formers.len() > 2, "{formers:?}");
+    assert!(formers.iter().all(|line| line.ends_with("of segment 2, whose file this was")), "{formers:?}");
 }

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::lsn::{DriveNo, RunNo, SegmentNo};
-use crate::manifest::Edit;
+use crate::manifest::{Edit, SegmentEntry};
 
 impl Engine {
     /// The bounded piece of the archive's work that is due now. `eager`: without regard for pace, and however little
@@ -43,8 +43,8 @@ impl Engine {
                 return Ok(None);
             }
             let floor = floor.max(before.floor);
-            let segments = before.segments.iter().map(|entry| entry.number);
-            let segments = segments.filter(|number| *number < floor).collect();
+            let below = |entry: &&SegmentEntry| entry.number < floor;
+            let segments = before.segments.iter().filter(below).copied().collect();
             house.edit(&self.home, &Edit::Publish { run: *run, floor }, self.durable())?;
             let after = &house.manifest().state().archive;
             let gone = |old: &&RunEntry| after.run(old.number).is_none();

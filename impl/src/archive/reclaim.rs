@@ -6,8 +6,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Failure, Result};
 use crate::event::Event;
 use crate::home::Home;
-use crate::lsn::{DriveNo, Lsn, RunNo, SegmentNo};
-use crate::manifest::ManifestFile;
+use crate::lsn::{DriveNo, Lsn, RunNo};
+use crate::manifest::{ManifestFile, SegmentEntry};
 use crate::names::Name;
 
 /// What may go, and behind what.
@@ -16,7 +16,7 @@ pub(crate) struct Reclaim {
     /// Readers of versions before this one may still look at it.
     pub(crate) version: u64,
     /// The segments.
-    pub(crate) segments: Vec<SegmentNo>,
+    pub(crate) segments: Vec<SegmentEntry>,
     /// The runs, each with the drives that have copies.
     pub(crate) runs: Vec<(RunNo, DriveSet)>,
     /// The manifest that does not name them was written anew beside the log.
@@ -64,11 +64,11 @@ impl Reclaim {
         }
         engine.keep(|house| {
             engine.reader.files().close_below(house.manifest().state().floor);
-            for number in segments {
+            let kept = house.to_keep(&engine.options, &segments);
+            for entry in &segments {
+                let version = kept.filter(|kept| *kept == entry.number).map(|_| self.version);
                 // What cannot be removed now is removed by the next open.
-                if engine.home.unlink(Name::Segment(number)).is_ok() {
-                    engine.home.emit(&Event::Removed { name: Name::Segment(number).to_string() });
-                }
+                let _ = house.remove(&engine.home, entry, version);
             }
             engine.home.sync_dir().map_err(Failure::poisoning)
         })

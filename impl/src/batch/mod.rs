@@ -89,6 +89,17 @@ impl BatchHeader {
         Ok(header)
     }
 
+    /// Reads the header of a batch that was written at the place of `site` when the file was an earlier segment of the log: a
+    /// file is used again with the option `reuse`. The batch belongs to that segment, and no record of it counts. As with
+    /// [`BatchHeader::decode`] only [`Batch::decode`], for the site of the header found, says that it is whole.
+    #[must_use]
+    pub fn decode_former(bytes: &[u8], site: &Site) -> Option<Self> {
+        let found = Self::parse(bytes)?.ok()?;
+        let former = Site { segment: found.site.segment, salt: found.site.salt, ..*site };
+        (former.segment < site.segment).then_some(())?;
+        Self::decode(bytes, &former).ok()
+    }
+
     fn parse(bytes: &[u8]) -> Option<Result<Self, Reason>> {
         let mut get = Get::new(bytes.get(..BATCH_HEADER)?);
         if get.array()? != BATCH_MAGIC {

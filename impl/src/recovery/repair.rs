@@ -251,7 +251,7 @@ impl Fresh<'_> {
         }
         let lsns = batch.lsns();
         let durable = self.marks.durable;
-        let prepared = self.house.prepare(home, self.options, needed, durable);
+        let prepared = self.house.prepare(home, self.options, needed, durable, |_| false);
         let segment = prepared.map_err(|failure| refused(failure.error))?;
         let place = Place {
             lsns,

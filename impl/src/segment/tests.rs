@@ -46,8 +46,9 @@ fn prepared(options: &Options) -> (tempfile::TempDir, crate::create::Created, Ma
     let created = crate::create::create(&env, dir.path(), options).expect("a log");
     let state = crate::manifest::ManifestState::new(options);
     let mut manifest = ManifestFile::checkpoint(&created.home, state, Lsn::NONE).expect("a manifest");
-    let segment = Segment::prepare(&created.home, options, &mut manifest, SegmentNo(1), 10_000, Lsn::NONE)
-        .expect("a segment");
+    let segment =
+        Segment::prepare(&created.home, options, &mut manifest, SegmentNo(1), 10_000, Lsn::NONE, None)
+            .expect("a segment");
     (dir, created, manifest, segment)
 }
 

@@ -89,6 +89,7 @@ pub struct Peer {
 /// All of them, ours first.
 pub const PEERS: &[&Peer] = &[
     &truelog::PEER,
+    &truelog::KEPT,
     &truelog::DATA_SYNC,
     &truelog::WRITE_THROUGH,
     &okaywal::PEER,

@@ -1,12 +1,17 @@
 //! Truelog itself.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use truelog::{Durability, Fill, Log, Lsn, Options, Record, StreamId, SyncMethod};
 
 use super::{Peer, Standing, Use};
 use crate::payload::{BATCH, Numbered, Seen};
+use crate::workloads::Workload;
 
 /// With its default options.
 pub const PEER: Peer = Peer {
@@ -15,16 +20,32 @@ pub const PEER: Peer = Peer {
     standing: Standing::Ours,
     unchecked: None,
     lacks: &[],
-    setup: "default options (fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster); in bulk segments are allocated and of 1 GiB",
-    open: |dir, what| open(dir, &options(what)),
+    setup: "default options (fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster); appends into files of 16 MiB used again after a trim, which comes every 15 MiB; in bulk segments are allocated and of 1 GiB",
+    open: |dir, what| open_for(dir, what, &options(what)),
     scan,
+};
+
+const NO_OTHER: &str = "as truelog: only of appends is anything trimmed";
+
+/// The same, and nothing is ever trimmed.
+pub const KEPT: Peer = Peer {
+    name: "truelog-kept",
+    lacks: &[
+        (Workload::Bulk, NO_OTHER),
+        (Workload::Recovery, NO_OTHER),
+        (Workload::Scan, NO_OTHER),
+        (Workload::Get, NO_OTHER),
+    ],
+    setup: "as truelog, but all options are the default ones and nothing is ever trimmed",
+    open: |dir, _| open_for(dir, Use::Keep, &Options::default()),
+    ..PEER
 };
 
 /// The same, each write returning only once it is durable.
 pub const WRITE_THROUGH: Peer = Peer {
     name: "truelog-dsync",
     setup: "as truelog, with O_DSYNC only",
-    open: |dir, what| open(dir, &Options { sync: SyncMethod::WriteThrough, ..options(what) }),
+    open: |dir, what| open_for(dir, what, &Options { sync: SyncMethod::WriteThrough, ..options(what) }),
     scan: |dir, seen| scan_with(dir, seen, &Options { sync: SyncMethod::WriteThrough, ..options(Use::Keep) }),
     ..PEER
 };
@@ -33,7 +54,7 @@ pub const WRITE_THROUGH: Peer = Peer {
 pub const DATA_SYNC: Peer = Peer {
     name: "truelog-datasync",
     setup: "as truelog, with fdatasync only",
-    open: |dir, what| open(dir, &Options { sync: SyncMethod::DataSync, ..options(what) }),
+    open: |dir, what| open_for(dir, what, &Options { sync: SyncMethod::DataSync, ..options(what) }),
     scan: |dir, seen| scan_with(dir, seen, &Options { sync: SyncMethod::DataSync, ..options(Use::Keep) }),
     ..PEER
 };
@@ -41,19 +62,59 @@ pub const DATA_SYNC: Peer = Peer {
 /// The options for a use.
 pub fn options(what: Use) -> Options {
     match what {
-        Use::Append | Use::Keep => Options::default(),
+        Use::Append => Options { reuse: true, segment_size: 16 << 20, ..Options::default() },
+        Use::Keep => Options::default(),
         Use::Bulk => {
             Options { fill: Fill::Allocate, segment_size: truelog::MAX_SEGMENT, ..Options::default() }
         }
     }
 }
 
-/// Opens the log, or makes it where nothing is.
-pub fn open(dir: &Path, options: &Options) -> Result<Box<dyn super::Store>> {
-    Ok(Box::new(Store { log: open_log(dir, options)? }))
+/// Opens the log, or makes it where nothing is. One that is only appended to is trimmed meanwhile, as by one who has taken
+/// elsewhere what is in it.
+fn open_for(dir: &Path, what: Use, options: &Options) -> Result<Box<dyn super::Store>> {
+    let log = Arc::new(open_log(dir, options)?);
+    let trimmer = matches!(what, Use::Append).then(|| Trimmer::start(&log));
+    Ok(Box::new(Store { log, trimmer }))
 }
 
-/// As `open`, the log itself.
+/// How many records of 1 KiB are put in before those before them are trimmed.
+const TRIMMED: u64 = 15 << 10;
+
+/// A thread that trims.
+struct Trimmer {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<truelog::Result<()>>>,
+}
+
+impl Trimmer {
+    fn start(log: &Arc<Log>) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (log, ends) = (Arc::clone(log), Arc::clone(&over));
+        let thread = std::thread::spawn(move || {
+            let mut from = Lsn::FIRST;
+            while !ends.load(Ordering::Relaxed) {
+                let durable = log.stat().durable;
+                if durable.0 >= from.0 + TRIMMED {
+                    from = log.trim(durable)?.before;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        });
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Trimmer {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(ended, Some(Ok(Ok(())))), "a trim failed");
+    }
+}
+
+/// Opens the log, or makes it where nothing is.
 pub fn open_log(dir: &Path, options: &Options) -> Result<Log> {
     if dir.exists() {
         let (log, _) = Log::open(dir, options)?;
@@ -76,7 +137,10 @@ fn scan_with(dir: &Path, seen: &Seen, options: &Options) -> Result<()> {
 }
 
 struct Store {
-    log: Log,
+    /// Before the log, which it has too.
+    #[expect(dead_code, reason = "it ends with the store")]
+    trimmer: Option<Trimmer>,
+    log: Arc<Log>,
 }
 
 impl super::Store for Store {

@@ -41,7 +41,7 @@ const UNTOLD: &str = "no trace: schedules find it, and no run of one thread was 
 const UNTRIED: &str = "not tried: no hunt of it has been seen to end";
 
 /// Mutants of other checks, or of which the check's reason is not the reason; and why they are left out.
-const MUTANTS_OUT: [(&str, &str); 17] = [
+const MUTANTS_OUT: [(&str, &str); 18] = [
     ("background-sync-error-printed", UNTOLD),
     ("cache-before-write-done", WORD),
     ("dropped-run-is-damage", THREADS),
@@ -55,6 +55,7 @@ const MUTANTS_OUT: [(&str, &str); 17] = [
     ("prepared-out-of-order", THREADS),
     ("purged-gap-is-end", THREADS),
     ("reclaim-under-readers", THREADS),
+    ("reused-under-readers", THREADS),
     ("short-prefetch-is-eof", UNTRIED),
     ("slot-freed-under-a-pin", WORD),
     ("slot-of-older-generation-served", WORD),
