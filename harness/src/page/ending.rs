@@ -47,7 +47,10 @@ pub(super) fn of_switch(trace: &Trace) -> String {
     let with = match &others[..] {
         [] => String::new(),
         others => {
-            format!(", and those that refuse a later step for the same reason ({})", others.join(", "))
+            format!(
+                ", and without the others that would refuse this step or a later one for the same reason ({})",
+                others.join(", ")
+            )
         }
     };
     let code = match &trace.code {
@@ -96,8 +99,8 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
 pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
         Ok(shrunk) if shrunk.left_out == 0 => format!(
-            "**No step can be left out**: without any one{} no path is left that breaks this invariant in this way, and \
-             along which the production code could be led. Each was tried.\n\n\
+            "**No step can be left out**: without any one{}, what is left does not break this invariant in this way, or is no \
+             path along which the production code could be led. Each was tried.\n\n\
              <details><summary>What comes of it without each step</summary>\n\n{}\n\n</details>",
             if trace.lines.len() > ALL { "" } else { ", any two, or any that follow one another" },
             reasons(trace.invariant, &shrunk.without)

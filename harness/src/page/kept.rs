@@ -39,7 +39,8 @@ pub const KEPT: &[Kept] = &[
         says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
                is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
                one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
-        shows: "Record 2 is number 0 of stream 0, as record 1 was: the number is given twice, and should have been 1.",
+        shows: "A record's sequence is its number in its stream, and one number stands for one record. Number 0 of stream 0 was record 1, \
+                and record 2 gets it again; it should have been 1.",
         fault: 4,
         notes: &[
             (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),
@@ -51,8 +52,8 @@ pub const KEPT: &[Kept] = &[
             (5, "lost: the batch of record 2, and with it the last table"),
             (6, "no table is left: the numbers of stream 0 begin at 0 again"),
         ],
-        minimal: "Without the second append no other segment stays; without the trim, or the loss of power, a table \
-                  does; and without the last append nobody sees the number.",
+        minimal: "Without the second append segment 1 is the last segment, and stays; without the trim, or the loss of power, a table \
+                  stays; and without the last append nobody sees the number.",
         passing: "The segment of the last durable record stays, whatever is trimmed: its table is on the device.",
     },
     Kept {
@@ -60,10 +61,11 @@ pub const KEPT: &[Kept] = &[
         breaks: "an append after it is as safe as the first",
         title: "The next segment continues an idle mark that only the page cache holds.",
         says: "When a log comes to rest it writes an idle mark, an empty batch that says that all before it is durable. \
-               The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the mark, relies on it, and so syncs nothing of the old segment; the first batch of its new segment says that the old one ends after the mark. The power fails, and the \
+               The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the mark, relies on it, and so syncs nothing of the old segment; the first batch of its new segment says that the old one ends behind the mark. The power fails, and the \
                mark was never on the device: the old segment ends before the place that its successor names.",
-        shows: "Nothing is lost here, and still record 2 is less safe than record 1 was: recovery would have to accept a \
-                segment that is shorter than its successor says, and a batch that is really lost would go unnoticed.",
+        shows: "Nothing is lost here, but only because the open of step 8 lets it pass that segment 1 is shorter than segment 2 says. \
+                An open that lets that pass cannot notice a batch that is really lost there; one that does not would call this log \
+                damaged. So the append behind the recovery has left the log less safe than the first one did.",
         fault: 6,
         notes: &[
             (4, "the mark is in segment 1, in the page cache only"),
@@ -74,7 +76,7 @@ pub const KEPT: &[Kept] = &[
         ],
         minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
                   without the loss of power the mark is still read.",
-        passing: "The first batch of segment 2 says that segment 1 ends behind record 1, the last batch that is proven to be durable; a mark with nothing behind it is passed over.",
+        passing: "The first batch of segment 2 says that segment 1 ends behind record 1, the last batch that is proven to be durable; a mark that ends a segment is not counted as its end.",
     },
 ];
 
@@ -99,7 +101,7 @@ impl Facts {
             ),
             fault: Some(kept.fault),
             notes: kept.notes,
-            minimal: format!("**None of these can be left out.** {}", kept.minimal),
+            minimal: format!("**No step can be left out.** {}", kept.minimal),
             passing: kept.passing.to_owned(),
             path: kept.path.to_owned(),
         }

@@ -43,10 +43,10 @@ pub(super) fn does(step: &PrefetchStep) -> String {
         PrefetchStep::Switch(generation) => format!("switches the catalog to generation {generation}"),
         PrefetchStep::Reclaim(before) => format!("removes the blocks of generations before {before}"),
         PrefetchStep::Retire { slot, before, did: Retired::Freed } => {
-            format!("empties slot {slot}, which is older than generation {before}")
+            format!("empties slot {slot}, whose block is older than generation {before}")
         }
         PrefetchStep::Retire { slot, before, did: Retired::Waits } => {
-            format!("closes slot {slot}, which is older than generation {before}, to new readers")
+            format!("closes slot {slot}, whose block is older than generation {before}, to new readers")
         }
         PrefetchStep::Begin { slot, from, generation } => {
             format!("begins to fill slot {slot} with {} of generation {generation}", range(from))
@@ -160,7 +160,7 @@ fn changed(step: &PrefetchStep, in_place: bool, before: Option<&State>, after: O
             slot(after, number).map_or_else(String::new, |slot| format!("the buffer holds {}", holds(slot)))
         }
         PrefetchStep::Pin { slot: number, .. } => slot(after, number).map_or_else(String::new, |slot| {
-            format!("its word counts the reader; it is of generation {}", slot.generation)
+            format!("the slot's word counts the reader, and says generation {}", slot.generation)
         }),
         PrefetchStep::Serve { slot: number, .. } => {
             slot(after, number).map_or_else(String::new, |slot| format!("it gets {}", holds(slot)))

@@ -107,7 +107,17 @@ pub(super) fn falsely(state: &State, last: Lsn, shows: &str) -> String {
     if gone.is_empty() {
         return String::new();
     }
-    format!("; not true{shows}: {} need not survive a loss of power", numbers(&gone))
+    let synced = |lsn: &Lsn| {
+        let holds = |batch: &&Batch| batch.base <= *lsn && *lsn <= batch.last();
+        state.disk.batches.iter().filter(holds).any(Batch::durable)
+    };
+    let gone_numbers = numbers(&gone);
+    if gone.iter().all(synced) {
+        return format!(
+            "; not true{shows}: the bytes of {gone_numbers} are on the device, but no name leads to them"
+        );
+    }
+    format!("; not true{shows}: {gone_numbers} need not survive a loss of power")
 }
 
 /// What a read from a record on finds of what was acknowledged, by the manifest that it reads by.

@@ -229,7 +229,7 @@ fn set_up(trace: &Trace) -> String {
 /// The words that stand on a page, folded away.
 pub(super) fn of(table: &str, facts: &Facts, trace: &Trace) -> String {
     let cells = words(table);
-    let sentences = [&facts.title, &facts.explanation, &facts.shows, &facts.passing];
+    let sentences = [&facts.title, &facts.explanation, &facts.shows, &facts.passing, &facts.ends];
     let all: Vec<String> =
         cells.iter().cloned().chain(sentences.iter().flat_map(|text| words(text))).collect();
     let stands = |place: In, form: &str| stands(if place == In::Cells { &cells } else { &all }, form);

@@ -51,9 +51,9 @@ const STORIES: &[(Switch, Story)] = &[
         says: "The identity is the file that makes a directory a log. Creation fails at the sync of the directory \
                 after its rename. Its name is still seen in the cache, so a second open goes on. But after a failed \
                 sync the kernel counts that name as written, and no later sync writes it: only a new file, renamed \
-                anew, would be. Nothing vouches for the name: an entry would that was written when the name was \
-                durable, but manifest entry 1 was written before there was an identity, and entry 2 is this open's \
-                own. The power fails, and no log is there.",
+                anew, would be. A manifest entry vouches for the name only if it was written by one who knew that \
+                the name was durable. Nobody did: entry 1 was written before there was an identity, and entry 2 by \
+                this open, which took the name on trust. The power fails, and no log is there.",
         shows: "Record 1 was acknowledged, and no log is there any more.",
         passing: "Open makes the identity again, unless the manifest vouches for its name.",
     }),
@@ -63,8 +63,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "The manifest is full, so that the entry for a new segment needs a new manifest file. It is renamed \
                 over the old one, and the directory is not synced. The next manifest entry is durable in a file that \
                 the loss of power makes unreachable: the old manifest is back, and knows nothing of the segment.",
-        shows: "Record 1 was acknowledged; the old manifest does not name its segment, and the log opens for reading \
-                only, without the record.",
+        shows: "Record 1 was acknowledged. Segment 1 is there, but the old manifest does not name it, which looks \
+                like damage: the log opens for reading only, without the record.",
         passing: "The directory is synced after the rename, before the next manifest entry.",
     }),
     (Switch::TrustCachedBytes, Story {
@@ -90,9 +90,9 @@ const STORIES: &[(Switch, Story)] = &[
         breaks: "",
         says: "A first life leaves record 1, unsynced, in segment 1. The open after the loss of power writes it \
                 again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The next \
-                recovery comes to where the batches of segment 1 end. What follows there is empty; it takes that for \
-                a torn tail, and cuts the log there. Segment 2, with its acknowledged record, is never looked at, \
-                which therefore no row shows.",
+                recovery comes to where the batches of segment 1 end. Behind them there is only empty space, and \
+                nothing is torn there. But it takes this end of a segment for the torn end of the whole log, and \
+                cuts the log here. It never reads segment 2, so that no row of the table shows segment 2 being read.",
         shows: "Record 2 was acknowledged, and is gone: the next record would be 2 again.",
         passing: "Only the last segment that is not empty is judged at its end; an older one ends where the next \
                 one's first batch says.",
@@ -100,19 +100,21 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RewriteAckedBlock, Story {
         title: "A batch is written over the block of the one before",
         breaks: "",
-        says: "The last block has room, so the next commit writes it again: batch 2, with the old record and the new \
-                one, lies over batch 1. Batch 1 was synced, and its record is acknowledged. The loss of power keeps \
-                one sector of batch 2: neither batch is whole.",
+        says: "Batch 1 is synced. The last block has room, so the next commit writes it again: batch 2, with the \
+                old record and the new one, lies over batch 1, whose record is acknowledged on the strength of that \
+                first sync. The fault is to write over it: bytes that were durable are put at risk. (That the \
+                acknowledgement comes behind it is no part of the fault.) The loss of power keeps one sector of \
+                batch 2: neither batch is whole.",
         shows: "Record 1 was synced and acknowledged, and is gone: half of another batch lies over it.",
         passing: "Each batch starts on a block of its own.",
     }),
     (Switch::TwoCommitsInFlight, Story {
         title: "A record is committed while the one before it is not written",
         breaks: "",
-        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written first, as \
-                batch 1, behind the place for that of record 1, which stays empty. It is synced, the watermark moves \
-                to 2, over the hole, and record 1, which was never written, is acknowledged. After the loss of power \
-                recovery stops at the hole.",
+        says: "Two writers append. Their records get numbers 1 and 2. The batch of record 2 is written first (it is \
+                batch 1 by the order of writing), behind an empty block, which is left for record 1. It is synced, \
+                the watermark moves to 2, over the hole, and record 1, which was never written, is acknowledged. \
+                After the loss of power recovery stops at the hole.",
         shows: "Record 1 was acknowledged, and is gone; record 2, which was synced, is not reached either.",
         passing: "A batch is written only when the one before it is committed.",
     }),
@@ -180,10 +182,10 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::LeaderFailsFollowersOk, Story {
         title: "A record is acknowledged out of a batch whose sync has failed",
         breaks: "",
-        says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it for \
-                all. The sync fails, and the failure stays with the leader: a writer that waits for the same batch \
-                is acknowledged. The model has no leaders: its path shows what such a follower sees, an \
-                acknowledgement behind the failed sync of its batch. That the engine tells its followers is checked \
+        says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it \
+                for all. The sync fails, and the failure stays with the leader: a writer that waits for the same \
+                batch is acknowledged. The model has no leaders: its path shows what such a follower sees, an \
+                acknowledgement after the failed sync of its batch. That the engine tells its followers is checked \
                 under threads, where a mutant of this name forgets them.",
         shows: "Record 1 is acknowledged, and the sync of its batch has failed.",
         passing: "A failed batch has failed for everybody who waits for it.",
@@ -211,8 +213,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RewriteUnderNewLsns, Story {
         title: "Recovery appends the tail a second time",
         breaks: "duplicated",
-        says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here they \
-                get new numbers, after the old ones, and the next open finds each record twice.",
+        says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here their \
+                records get new numbers, after the old ones, and the next open, after the process has died, finds \
+                each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
         passing: "The tail is written again under the numbers that it has: the new batch stands in for the old one, \
                 which is not read any more.",
@@ -222,9 +225,9 @@ const STORIES: &[(Switch, Story)] = &[
         breaks: "misattributed",
         says: "The disk has put a copy of batch 1 in the place of batch 2. This overwrites the record that was \
                 appended second. A batch here says nothing of where it belongs: its checksum is right in any place, \
-                and its place alone gives its record a number. So recovery takes the copy for record 2, finds the \
-                log whole, and writes both again to a segment of its own, as each open does with what nothing \
-                vouches for.",
+                and its place alone gives its record a number. So recovery takes the copy for record 2, and finds \
+                the log whole. Nothing vouches for either batch, and so it writes both again to a segment of its \
+                own, as each open does with such batches.",
         shows: "The open returns records 1 and 2, which are one and the same; the record that was appended second is \
                 not there.",
         passing: "A batch names its log, segment and offset under its checksum: a copy elsewhere is invalid.",
@@ -232,10 +235,11 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RewriteIntoUnnamedSegment, Story {
         title: "Recovery writes to a segment that the manifest does not name",
         breaks: "Recovery is idempotent",
-        says: "Recovery writes the tail again before the manifest durably names the new segment, and is interrupted. \
-                The next open finds a batch in a segment that the manifest does not know, and takes the manifest for \
-                damaged. It believes nothing that such a manifest says, and so returns nothing, not even record 1, \
-                which lies in segment 1 as before: recovery has broken what it was to mend.",
+        says: "Recovery writes the tail again before the manifest durably names the new segment, and is \
+                interrupted. The next open finds a batch in a segment that the manifest does not know, and takes the \
+                manifest for damaged. It believes nothing that such a manifest says, and so returns nothing, not \
+                even record 1, which lies in segment 1 as before. The open that was interrupted would have returned \
+                it: recovery has broken what it was to mend.",
         shows: "Nothing was damaged, and the log opens for reading only: the interrupted recovery has made it look \
                 damaged.",
         passing: "The manifest names the new segment durably before recovery writes to it.",
@@ -261,8 +265,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RenameBeforeSync, Story {
         title: "A file is renamed before its bytes are synced",
         breaks: "half made",
-        says: "The segment's name reaches the device, its bytes do not. What is found under the name, which the \
-                manifest lists, is no segment, and looks damaged.",
+        says: "The file is renamed before it is synced, and the power fails: the segment's name is on the device, \
+                its bytes are not. What is found under the name, which the manifest lists, is no segment, and looks \
+                damaged.",
         shows: "Nothing was damaged, and the log opens for reading only.",
         passing: "The file is synced under its temporary name, then renamed.",
     }),
@@ -270,9 +275,9 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A new life goes on writing to the manifest of the one before",
         breaks: "missing",
         says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
-                empty. The next open goes on with the same manifest file, and appends its own entry, number 4, at \
-                the file's end, behind that place. A valid entry behind an invalid one is what damage looks like, \
-                and a damaged manifest is not believed at all.",
+                empty. The next open goes on with the same manifest file. It counts on from what was written there, \
+                and appends its own entry, number 4, behind that place. A valid entry behind an invalid one is what \
+                damage looks like, and a damaged manifest is not believed at all.",
         shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that is \
                 not there.",
         passing: "Each open begins a manifest file of its own.",
@@ -291,29 +296,30 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The identity is there before the manifest",
         breaks: "half made",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
-                manifest: from then on whoever opens the directory finds a log without a manifest, and must call it \
-                damaged. A crash after step 9 would show that to the next life. The shortest path needs no crash: a \
-                create ends by recovering the directory, as an open does, and meets the state that it has just made \
-                (the manifest would come next, and the path does not get there). The promise covers that open as \
-                well: not even a crash has happened, and still the log does not open for appends.",
-        shows: "Nothing was damaged, and the new log opens for reading only: it has no manifest.",
+                manifest. A crash after step 9 leaves just that to the next open, which finds a log without a \
+                manifest, and must call it damaged. The path needs no crash: in the model a create may recover the \
+                directory at once (step 10), before it has made the manifest. It finds what a crash after step 9 \
+                would leave, and calls it damaged.",
+        shows: "Nothing was damaged, and the new log opens for reading only: it has an identity and no manifest, \
+                which is all that a crash after step 9 would leave.",
         passing: "The identity is renamed last, when the first manifest is durable.",
     }),
     (Switch::TornTailIsFatal, Story {
         title: "A torn tail keeps the log from opening for appends",
         breaks: "torn",
-        says: "A loss of power leaves half of a batch that nobody was promised. Recovery calls it damage and opens \
-                the log for reading only.",
-        shows: "Nobody was promised the torn batch, and because of it the log opens for reading only.",
+        says: "A loss of power leaves half of a batch that was never acknowledged. Recovery calls it damage and \
+                opens the log for reading only.",
+        shows: "The torn batch was never acknowledged, and because of it the log opens for reading only.",
         passing: "Torn bytes that nothing vouches for are cut.",
     }),
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
         breaks: "never silently cut",
-        says: "Some bits of a durable batch flip, on the disk and in all that is read of it. The batch behind it can \
-                be read: only the process has died, and the page cache lives on. That batch was written only when \
-                the one before it was durable. So it shows that record 1 was, and it is there to be found: it \
-                vouches for record 1. Recovery cuts all the same, and nobody hears of the loss.",
+        says: "Some bits of a durable batch flip, on the disk and in all that is read of it. Batch 2, behind it, \
+                can be read: only the process has died, and the page cache lives on. Batch 2 is not durable itself, \
+                and need not be: it was written only when batch 1 was durable, and says so. So whoever can read it \
+                knows that record 1 was durable: it vouches for record 1. Recovery cuts all the same, and nobody \
+                hears of the loss.",
         shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
                 another record.",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
@@ -330,9 +336,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::CloseForgetsWaiting, Story {
         title: "A handle is closed with an append unanswered",
         breaks: "",
-        says: "An append was handed in, and its ticket is what its answer is waited for by. Close gives the log's \
-                lock back, which ends the handle, and has neither committed nor failed it. Nothing will ever answer \
-                it.",
+        says: "An append was handed in, and the client has a ticket, by which it will wait for the answer. Close \
+                gives the log's lock back, which ends the handle, and has neither committed nor failed the append. \
+                Nothing will ever answer it.",
         shows: "The append of ticket 1 is neither acknowledged nor failed, and nothing is left that could answer it.",
         passing: "Close commits or fails what waits before it lets go.",
     }),
@@ -340,9 +346,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The manifest names a run whose name is not durable",
         breaks: "",
         says: "Compaction copies segment 1 into a run on a drive. The run is synced and renamed there, and the \
-                manifest names it before the drive's directory is synced. The power fails: the manifest says that \
-                the record is in the run, and no longer in the segment; and the run is not there. (The second append \
-                begins segment 2: only a segment that has a successor is compacted.)",
+                manifest names it before the drive's directory is synced. The power fails. It happens to keep the \
+                manifest's entry, which was not synced yet, and to lose the run's name. Segment 1 still holds the \
+                record, but the manifest now says to look in the run alone, so that nobody reads segment 1. (The \
+                second append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, and no run 1 is there.",
         passing: "The drive's directory is synced before the manifest names the run.",
     }),
@@ -360,10 +367,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A segment is removed before the drive knows of its run",
         breaks: "in a copy on each healthy drive",
         says: "Compaction has copied segment 1 into a run on drive 1, and the manifest in the log's directory \
-                durably names it. The drive has no copy of that manifest yet. Should the one manifest be lost, \
-                nothing durable says that the run counts. As long as segment 1 is there the record is found in it \
-                all the same; now the segment is gone. (The second append begins segment 2: only a segment that has \
-                a successor is compacted.)",
+                durably names it. No reader needs the segment any more (step 46), but the drive has no copy of that \
+                manifest yet. Should the one manifest be lost, nothing durable says that the run counts: its records \
+                could then be read from segment 1 alone, and that is gone now, too. (The second append begins \
+                segment 2: only a segment that has a successor is compacted.)",
         shows: "Segment 1 is removed, and drive 1 holds no manifest that names the run in its place.",
         passing: "Each healthy drive durably holds a copy of the manifest that names the run before a source goes.",
     }),
@@ -374,7 +381,7 @@ const STORIES: &[(Switch, Story)] = &[
                 have written all the same: the manifest on the device names the run, which is gone, and no longer \
                 the segment. (The second append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest on the device names it.",
-        passing: "The handle poisons and removes nothing: the next open finds out what the manifest says.",
+        passing: "The handle is given up and removes nothing: the next open finds out what the manifest says.",
     }),
     (Switch::RecoveryDeletesNamedRun, Story {
         title: "Recovery removes a run that the manifest names",
@@ -392,17 +399,18 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A segment is removed while a reader's snapshot still leads to it",
         breaks: "after a compaction",
         says: "Reader 1 took its snapshot before the run was published, and by it record 1 is in segment 1. The \
-                compaction does not wait for the reader, and removes the segment. (The second append begins segment \
-                2: only a segment that has a successor is compacted.)",
+                compaction does not wait for the reader, and removes the segment. The record is in the run, too, but \
+                this reader does not know of the run. (The second append begins segment 2: only a segment that has a \
+                successor is compacted.)",
         shows: "Reader 1 looks for record 1 in segment 1, as its snapshot says, and the segment is gone.",
         passing: "What was replaced stays until no reader of an older snapshot is left.",
     }),
     (Switch::RunDropsRecords, Story {
         title: "A run is published for more records than it holds",
         breaks: "after a compaction",
-        says: "Compaction writes the first of two sealed records into the run, and the manifest names the run for \
-                both, in the place of both segments. Readers look for the second one in the run, and it is not \
-                there. (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
+        says: "Compaction writes the first of the two records of two sealed segments into the run, and the manifest \
+                names the run for both, in the place of both segments. Readers look for the second one in the run, \
+                and it is not there. (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
         shows: "Record 2 was acknowledged; the manifest says that it is in run 1, which does not hold it.",
         passing: "The manifest names a run by exactly the records that its blocks hold.",
     }),
@@ -413,7 +421,8 @@ const STORIES: &[(Switch, Story)] = &[
                 Its publish replaces segments 1 and 2, and record 1 is in nothing that the manifest still names. \
                 (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
         shows: "Record 1 was acknowledged, and nothing that the manifest names holds it.",
-        passing: "A run begins where the archive ends, or before; the first one begins with the first record.",
+        passing: "A run begins where the archive ends, or before; the first one begins with the first record that is \
+                not trimmed.",
     }),
     (Switch::PublishUnverifiedCopy, Story {
         title: "A copy that was never read back is published",

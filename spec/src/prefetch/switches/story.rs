@@ -8,19 +8,18 @@ use crate::switches::Story;
 const STORIES: &[(Switch, Story)] = &[
     (Switch::ReadyFirst, Story {
         title: "Two flags are read in the wrong order, and a healthy drive is blamed for it (FPRE004)",
-        breaks: "never observed together",
-        says: "FPRE004 is the error code of the incident: a healthy drive was quarantined for it. A compaction \
-               rewrites a block in its place. Its new checksum counts from the moment the write is submitted, the \
-               bytes are on the device a little later, and the acknowledgement is later still: in between, \"last \
-               write pending\" is set. A prefetch of the same block reads the old bytes meanwhile, and sets \"cache \
-               ready\". Verification asks \"cache ready\" first: there is a buffer, so the comparison is settled. \
-               That a write is pending it asks second, and too late: the answer does not stop the comparison any \
-               more, and the old bytes are held against the new checksum. Each retry compares the same buffer, as \
-               long as the acknowledgement, which would drop it, is late; after three retries the drive is \
-               quarantined (which is in no row: the path ends at the first comparison). (The order is what the \
-               incident saw. That there are two flags is what the design forbids: with the order turned round \
-               another race is left, see back-off-before-ready.)",
-        shows: "Old bytes are compared with the new checksum: a mismatch, and nothing is wrong with the drive.",
+        breaks: "never the bytes of one write with the checksum of another",
+        says: "A compaction rewrites a block in its place. Its new checksum counts as soon as the write is \
+               submitted, while the drive may still give the old bytes. \"Last write pending\" is set from then \
+               until the acknowledgement. A prefetch of the block reads the old bytes meanwhile, and sets \"cache \
+               ready\". Verification asks \"cache ready\" first: there is a buffer, so that the comparison is \
+               settled. Whether a write is pending it asks second, and too late: the old bytes are held against the \
+               new checksum. So it was in the incident, whose error code is FPRE004: each retry compared the same \
+               buffer, and after three of them a healthy drive was quarantined. (With the order turned round \
+               another race is left, see back-off-before-ready: that there are two flags is what the design \
+               forbids.)",
+        shows: "Both flags were seen set (steps 6 and 7), and the old bytes are compared with the new checksum all \
+               the same: a mismatch, and nothing is wrong with the drive.",
         passing: "There is no flag to set: a slot's phase, pins and generation are one word, a buffer is verified \
                under the generation that it was filled for, before it is ready, and a generation whose write is \
                pending has no name in the catalog yet.",
@@ -29,31 +28,28 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The patch of FPRE004 leaves the race open: an acknowledgement within the back-off finds nothing to \
                drop",
         breaks: "never the bytes of one write with the checksum of another",
-        says: "FPRE004 is the error code of the incident: a buffer with old bytes was held against a new checksum, \
-               and a healthy drive was quarantined for it. The patch asks \"last write pending\" first, submits \
-               nothing while a verification is under way, and lets a buffer wait a little before it is marked ready, \
-               so that the acknowledgement may come first. Here the prefetch reads the old bytes while a write is \
-               pending, and waits: that is the back-off, between the fill and \"cache ready\". The bytes land and \
-               the acknowledgement comes: it clears \"pending\", and would drop the block's buffer were that ready. \
-               It is not, not yet, so that nothing is dropped. Then the back-off ends and the old bytes are marked \
-               ready. The two flags are not set at once any more, and still the comparison is of two states. Nothing \
-               drops this buffer before the next rewrite, so that every retry compares it again, and fails, too. The \
-               patch made the race rare, and did not close it.",
+        says: "In the design of the incident (its error code is FPRE004) a compaction rewrites blocks in place, and \
+               the new checksum counts at once. The patch asks \"last write pending\" first, and marks a buffer \
+               ready only after a pause (the back-off), so that the acknowledgement may come first and drop what is \
+               stale. But it drops only buffers that are ready. Here it comes within the pause, and finds none. \
+               Then the old bytes are marked ready, no write is pending, and they are compared with the new \
+               checksum. Each retry compares the same buffer. The patch made the race rare, and did not close it.",
         shows: "No write is pending, the buffer is ready, and it holds the old bytes: they are compared with the new \
                checksum, and nothing is wrong with the drive.",
-        passing: "What is under way when its generation ends is doomed: the same transition that retires a ready \
-               slot makes a slot that is being filled a doomed one, whose publication is refused. (A design with two \
-               flags can be saved in the same way, by an acknowledgement that drops the reads under way, too: of \
-               that the checker finds no path either.)",
+        passing: "Phase and generation are one word. When the generation ends, a slot that is still being filled is \
+               marked doomed in that word, and so can never become ready. (Two flags would do, too, if the \
+               acknowledgement also dropped the reads under way: for that design the checker finds no failing \
+               path.)",
     }),
     (Switch::SwitchAtSubmit, Story {
         title: "The catalog names rewritten blocks before their write is done",
         breaks: "never the bytes of one write with the checksum of another",
-        says: "The compactor switches the catalog to the new generation when it has submitted the blocks. The next \
-               read is prefetched from a place that is not written yet, and verified against the new metadata: a \
+        says: "The compactor switches the catalog to the new generation when it has submitted the blocks, and \
+               before their write is acknowledged. The next read is prefetched from a place that is not written \
+               yet: what is there are the bytes of something older. They are verified against the new metadata: a \
                mismatch on a healthy drive.",
-        shows: "The buffer is compared with the metadata of a write that is not acknowledged: a mismatch, and \
-               nothing is wrong with the drive.",
+        shows: "The bytes are what lay in that place before, and the metadata is of the write that is not \
+               acknowledged: two states, a mismatch, and nothing is wrong with the drive.",
         passing: "The catalog is switched when the write is acknowledged; until then the old generation serves.",
     }),
     (Switch::PinByAdd, Story {
@@ -81,8 +77,8 @@ const STORIES: &[(Switch, Story)] = &[
         breaks: "length",
         says: "The catalog has switched; the snapshot of reader 1 is older, and its block is read ahead for it all \
                the same. Then the slot is emptied at once, as one of an old generation. The reader that has it \
-               pinned goes on reading, from a buffer that is being filled again, with whatever block comes next (in \
-               the shortest path the same one).",
+               pinned reads from a buffer that is being filled again, with whatever block comes next (in the \
+               shortest path the same one).",
         shows: "Reader 1 asked for block 1, and gets a buffer of length 0: it was emptied under the reader, and is \
                being filled anew.",
         passing: "A slot with pins only stops taking new ones: the last reader that has it pinned empties it.",
@@ -128,26 +124,30 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A race is counted against the drive until it is quarantined",
         breaks: "no race quarantines a healthy drive",
         says: "A compaction writes new blocks and removes the old ones while one of the old ones is being \
-               prefetched; reader 1, whose snapshot is the old generation, is done with it by then. The freed place \
-               is used again: the read finds other bytes there, and so does each retry; after three retries a \
-               healthy drive is quarantined.",
+               prefetched; reader 1, whose snapshot is the old generation, no longer needs that block by then. The \
+               freed place is used again: the read finds other bytes there, and so does each retry; after three \
+               retries a healthy drive is quarantined.",
         shows: "The drive is quarantined, and nothing is wrong with it: the blocks that were read had been removed.",
-        passing: "After a mismatch the generation is read again: it has moved, so that the mismatch is a race, and \
-               nothing is held against the drive.",
+        passing: "After a mismatch the catalog's generation is read again: it has moved, so that the mismatch is a \
+               race, and nothing is held against the drive.",
     }),
     (Switch::NoRetries, Story {
         title: "A drive is quarantined for one bad read",
         breaks: "Retries are bounded",
-        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. That \
-               retries are bounded fixes their number: three are made, no more, and no fewer.",
-        shows: "The drive is quarantined for one garbled read, and nothing is wrong with what it holds.",
+        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. \
+               \"Bounded\" is meant both ways here: a mismatch is read again three times, no more and no fewer, and \
+               only then is the drive quarantined.",
+        shows: "No retry was made, and the drive is quarantined for one garbled read; nothing is wrong with what it \
+               holds.",
         passing: "A mismatch is read again three times before the drive is quarantined.",
     }),
     (Switch::ReclaimUnderReader, Story {
         title: "Old blocks are removed under a reader's snapshot",
         breaks: "after a compaction",
-        says: "A reader has asked under the old generation. The compactor switches the catalog and removes what it \
-               replaced; the reader finds nothing where its snapshot leads.",
+        says: "A block of a generation holds the records of some LSNs; a compaction writes the same records into \
+               the blocks of the next generation. A reader has asked under the old generation. The compactor \
+               switches the catalog and removes what it replaced; the reader finds nothing where its snapshot \
+               leads.",
         shows: "Reader 1 asked for block 1 of generation 0, and finds it removed.",
         passing: "Old blocks are removed when no reader has a snapshot that old.",
     }),
