@@ -29,6 +29,7 @@ mod process_places;
 mod process_strace;
 mod process_streams;
 mod regressions;
+mod reuse;
 mod sync_method;
 mod traces;
 mod watched;

@@ -157,10 +157,15 @@ impl Engine {
             if self.kernel.with(|front| front.is_ready(needed)).map_err(Failure::harmless)? {
                 return Ok(());
             }
-            house.leave_room(&self.home, &self.options, needed)?;
+            let (home, options) = (&self.home, &self.options);
             let is_read = |version| self.catalog.lock().is_read_before(version);
+            let reused = house.take_spare(home, options, needed, is_read);
+            let capacity = match &reused {
+                Some(reused) => reused.capacity,
+                None => house.size_in_room(home, options, needed)?,
+            };
             let durable = self.kernel.marks().durable;
-            let segment = house.prepare(&self.home, &self.options, needed, durable, is_read)?;
+            let segment = house.prepare(home, options, (needed, capacity), reused, durable)?;
             // Still keeping house: else a second thread finds none ready, and its segment, of a higher number, may be
             // offered before this one.
             self.kernel.with(|front| front.offer(segment)).map_err(Failure::harmless)

@@ -13,7 +13,7 @@ use crate::manifest::{Edit, ManifestFile, SegmentEntry};
 use crate::names::Name;
 use crate::options::Options;
 use crate::segment::Segment;
-use crate::spare::Spare;
+use crate::spare::{Reused, Spare};
 
 /// The size of the first segment of an open, in bytes. Each next one is larger by [`GROWTH`].
 const FIRST_SIZE: u64 = 64 << 10;
@@ -95,30 +95,36 @@ impl House {
         self.next_run = self.next_run.max(number.next());
     }
 
-    /// Refuses to prepare a segment if that would take the last space of the volume: the next open needs some for its
-    /// manifest and for what it may have to write again, and without an open there is no trim that frees any. Where a smaller
-    /// segment than the next would leave enough, that is what the next becomes.
+    /// How many bytes of the volume may be used for segments: the next open needs some for its manifest and for what it may
+    /// have to write again, and without an open there is no trim that frees any. Who cannot tell refuses nothing.
+    fn room(&self, home: &Home, options: &Options) -> u64 {
+        let Ok(volume) = home.env.fs.volume(&home.dir) else { return u64::MAX };
+        let reserve = self.manifest.capacity().saturating_add(u64::from(options.max_batch_bytes));
+        volume.free_bytes.saturating_sub(reserve)
+    }
+
+    /// The capacity of a new segment for which `needed` bytes are needed, 0 if nobody waits for it.
+    pub(crate) fn size(&self, needed: u64) -> u64 {
+        self.next_size.max(needed)
+    }
+
+    /// The same, of one that leaves room on the volume: where somebody waits, a smaller one than usual if need be.
     ///
     /// # Errors
     /// [`Error::Full`], and nothing has changed.
-    pub(crate) fn leave_room(
-        &mut self,
+    pub(crate) fn size_in_room(
+        &self,
         home: &Home,
         options: &Options,
         needed: u64,
-    ) -> std::result::Result<(), Failure> {
-        self.spare_at_least(home, needed);
-        // Who cannot tell refuses nothing.
-        let Ok(volume) = home.env.fs.volume(&home.dir) else { return Ok(()) };
-        let reserve = self.manifest.capacity().saturating_add(u64::from(options.max_batch_bytes));
-        let room = volume.free_bytes.saturating_sub(reserve);
-        if self.spare.is_some() || room >= self.next_size.max(needed) {
-            return Ok(());
+    ) -> std::result::Result<u64, Failure> {
+        let (size, room) = (self.size(needed), self.room(home, options));
+        let smallest = FIRST_SIZE.min(options.segment_size).max(needed);
+        if room >= size {
+            return Ok(size);
         }
-        let smallest = FIRST_SIZE.min(options.segment_size);
-        if room >= smallest.max(needed) {
-            self.next_size = (room / u64::from(home.block) * u64::from(home.block)).max(smallest);
-            return Ok(());
+        if needed > 0 && room >= smallest {
+            return Ok(smallest);
         }
         let (segment, source) = (self.next_number, IoError::new(Op::Statvfs, IoKind::NoSpace));
         let error = Error::io(home.path(Name::Segment(segment)), source);
@@ -126,20 +132,33 @@ impl House {
         Err(Failure::harmless(error))
     }
 
-    /// Gives the file back that is kept for the next segment, if it is shorter than `needed` bytes.
-    fn spare_at_least(&mut self, home: &Home, needed: u64) {
-        if let Some(spare) = self.spare.take_if(|spare| spare.capacity < needed) {
+    /// The file that is kept for the next segment, if it is one for `needed` bytes; else it is given back. `is_read` says
+    /// whether anybody looks at what was there before a version of the catalog.
+    pub(crate) fn take_spare(
+        &mut self,
+        home: &Home,
+        options: &Options,
+        needed: u64,
+        is_read: impl Fn(u64) -> bool,
+    ) -> Option<Reused> {
+        let spare = self.spare.take()?;
+        // Where the room is gone that was left when it was kept, its space is what there is left to give.
+        let is_free = || !is_read(spare.version) && self.room(home, options) > 0;
+        let reused = (spare.capacity >= needed && is_free()).then(|| spare.open(home)).flatten();
+        if reused.is_none() {
             spare.give_back(home);
         }
+        reused
     }
 
     /// Gives the file back that is kept for the next segment: there will be none.
     pub(crate) fn give_spare_back(&mut self, home: &Home) {
-        self.spare_at_least(home, u64::MAX);
+        if let Some(spare) = self.spare.take() {
+            spare.give_back(home);
+        }
     }
 
-    /// Prepares a segment of at least `needed` bytes. `is_read` says whether anybody looks at what was there before a version of
-    /// the catalog.
+    /// Prepares a segment of `capacity` bytes, `needed` of which somebody waits for; or of the file that is used again.
     ///
     /// # Errors
     /// A [`Failure`] that says whether it poisons. If it does not, nothing has changed.
@@ -147,32 +166,18 @@ impl House {
         &mut self,
         home: &Home,
         options: &Options,
-        needed: u64,
+        (needed, capacity): (u64, u64),
+        reused: Option<Reused>,
         durable: Lsn,
-        is_read: impl Fn(u64) -> bool,
     ) -> std::result::Result<Segment, Failure> {
         // A new segment would go wherever the path leads now.
         self.manifest.check_before(home)?;
-        self.spare_at_least(home, needed);
-        if let Some(spare) = self.spare.take() {
-            if let Some(file) = spare.open(home).filter(|_| !is_read(spare.version)) {
-                let Spare { number, capacity, .. } = spare;
-                let reused = Some(file);
-                return Segment::prepare(
-                    home,
-                    options,
-                    &mut self.manifest,
-                    number,
-                    capacity,
-                    durable,
-                    reused,
-                );
-            }
-            spare.give_back(home);
+        if let Some(Reused { number, capacity, file }) = reused {
+            let file = Some(file);
+            return Segment::prepare(home, options, &mut self.manifest, number, capacity, durable, file);
         }
         let number = self.next_number;
         self.next_number = number.next();
-        let capacity = self.next_size.max(needed);
         let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable, None)?;
         if needed == 0 || self.next_size < WAITED_SIZE {
             self.next_size = self.next_size.saturating_mul(GROWTH).min(options.segment_size);
@@ -199,41 +204,60 @@ impl House {
         self.manifest.append(home, &Edit::Trim { before, floor }, durable)?;
         let version = told();
         home.emit(&Event::Trimmed { before });
-        let kept = self.to_keep(options, &doomed);
-        for entry in &doomed {
-            // What cannot be removed now is removed by the next open.
-            self.remove(home, entry, kept.filter(|kept| *kept == entry.number).map(|_| version))
-                .map_err(Failure::harmless)?;
+        self.remove(home, options, &doomed, version)?;
+        Ok(crate::codec::as_u64(doomed.len()))
+    }
+
+    /// Removes segments that nothing names any more; the file of one may be kept, at which nobody looks behind this version of
+    /// the catalog. What cannot be removed now is removed by the next open.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says whether it poisons: a name may be there still.
+    pub(crate) fn remove(
+        &mut self,
+        home: &Home,
+        options: &Options,
+        doomed: &[SegmentEntry],
+        version: u64,
+    ) -> std::result::Result<(), Failure> {
+        let kept = self.to_keep(home, options, doomed);
+        let mut removed = Ok(());
+        for entry in doomed {
+            let kept = (kept == Some(entry.number)).then(|| self.keep(home, entry, version));
+            // A new name may take room that there is not, the removal of one does not.
+            let gone = if kept == Some(true) { Ok(()) } else { unlink(home, Name::Segment(entry.number)) };
+            if gone.is_ok() {
+                home.emit(&Event::Removed { name: Name::Segment(entry.number).to_string() });
+            }
+            removed = removed.and(gone);
         }
         if !doomed.is_empty() {
             home.sync_dir().map_err(Failure::poisoning)?;
         }
-        Ok(crate::codec::as_u64(doomed.len()))
+        removed.map_err(Failure::harmless)
     }
 
-    /// Which of these segments, none of which is named any more, is to be kept for its space.
-    pub(crate) fn to_keep(&self, options: &Options, doomed: &[SegmentEntry]) -> Option<SegmentNo> {
+    /// Which of these segments is kept for its space: none where that is what is short.
+    fn to_keep(&self, home: &Home, options: &Options, doomed: &[SegmentEntry]) -> Option<SegmentNo> {
         let suits = |entry: &&SegmentEntry| Spare::suits(options, entry, self.next_size);
-        doomed.iter().rfind(suits).filter(|_| self.spare.is_none()).map(|entry| entry.number)
+        let entry = doomed.iter().rfind(suits).filter(|_| self.spare.is_none())?;
+        (self.room(home, options) >= entry.capacity).then_some(entry.number)
     }
 
-    /// Removes a segment that nothing names any more; its file is kept if nobody looks at it behind the version `kept`. The
-    /// directory must be synced behind it.
-    ///
-    /// # Errors
-    /// [`Error::Io`]: its name may be there still.
-    pub(crate) fn remove(&mut self, home: &Home, entry: &SegmentEntry, kept: Option<u64>) -> Result<()> {
-        let name = Name::Segment(entry.number);
-        match kept {
-            Some(version) => {
-                let number = self.next_number;
-                self.next_number = number.next();
-                self.spare = Some(Spare::keep(home, entry, number, version)?);
-            }
-            None => home.unlink(name)?,
-        }
-        home.emit(&Event::Removed { name: name.to_string() });
-        Ok(())
+    /// Keeps the file of a segment, and says whether that could be done.
+    fn keep(&mut self, home: &Home, entry: &SegmentEntry, version: u64) -> bool {
+        let number = self.next_number;
+        self.next_number = number.next();
+        self.spare = Spare::keep(home, entry, number, version).ok();
+        self.spare.is_some()
+    }
+}
+
+/// Removes a name, if it is there: a rename that failed may have been done all the same.
+fn unlink(home: &Home, name: Name) -> Result<()> {
+    match home.unlink(name) {
+        Err(Error::Io { source, .. }) if source.kind == IoKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

@@ -77,8 +77,11 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
     let look = || survey(&home).map(|found| (opening::look(&home, &found.state), found));
     let (mut shelf, mut found) = look()?;
     for _ in 1..LOOKS {
-        // A writer beside may have replaced what was looked for, and have told its drives of it.
-        if found.damage.is_empty() && !shelf.is_ahead() {
+        // A writer beside may have replaced what was looked for, and have told its drives of it; or have trimmed it, and have used
+        // its file again while it was read.
+        let now = read_manifest(&home)?.state.map(|state| state.edition());
+        let stood_still = now.is_none_or(|now| now == found.state.edition());
+        if found.damage.is_empty() && !shelf.is_ahead() && stood_still {
             break;
         }
         let (now, again) = look()?;
@@ -191,7 +194,8 @@ impl Inspection {
     }
 
     /// Whether the log has archived, merged or trimmed records since it was looked at, so that files may be gone that
-    /// this inspection would read. What it cannot read then says nothing: inspect again.
+    /// this inspection would read, or may have become other files (option `reuse`). What it cannot read then says nothing: inspect
+    /// again.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Version`].

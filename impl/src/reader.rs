@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use truelog_env::{File, IoError};
+use truelog_env::{File, IoError, IoKind, Op};
 
 use crate::archive::block::ArchiveBlock;
 use crate::archive::prefetch::Ahead;
@@ -21,9 +21,10 @@ use crate::names::Name;
 use crate::open_files::OpenFiles;
 use crate::payload::{Memory, Payload};
 use crate::read_buf::ReadBuf;
+use crate::segment::{SegmentHeader, read_header};
 use crate::sync::{Arc, Mutex};
 use crate::types::Entry;
-use crate::walk::find_valid;
+use crate::walk::{Ground, find_valid};
 
 /// Reads records of one log. Shared by all its callers.
 #[derive(Debug)]
@@ -221,11 +222,27 @@ impl Reader {
         let rest = head.map(|head| read_rest(&*file, &head, &mut cursor.buf)).transpose().map_err(failed)?;
         let header = match rest.and_then(std::result::Result::ok) {
             Some(batch) => batch.header,
-            None => self.walk(&*file, lead, from, lsn, &mut cursor.buf)?,
+            None => {
+                let walked = self.walk(&*file, lead, from, lsn, &mut cursor.buf);
+                walked.map_err(|error| self.unless_reused(&*file, &ground, error))?
+            }
         };
         self.catalog.lock().mark(ground.segment, Mark::read(&header, &cursor.buf));
         cursor.held = Some(header);
         Ok(header)
+    }
+
+    /// What a damaged segment is whose file has become a later one: gone. It happens to those only who look at a log beside its
+    /// writer, since nobody waits for them.
+    fn unless_reused(&self, file: &dyn File, ground: &Ground, error: Error) -> Error {
+        let later = |header: SegmentHeader| header.log == ground.log && header.segment > ground.segment;
+        match read_header(file) {
+            Ok(Ok(header)) if later(header) => {
+                let path = self.home.path(Name::Segment(ground.segment));
+                Error::io(path, IoError::new(Op::Open, IoKind::NotFound))
+            }
+            _ => error,
+        }
     }
 
     /// Goes from batch to batch, each of them checked, up to that which holds `lsn`; says what is damaged if it does not

@@ -41,15 +41,60 @@ impl Spare {
         Ok(Self { number, capacity: entry.capacity, version })
     }
 
-    /// The file, to be written anew; `None` if it is not what it was, or not the log's alone.
-    pub(crate) fn open(&self, home: &Home) -> Option<Box<dyn File>> {
+    /// The file, to be written anew; `None` if it is not what it was, not the log's alone, or does not have its space: one that
+    /// was copied with holes does not, and a batch must not be what finds that out.
+    pub(crate) fn open(&self, home: &Home) -> Option<Reused> {
         let file = home.open(Name::SegmentTmp(self.number), OpenMode::WRITE).ok()?;
         let found = file.metadata().ok()?;
-        (found.len == self.capacity && found.links == 1).then_some(file)
+        (found.len == self.capacity && found.links == 1).then_some(())?;
+        file.allocate(self.capacity).ok()?;
+        Some(Reused { number: self.number, capacity: self.capacity, file })
     }
 
     /// Gives its space back. Whether that succeeds does not matter: the next open removes what is left.
     pub(crate) fn give_back(&self, home: &Home) {
         let _ = home.unlink(Name::SegmentTmp(self.number));
+    }
+}
+
+/// A spare that is taken up: nobody else looks at it.
+#[derive(Debug)]
+pub(crate) struct Reused {
+    /// The segment that it becomes.
+    pub(crate) number: SegmentNo,
+    /// The file's length, in bytes, for all of which it has space.
+    pub(crate) capacity: u64,
+    /// Open for writing.
+    pub(crate) file: Box<dyn File>,
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the tests make the file from outside")]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::home::check_volume;
+    use crate::types::LogId;
+
+    #[test]
+    fn a_spare_has_all_of_its_space_or_is_none() {
+        let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a directory");
+        let env = crate::os::native();
+        let volume = check_volume(&env, dir.path(), &Options::default()).expect("a volume");
+        let home = Home::new(&env, dir.path(), LogId([1; 16]), 4096, volume);
+        let spare = Spare { number: SegmentNo(3), capacity: 1 << 20, version: 0 };
+        assert!(spare.open(&home).is_none(), "there is none");
+        let path = home.path(Name::SegmentTmp(spare.number));
+        let file = std::fs::File::create(&path).expect("a file");
+        file.set_len(1 << 19).expect("a hole");
+        assert!(spare.open(&home).is_none(), "too short");
+        file.set_len(1 << 20).expect("a hole");
+        let reused = spare.open(&home).expect("long enough");
+        assert!(file.metadata().expect("there").blocks() * 512 >= reused.capacity, "holes have space now");
+        std::fs::hard_link(&path, dir.path().join("copy")).expect("a link");
+        assert!(spare.open(&home).is_none(), "somebody else has it, too");
+        spare.give_back(&home);
+        assert!(!path.exists());
     }
 }

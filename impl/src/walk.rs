@@ -57,7 +57,8 @@ pub(crate) fn find_valid(
 ) -> Result<Behind, IoError> {
     let block = usize::try_from(ground.block).unwrap_or(usize::MAX);
     let mut behind = Behind { valid: None, bytes_end: from };
-    let (mut at, mut former_end) = (from, from);
+    // What is read for what only looks like a batch of a former life is no more than all there is.
+    let (mut at, mut former_end, mut wasted) = (from, from, 0);
     let ahead = usize::try_from(limit.saturating_sub(from)).unwrap_or(usize::MAX);
     let mut window = vec![0; WINDOW.max(block).min(ahead)];
     while at < limit {
@@ -73,9 +74,14 @@ pub(crate) fn find_valid(
                     behind.valid = Some(batch.header);
                     return Ok(behind);
                 }
-                if let Some(end) = former(file, ground, bytes, offset, buf)? {
-                    former_end = end;
-                    continue;
+                if wasted <= ground.capacity {
+                    match former(file, ground, bytes, offset, buf)? {
+                        Former::Whole { end } => {
+                            former_end = end;
+                            continue;
+                        }
+                        Former::Not { read } => wasted += read,
+                    }
                 }
             }
             behind.bytes_end = offset + u64::from(ground.block);
@@ -88,16 +94,28 @@ pub(crate) fn find_valid(
     Ok(behind)
 }
 
-/// Where the batch ends whose first block is `block`, if it is a whole one of the log that was written here when the file
-/// was an earlier segment.
+/// What stands where a batch may have stood when the file was an earlier segment.
+enum Former {
+    /// A whole one, which ends there.
+    Whole { end: u64 },
+    /// None: so many bytes were read to see that.
+    Not { read: u64 },
+}
+
+/// Looks for a batch whose first block is `block`, and that was written here when the file was an earlier segment.
 fn former(
     file: &dyn File,
     ground: &Ground,
     block: &[u8],
     offset: u64,
     buf: &mut ReadBuf,
-) -> Result<Option<u64>, IoError> {
-    let Some(header) = BatchHeader::decode_former(block, &ground.site(offset)) else { return Ok(None) };
+) -> Result<Former, IoError> {
+    let Some(header) = BatchHeader::decode_former(block, &ground.site(offset)) else {
+        return Ok(Former::Not { read: 0 });
+    };
     let batch = read_batch(file, &header.site, ground.block, ground.capacity, buf)?;
-    Ok(batch.ok().map(|batch| batch.header.end(ground.block)))
+    Ok(match batch {
+        Ok(batch) => Former::Whole { end: batch.header.end(ground.block) },
+        Err(_) => Former::Not { read: header.padded_len(ground.block) },
+    })
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::Dir;
-use truelog::{Error, Log, Lsn, Options, StreamId, inspect};
+use truelog::{Claim, Error, Log, Lsn, Options, StreamId, inspect};
 
 /// So many records fill more than one segment.
 const MANY: u64 = 40;
@@ -159,5 +159,35 @@ fn readers_beside_a_trim_get_the_record_or_are_told_that_it_was_trimmed() {
             assert!(reader.join().expect("no panic") > 0, "each reader read");
         }
     });
+    log.close().expect("closed");
+}
+
+#[test]
+fn who_looks_beside_the_writer_is_told_that_a_file_is_gone_and_not_that_it_is_damaged() {
+    let dir = Dir::new();
+    let path = dir.path();
+    let log = Log::create(&path, &options()).expect("a log");
+    let receipts: Vec<_> =
+        (0..MANY).map(|_| log.append(StreamId(0), &payload(log.stat().next)).expect("a receipt")).collect();
+    let view = inspect(&path).expect("a look");
+    // So that its files are open.
+    assert!((1..=MANY).all(|lsn| view.get(Lsn(lsn)).is_ok()));
+    assert!(trim_to_last(&log) > 0);
+    append(&log, MANY);
+    let mut gone = 0;
+    for (lsn, receipt) in (1..=MANY).zip(&receipts) {
+        match view.get(Lsn(lsn)) {
+            Ok(entry) => assert_eq!(*entry.payload, payload(Lsn(lsn))[..]),
+            Err(Error::Io { .. }) => {
+                gone += 1;
+                assert!(
+                    matches!(view.verify(&Claim::from(receipt)), Err(Error::Io { .. })),
+                    "nothing is known"
+                );
+            }
+            Err(error) => panic!("{lsn}: {error}"),
+        }
+    }
+    assert!(gone > 0 && view.is_outdated() == Ok(true));
     log.close().expect("closed");
 }

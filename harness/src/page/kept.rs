@@ -34,13 +34,14 @@ pub struct Kept {
 pub const KEPT: &[Kept] = &[
     Kept {
         path: "corpus/nothing-invented/trim-takes-the-stream-table.trace",
-        breaks: "sequence",
+        breaks: "nothing duplicated",
         title: "A trim removes the only durable table of the streams.",
         says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
                is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
                one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
-        shows: "A record's sequence is its number in its stream, and one number stands for one record. Number 0 of stream 0 was record 1, \
-                and record 2 gets it again; it should have been 1.",
+        shows: "A record's sequence is its number in its stream, and a number stands for one record for good, trimmed or not. \
+                Number 0 of stream 0 was acknowledged for record 1 (step 2), and is again for record 2 (step 7), which every later \
+                open returns under it: it is given twice. It should have been 1.",
         fault: 4,
         notes: &[
             (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),

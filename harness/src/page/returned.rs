@@ -117,7 +117,7 @@ pub(super) fn falsely(state: &State, last: Lsn, shows: &str) -> String {
             "; not true{shows}: the bytes of {gone_numbers} are on the device, but no name leads to them"
         );
     }
-    format!("; not true{shows}: {gone_numbers} need not survive a loss of power")
+    format!("; not true{shows}: a loss of power may take {gone_numbers}")
 }
 
 /// What a read from a record on finds of what was acknowledged, by the manifest that it reads by.

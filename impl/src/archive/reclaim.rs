@@ -3,7 +3,7 @@
 
 use super::set::DriveSet;
 use crate::engine::Engine;
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::home::Home;
 use crate::lsn::{DriveNo, Lsn, RunNo};
@@ -64,13 +64,11 @@ impl Reclaim {
         }
         engine.keep(|house| {
             engine.reader.files().close_below(house.manifest().state().floor);
-            let kept = house.to_keep(&engine.options, &segments);
-            for entry in &segments {
-                let version = kept.filter(|kept| *kept == entry.number).map(|_| self.version);
-                // What cannot be removed now is removed by the next open.
-                let _ = house.remove(&engine.home, entry, version);
+            // What cannot be removed now is removed by the next open.
+            match house.remove(&engine.home, &engine.options, &segments, self.version) {
+                Err(failure) if !failure.poisons => Ok(()),
+                removed => removed,
             }
-            engine.home.sync_dir().map_err(Failure::poisoning)
         })
     }
 

@@ -81,6 +81,8 @@ pub(crate) fn open_surveyed(
         identity.publish(home).map_err(refused)?;
         orphans.retain(|name| *name != Name::IdentityTmp);
     }
+    let freed = free_room(home, &survey)?;
+    orphans.retain(|name| !freed.contains(name));
     let manifest = checkpoint(home, &survey, kept_state(&survey))?;
     let mut house = House::new(manifest, options);
     // Every drive learns what the manifest says before a segment goes that the archive has replaced.
@@ -88,6 +90,22 @@ pub(crate) fn open_surveyed(
     let shelf = opening::settle(home, &mut house, durable, survey.next);
     remove(home, &orphans)?;
     rebuild(home, options, survey, house, shelf)
+}
+
+/// Where there is no room for a manifest and for what may have to be written again: removes the segments that were never made
+/// ready, which nothing names, before that and not behind it.
+fn free_room(home: &Home, survey: &Survey) -> Result<Vec<Name>> {
+    let Options { manifest_blocks, max_batch_bytes, block_size, .. } = survey.state.options;
+    let reserve = u64::from(manifest_blocks) * u64::from(block_size) + u64::from(max_batch_bytes);
+    // Who cannot tell has enough.
+    let short = home.env.fs.volume(&home.dir).is_ok_and(|volume| volume.free_bytes < reserve);
+    let unmade = |name: &&Name| short && matches!(name, Name::SegmentTmp(_));
+    let unmade: Vec<Name> = survey.orphans.iter().filter(unmade).copied().collect();
+    for name in &unmade {
+        home.unlink(*name).map_err(refused)?;
+        home.emit(&Event::Removed { name: name.to_string() });
+    }
+    Ok(unmade)
 }
 
 /// Writes the manifest anew. The temporary name goes first: after a crash it may still lead to the very file
@@ -251,7 +269,8 @@ impl Fresh<'_> {
         }
         let lsns = batch.lsns();
         let durable = self.marks.durable;
-        let prepared = self.house.prepare(home, self.options, needed, durable, |_| false);
+        let size = (needed, self.house.size(needed));
+        let prepared = self.house.prepare(home, self.options, size, None, durable);
         let segment = prepared.map_err(|failure| refused(failure.error))?;
         let place = Place {
             lsns,

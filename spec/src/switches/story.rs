@@ -275,9 +275,11 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A new life goes on writing to the manifest of the one before",
         breaks: "missing",
         says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
-                empty. The next open goes on with the same manifest file. It counts on from what was written there, \
-                and appends its own entry, number 4, behind that place. A valid entry behind an invalid one is what \
-                damage looks like, and a damaged manifest is not believed at all.",
+                empty. The next open goes on with the same manifest file, and writes behind all that was ever \
+                written there, as it must where the lost entry is left torn: it cannot know how long that was. (In \
+                the model no place and no number is given a second time, even if nothing is left there.) So its own \
+                entry, number 4, stands behind a hole. A valid entry behind an invalid one is what damage looks \
+                like, and a damaged manifest is not believed at all.",
         shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that is \
                 not there.",
         passing: "Each open begins a manifest file of its own.",
@@ -316,10 +318,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "Damage is cut like a torn tail",
         breaks: "never silently cut",
         says: "Some bits of a durable batch flip, on the disk and in all that is read of it. Batch 2, behind it, \
-                can be read: only the process has died, and the page cache lives on. Batch 2 is not durable itself, \
-                and need not be: it was written only when batch 1 was durable, and says so. So whoever can read it \
-                knows that record 1 was durable: it vouches for record 1. Recovery cuts all the same, and nobody \
-                hears of the loss.",
+                can be read: only the process has died, and the page cache lives on. The voucher of the invariant \
+                need only be readable: batch 2 is not durable itself (step 17), but it was written only when batch 1 \
+                was, and says so. So whoever can read it knows that record 1 was durable: it vouches for record 1. \
+                Recovery cuts all the same, and nobody hears of the loss.",
         shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
                 another record.",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
