@@ -69,7 +69,11 @@ pub(crate) struct Reused {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the tests make the file from outside")]
+#[allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the tests make the file from outside"
+)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
