@@ -124,7 +124,8 @@ impl House {
             return Ok(size);
         }
         if needed > 0 && room >= smallest {
-            return Ok(smallest);
+            // Half of what is left, so that others have some, too.
+            return Ok((room / 2).min(size).max(smallest));
         }
         let (segment, source) = (self.next_number, IoError::new(Op::Statvfs, IoKind::NoSpace));
         let error = Error::io(home.path(Name::Segment(segment)), source);
@@ -142,9 +143,10 @@ impl House {
         is_read: impl Fn(u64) -> bool,
     ) -> Option<Reused> {
         let spare = self.spare.take()?;
+        let is_free = spare.capacity >= needed && !is_read(spare.version);
+        let reused = is_free.then(|| spare.open(home)).flatten();
         // Where the room is gone that was left when it was kept, its space is what there is left to give.
-        let is_free = || !is_read(spare.version) && self.room(home, options) > 0;
-        let reused = (spare.capacity >= needed && is_free()).then(|| spare.open(home)).flatten();
+        let reused = reused.filter(|_| self.room(home, options) > 0);
         if reused.is_none() {
             spare.give_back(home);
         }
@@ -171,11 +173,16 @@ impl House {
         durable: Lsn,
     ) -> std::result::Result<Segment, Failure> {
         // A new segment would go wherever the path leads now.
-        self.manifest.check_before(home)?;
+        let checked = self.manifest.check_before(home);
         if let Some(Reused { number, capacity, file }) = reused {
-            let file = Some(file);
-            return Segment::prepare(home, options, &mut self.manifest, number, capacity, durable, file);
+            if checked.is_err() {
+                let _ = home.unlink(Name::SegmentTmp(number));
+            }
+            let (file, manifest) = (Some(file), &mut self.manifest);
+            return checked
+                .and_then(|()| Segment::prepare(home, options, manifest, number, capacity, durable, file));
         }
+        checked?;
         let number = self.next_number;
         self.next_number = number.next();
         let segment = Segment::prepare(home, options, &mut self.manifest, number, capacity, durable, None)?;
@@ -249,6 +256,10 @@ impl House {
         let number = self.next_number;
         self.next_number = number.next();
         self.spare = Spare::keep(home, entry, number, version).ok();
+        if self.spare.is_none() {
+            // It may have been done all the same.
+            let _ = home.unlink(Name::SegmentTmp(number));
+        }
         self.spare.is_some()
     }
 }

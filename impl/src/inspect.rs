@@ -85,11 +85,11 @@ pub fn inspect_in(env: &Env, dir: &Path) -> Result<Inspection> {
             break;
         }
         let (now, again) = look()?;
-        let same = found.damage == again.damage && found.state.edition() == again.state.edition();
-        (shelf, found) = (now, again);
-        if same {
+        // What was read first was not changed before this look began.
+        if found.damage == again.damage && found.state.edition() == again.state.edition() {
             break;
         }
+        (shelf, found) = (now, again);
     }
     let catalog = Arc::new(Mutex::new(found.catalog()));
     let options = Options { prefetch_bytes: 0, ..found.state.options.clone() };

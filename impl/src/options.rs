@@ -76,7 +76,8 @@ pub struct Options {
     pub copies: u16,
     /// Whether the file of a segment that was trimmed or archived becomes a later one, if it is as large: its space was
     /// written before, so that each byte is written once where a log is trimmed as fast as it is filled, and not twice. One such
-    /// file is kept, but for where the volume has little room left, or another name leads to it. An
+    /// file is kept, but for where the volume has little room left; and given back where it cannot be made sure of its space
+    /// (`fallocate`), or another name leads to it. An
     /// [`Inspection`](crate::Inspection) that looks beside the writer may find files gone: inspect again. Whoever reads or copies
     /// the segments of an open log by other means must know of it.
     pub reuse: bool,

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use truelog_env::{File, IoError, IoKind, Op};
+use truelog_env::{File, IoError, IoKind, OpenMode};
 
 use crate::archive::block::ArchiveBlock;
 use crate::archive::prefetch::Ahead;
@@ -232,14 +232,15 @@ impl Reader {
         Ok(header)
     }
 
-    /// What a damaged segment is whose file has become a later one: gone. It happens to those only who look at a log beside its
-    /// writer, since nobody waits for them.
+    /// What a damaged segment is whose file has become a later one: gone, and its name is. It happens to those only who look at a
+    /// log beside its writer, since nobody waits for them.
     fn unless_reused(&self, file: &dyn File, ground: &Ground, error: Error) -> Error {
         let later = |header: SegmentHeader| header.log == ground.log && header.segment > ground.segment;
-        match read_header(file) {
-            Ok(Ok(header)) if later(header) => {
-                let path = self.home.path(Name::Segment(ground.segment));
-                Error::io(path, IoError::new(Op::Open, IoKind::NotFound))
+        match (read_header(file), self.home.open(Name::Segment(ground.segment), OpenMode::READ)) {
+            (Ok(Ok(header)), Err(gone @ Error::Io { source, .. }))
+                if later(header) && source.kind == IoKind::NotFound =>
+            {
+                gone
             }
             _ => error,
         }

@@ -114,8 +114,9 @@ fn former(
         return Ok(Former::Not { read: 0 });
     };
     let batch = read_batch(file, &header.site, ground.block, ground.capacity, buf)?;
+    let (len, room) = (header.padded_len(ground.block), ground.capacity.saturating_sub(offset));
     Ok(match batch {
         Ok(batch) => Former::Whole { end: batch.header.end(ground.block) },
-        Err(_) => Former::Not { read: header.padded_len(ground.block) },
+        Err(_) => Former::Not { read: if len > room { ground.block.into() } else { len } },
     })
 }

@@ -71,6 +71,7 @@ pub(crate) fn open_surveyed(
     if !survey.damage.is_empty() {
         return Ok(damaged(home, options, &survey));
     }
+    free_room(home, &survey)?;
     let adopting = survey.orphans.iter().any(|name| matches!(name, Name::InDoubt(_)));
     let mut orphans = survey.orphans.clone();
     orphans.retain(|name| *name != Name::ManifestTmp);
@@ -81,8 +82,6 @@ pub(crate) fn open_surveyed(
         identity.publish(home).map_err(refused)?;
         orphans.retain(|name| *name != Name::IdentityTmp);
     }
-    let freed = free_room(home, &survey)?;
-    orphans.retain(|name| !freed.contains(name));
     let manifest = checkpoint(home, &survey, kept_state(&survey))?;
     let mut house = House::new(manifest, options);
     // Every drive learns what the manifest says before a segment goes that the archive has replaced.
@@ -92,25 +91,34 @@ pub(crate) fn open_surveyed(
     rebuild(home, options, survey, house, shelf)
 }
 
-/// Where there is no room for a manifest and for what may have to be written again: removes the segments that were never made
-/// ready, which nothing names, before that and not behind it.
-fn free_room(home: &Home, survey: &Survey) -> Result<Vec<Name>> {
-    let Options { manifest_blocks, max_batch_bytes, block_size, .. } = survey.state.options;
-    let reserve = u64::from(manifest_blocks) * u64::from(block_size) + u64::from(max_batch_bytes);
+/// Where there is little room left: removes the segments that were never made ready, which nothing names, before anything is
+/// written, and not behind it.
+fn free_room(home: &Home, survey: &Survey) -> Result<()> {
+    let Options { manifest_blocks, max_batch_bytes, block_size, segment_size, .. } = survey.state.options;
+    let manifest = u64::from(manifest_blocks) * u64::from(block_size);
+    let reserve = manifest.saturating_add(u64::from(max_batch_bytes)).saturating_add(segment_size);
     // Who cannot tell has enough.
-    let short = home.env.fs.volume(&home.dir).is_ok_and(|volume| volume.free_bytes < reserve);
-    let unmade = |name: &&Name| short && matches!(name, Name::SegmentTmp(_));
-    let unmade: Vec<Name> = survey.orphans.iter().filter(unmade).copied().collect();
-    for name in &unmade {
-        home.unlink(*name).map_err(refused)?;
-        home.emit(&Event::Removed { name: name.to_string() });
+    if home.env.fs.volume(&home.dir).is_ok_and(|volume| volume.free_bytes < reserve) {
+        let unmade = survey.orphans.iter().filter(|name| matches!(name, Name::SegmentTmp(_)));
+        unmade.copied().try_for_each(|name| remove_one(home, name))?;
     }
-    Ok(unmade)
+    Ok(())
+}
+
+/// Removes a name, if it is there still.
+fn remove_one(home: &Home, name: Name) -> Result<()> {
+    match home.unlink(name) {
+        Ok(()) => home.emit(&Event::Removed { name: name.to_string() }),
+        Err(Error::Io { source, .. }) if source.kind == IoKind::NotFound => {}
+        Err(error) => return Err(refused(error)),
+    }
+    Ok(())
 }
 
 /// Writes the manifest anew. The temporary name goes first: after a crash it may still lead to the very file
 /// that is the manifest now, which must not be emptied.
 pub(super) fn checkpoint(home: &Home, survey: &Survey, state: ManifestState) -> Result<ManifestFile> {
+    free_room(home, survey)?;
     remove_left_over(home, survey, Name::ManifestTmp)?;
     let watermark = survey.vouched.min(survey.next.prev());
     ManifestFile::checkpoint(home, state, watermark).map_err(|failure| refused(failure.error))
@@ -118,11 +126,7 @@ pub(super) fn checkpoint(home: &Home, survey: &Survey, state: ManifestState) -> 
 
 /// Removes a temporary name, if the survey saw it.
 pub(super) fn remove_left_over(home: &Home, survey: &Survey, name: Name) -> Result<()> {
-    if survey.orphans.contains(&name) {
-        home.unlink(name).map_err(refused)?;
-        home.emit(&Event::Removed { name: name.to_string() });
-    }
-    Ok(())
+    if survey.orphans.contains(&name) { remove_one(home, name) } else { Ok(()) }
 }
 
 /// The error of a recovery that could not write: a full or a read-only file system have their own.
@@ -145,10 +149,7 @@ fn kept_state(survey: &Survey) -> ManifestState {
 }
 
 fn remove(home: &Home, orphans: &[Name]) -> Result<()> {
-    for name in orphans {
-        home.unlink(*name).map_err(refused)?;
-        home.emit(&Event::Removed { name: name.to_string() });
-    }
+    orphans.iter().try_for_each(|name| remove_one(home, *name))?;
     if orphans.is_empty() { Ok(()) } else { home.sync_dir() }
 }
 
