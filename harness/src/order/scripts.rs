@@ -52,8 +52,9 @@ pub const SCRIPTS: &[Script] = {
         },
         Script {
             name: "segments used again",
-            shows: &["create seg.tmp", "unlink seg"],
-            setup: Setup { reuse: true, sync: SyncWay::Auto, ..ROOMY },
+            // Zeros need no allocation: only a file that comes again is made sure of so.
+            shows: &["allocate seg.tmp", "unlink seg"],
+            setup: Setup { reuse: true, segment: 1280, sync: SyncWay::Auto, ..ROOMY },
             deeds: &[
                 Create,
                 Append(200),
