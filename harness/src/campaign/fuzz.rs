@@ -83,7 +83,7 @@ fn told(target: &'static Target, bytes: &[u8], panicked: &Panicked) -> (Found, S
     let single = case.and_then(|case| {
         let case: Case = case.parse().ok()?;
         let broken = panicked.breaks().parse().ok()?;
-        caught(|| case.with_one_crash::<Plain>(broken)).ok().flatten()
+        caught(|| case.with_fewer_crashes::<Plain>(broken)).ok().flatten()
     });
     let kinds = single.as_deref().and_then(|case| Some(case.parse::<Case>().ok()?.kinds()));
     let found = Found {

@@ -25,8 +25,11 @@ pub fn alone<S: Archived>(
     fails: Option<Fails>,
     broken: Invariant,
 ) -> Option<Finding> {
-    let archived: &[&Scope] = if drives { &[&Scope::RANDOM_ARCHIVE, &Scope::RANDOM_ORDER] } else { &[] };
-    [&Scope::RANDOM].iter().chain(archived).find_map(|&scope| {
+    const LOG: [&Scope; 2] = [&Scope::RANDOM, &Scope::RANDOM_REUSED];
+    const ARCHIVE: [&Scope; 3] =
+        [&Scope::RANDOM_ARCHIVE, &Scope::RANDOM_ORDER, &Scope::RANDOM_ARCHIVE_REUSED];
+    let archived = ARCHIVE.into_iter().filter(|_| drives);
+    LOG.into_iter().chain(archived).find_map(|scope| {
         let letters = possible(scope, letters);
         if let Some(found) = fails.is_none().then(|| refused::<S>(scope, &letters, broken)).flatten() {
             return Some(found);
@@ -95,10 +98,10 @@ fn struck<S: Archived>(
 }
 
 impl Case {
-    /// A case with one crash at the most that breaks the same invariant: this one, or it without its last crash, or any with
-    /// its letters.
+    /// A case with as few crashes as can be that breaks the same invariant: with one of this one's, or any with its letters,
+    /// or this one.
     #[must_use]
-    pub fn with_one_crash<S: Archived>(&self, broken: Invariant) -> Option<String> {
+    pub fn with_fewer_crashes<S: Archived>(&self, broken: Invariant) -> Option<String> {
         let mut case = self.clone();
         while case.crashes.len() > 1 {
             case.crashes.pop();
@@ -107,7 +110,8 @@ impl Case {
             return Some(case.to_string());
         }
         let archived = !self.scope.prefix.is_empty();
-        alone::<S>(archived, &self.sequence.letters, None, broken).map(|found| found.case)
+        let alone = alone::<S>(archived, &self.sequence.letters, None, broken).map(|found| found.case);
+        alone.or_else(|| self.breaks::<S>(broken).then(|| self.to_string()))
     }
 
     /// The kinds of the steps that lead to what it breaks: of its last letter, of what fails in it, and of what crashes.

@@ -175,13 +175,20 @@ impl Case {
         Ok(Some(oracle::judge(&case).map_err(|violation| violation.invariant)))
     }
 
-    /// The only crash, its moment, and what is owed by then; nothing where there are several, or the life has no such moment.
+    /// The last crash, its moment, and what is owed by then; nothing where a life has no such moment.
     fn reached<S: Archived>(&self) -> Option<(Arc<Moment>, &Crash, Contract)> {
-        let [(number, crash)] = &self.crashes[..] else { return None };
         let mut contract = Contract::new();
-        let deeds = self.sequence.run::<S>(self.scope).deeds;
-        let moment = live(&mut contract, &deeds, *number, &mut Vec::new()).ok()?;
-        Some((moment, crash, contract))
+        let mut deeds = self.sequence.run::<S>(self.scope).deeds;
+        for (life, (number, crash)) in self.crashes.iter().enumerate() {
+            let moment = live(&mut contract, &deeds, *number, &mut Vec::new()).ok()?;
+            if life + 1 == self.crashes.len() {
+                return Some((moment, crash, contract));
+            }
+            let (kind, image) = crashed(&moment, crash).ok()??;
+            contract.crash(kind);
+            deeds = self.recovered::<S>(life, &image, false).deeds;
+        }
+        None
     }
 
     /// What was pending when the crash came, garbage left out.

@@ -11,7 +11,7 @@ use truelog_spec::contract::Contract;
 use truelog_spec::step::CrashKind;
 
 use super::alphabet::Situation;
-use super::recovery::Recovery;
+use super::recovery::{GoesOn, Recovery};
 use super::walk::follow;
 use super::{Letter, Scope, Sequence, Struck};
 use crate::driver::{Deed, Moment};
@@ -223,13 +223,7 @@ impl Case {
             lines.push(format!("crash: {kind}"));
             let owed = contract.obligations(kind);
             contract.crash(kind);
-            let recovery = Recovery::run::<S>(
-                self.scope,
-                &image,
-                u32::try_from(life + 1).ok(),
-                self.sequence.fault.is_some(),
-                &oracle::Readings::default(),
-            );
+            let recovery = self.recovered::<S>(life, &image, false);
             lines.push(format!("the disk holds: {}", summary(&recovery.before)));
             lines.push(format!("open: {}", end(&recovery.ended)));
             if let Err(violation) = recovery.judge(&owed) {
@@ -241,6 +235,16 @@ impl Case {
         let broken = lines.iter().any(|line| line.starts_with("VIOLATED"));
         lines.push(if broken { "violated" } else { "holds" }.to_owned());
         Ok((lines, !broken))
+    }
+}
+
+impl Case {
+    /// The life behind this crash, counted from 0.
+    pub(super) fn recovered<S: Archived>(&self, crash: usize, image: &Image, told: bool) -> Recovery {
+        let life = u32::try_from(crash + 1).unwrap_or(u32::MAX);
+        let struck = self.sequence.fault.is_some();
+        let goes_on = Some(GoesOn { life, told });
+        Recovery::run::<S>(self.scope, image, goes_on, struck, &oracle::Readings::default())
     }
 }
 

@@ -39,54 +39,49 @@ const CANARY_RUNS: u64 = 20;
 struct Machine<const ARCHIVE: bool>;
 
 /// What a campaign draws a run from.
+#[derive(Debug, Clone, Copy)]
+pub struct Swarm {
+    name: &'static str,
+    scope: &'static Scope,
+    way: Way,
+}
+
+/// How a run is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swarm {
-    /// The log alone.
-    Log,
-    /// The log, and a call of the last step that goes wrong.
-    LogStruck,
-    /// A log with an archive on two drives.
-    Archive,
-    /// The same, and a call of the last step that goes wrong.
-    ArchiveStruck,
-    /// The log alone, led by the mechanism to kinds of steps that no run has taken yet.
-    Guided,
-    /// A log with an archive, led likewise.
-    GuidedArchive,
+enum Way {
+    /// By weights.
+    Drawn,
+    /// The same, and a call of the last step goes wrong.
+    Struck,
+    /// By the mechanism, to kinds of steps that no run has taken yet.
+    Led,
 }
 
 impl Swarm {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Log, Self::LogStruck, Self::Archive, Self::ArchiveStruck, Self::Guided, Self::GuidedArchive];
+    /// All of them: of the log alone, of a log with an archive on two drives, and of both where segments are used again.
+    pub const ALL: [Self; 12] = [
+        Self::new("run", &Scope::RANDOM, Way::Drawn),
+        Self::new("run struck", &Scope::RANDOM, Way::Struck),
+        Self::new("archive", &Scope::RANDOM_ARCHIVE, Way::Drawn),
+        Self::new("archive struck", &Scope::RANDOM_ARCHIVE, Way::Struck),
+        Self::new("guided", &Scope::RANDOM, Way::Led),
+        Self::new("guided archive", &Scope::RANDOM_ORDER, Way::Led),
+        Self::new("reused", &Scope::RANDOM_REUSED, Way::Drawn),
+        Self::new("reused struck", &Scope::RANDOM_REUSED, Way::Struck),
+        Self::new("reused archive", &Scope::RANDOM_ARCHIVE_REUSED, Way::Drawn),
+        Self::new("reused archive struck", &Scope::RANDOM_ARCHIVE_REUSED, Way::Struck),
+        Self::new("guided reused", &Scope::RANDOM_REUSED, Way::Led),
+        Self::new("guided reused archive", &Scope::RANDOM_ORDER_REUSED, Way::Led),
+    ];
+
+    const fn new(name: &'static str, scope: &'static Scope, way: Way) -> Self {
+        Self { name, scope, way }
+    }
 
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Log => "run",
-            Self::LogStruck => "run struck",
-            Self::Archive => "archive",
-            Self::ArchiveStruck => "archive struck",
-            Self::Guided => "guided",
-            Self::GuidedArchive => "guided archive",
-        }
-    }
-
-    const fn scope(self) -> &'static Scope {
-        match self {
-            Self::Log | Self::LogStruck | Self::Guided => scope::<false>(),
-            Self::Archive | Self::ArchiveStruck => scope::<true>(),
-            Self::GuidedArchive => &Scope::RANDOM_ORDER,
-        }
-    }
-
-    const fn strikes(self) -> bool {
-        matches!(self, Self::LogStruck | Self::ArchiveStruck)
-    }
-
-    const fn is_led(self) -> bool {
-        matches!(self, Self::Guided | Self::GuidedArchive)
+        self.name
     }
 }
 
@@ -161,10 +156,13 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
     let shared = Mutex::new(report);
     let work = |thread: u64| {
         let mut runner = runner(seed, thread);
+        // Every other run uses segments again.
+        let mut scopes = [&Scope::RANDOM, &Scope::RANDOM_REUSED].into_iter().cycle();
         while Instant::now() < until && super::lock(&shared).findings.is_empty() {
             // The strategy rejects nothing, so it always gives a run.
             let Some(letters) = letters::<false>(&mut runner) else { continue };
-            let explorer = Explorer::new(&Scope::RANDOM);
+            let Some(scope) = scopes.next() else { return };
+            let explorer = Explorer::new(scope);
             let found = judge::<S>(&explorer, Sequence { letters, fault: None });
             progress.advance(1);
             let report = &mut *super::lock(&shared);
@@ -202,25 +200,25 @@ pub fn one<S: Archived>(
     report: &mut Report,
 ) -> Vec<String> {
     let mut runner = runner(seed, 0);
-    let drawn = match swarm {
-        Swarm::Guided | Swarm::GuidedArchive => Some(guided::letters(swarm.scope(), known, &mut runner)),
-        Swarm::Log | Swarm::LogStruck => letters::<false>(&mut runner),
-        Swarm::Archive | Swarm::ArchiveStruck => letters::<true>(&mut runner),
+    let drawn = match swarm.way {
+        Way::Led => Some(guided::letters(swarm.scope, known, &mut runner)),
+        _ if swarm.scope.prefix.is_empty() => letters::<false>(&mut runner),
+        _ => letters::<true>(&mut runner),
     };
     let Some(letters) = drawn else { return Vec::new() };
     let mut sequence = Sequence { letters, fault: None };
-    let explorer = Explorer::new(swarm.scope());
-    if swarm.strikes() {
+    let explorer = Explorer::new(swarm.scope);
+    if swarm.way == Way::Struck {
         sequence.letters.truncate(strikeable(&sequence.letters));
-        sequence.fault = struck::<S>(&sequence, swarm.scope(), &mut runner);
+        sequence.fault = struck::<S>(&sequence, swarm.scope, &mut runner);
     }
     let pairs = sequence.letters.windows(2).map(|pair| format!("{} then {}", pair[0], pair[1]));
     let mut reached: Vec<String> = pairs.collect();
     if let (Some(struck), Some(last)) = (sequence.fault, sequence.letters.last()) {
         reached.push(format!("{last} struck by {}", struck.kind));
     }
-    if swarm.is_led() {
-        match sequence.walked::<S>(swarm.scope()) {
+    if swarm.way == Way::Led {
+        match sequence.walked::<S>(swarm.scope) {
             Ok(walked) => {
                 report.count("steps of the mechanism", walked.steps);
                 reached.extend(walked.kinds.iter().chain(&walked.turns).map(|kind| point(kind)));
@@ -230,7 +228,7 @@ pub fn one<S: Archived>(
                 report.count("led runs that the mechanism cannot follow", 1);
             }
             Err((refused, says)) => {
-                let case = super::case::first_life(swarm.scope(), &sequence);
+                let case = super::case::first_life(swarm.scope, &sequence);
                 report.find(refused.breaks(), says, format!("cargo verify case \"{case}\""));
             }
         }
@@ -281,7 +279,7 @@ fn judge<S: Archived>(explorer: &Explorer<'_>, sequence: Sequence) -> Option<Fin
 
 /// The scope without an archive, if the same run breaks the same invariant there: what needs no drives is told without them.
 fn without_archive<'a, S: Archived>(scope: &'a Scope, sequence: &Sequence, found: &Finding) -> &'a Scope {
-    let log = &Scope::RANDOM;
+    let log = if scope.setup.reuse { &Scope::RANDOM_REUSED } else { &Scope::RANDOM };
     if scope.prefix.is_empty() || spell(&sequence.letters).len() < sequence.letters.len() {
         return scope;
     }

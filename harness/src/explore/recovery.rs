@@ -18,6 +18,15 @@ use crate::subject::{Archived, Refusal};
 /// The writers of the appends that follow recoveries, one for each life: none of a scope's own.
 const NEXT_WRITER: u32 = 1000;
 
+/// How the life behind an open goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GoesOn {
+    /// The number of the life; the first is 0.
+    pub(super) life: u32,
+    /// Whether each step of the engine is a deed.
+    pub(super) told: bool,
+}
+
 /// What came of recovering an image.
 #[derive(Debug)]
 pub(super) struct Recovery {
@@ -37,13 +46,13 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Opens the image, in a scope that loses its manifest behind a rebuild of it. If the life is to go on as the one of
-    /// this number, a record is appended, what is sealed is archived in the scopes of the archive, and everything is
+    /// Opens the image, in a scope that loses its manifest behind a rebuild of it. If the life is to go on,
+    /// a record is appended, what is sealed is archived in the scopes of the archive, and everything is
     /// written down. `struck`: a call failed before.
     pub(super) fn run<S: Archived>(
         scope: &Scope,
         image: &Image,
-        life: Option<u32>,
+        goes_on: Option<GoesOn>,
         struck: bool,
         readings: &Readings,
     ) -> Self {
@@ -53,8 +62,10 @@ impl Recovery {
         if struck {
             driver.strike();
         }
-        if life.is_none() {
-            driver.deaf();
+        match goes_on {
+            None => driver.deaf(),
+            Some(GoesOn { told: true, .. }) => driver.tell_steps(),
+            Some(_) => {}
         }
         if scope.rebuilds() && before.manifest.is_none() {
             driver.client(&ClientStep::RebuildManifest);
@@ -67,7 +78,7 @@ impl Recovery {
         let writes = matches!(&ended, Ended::Opened { state, .. } if !state.read_only);
         let orphan = || if writes { orphan(&driver, &after) } else { None };
         let mut wrong = drives_out(&deeds).or_else(orphan);
-        if let Some(life) = life {
+        if let Some(GoesOn { life, .. }) = goes_on {
             let write = Write { writer: NEXT_WRITER + life, ..Write::one(0, 8) };
             driver.client(&ClientStep::Append(write));
             let added = scope.adds().then(|| add_again(&mut driver));

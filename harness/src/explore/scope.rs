@@ -304,6 +304,20 @@ impl Scope {
         ..Self::RANDOM_ARCHIVE
     };
 
+    /// As [`Self::RANDOM`], and segments are used again.
+    pub const RANDOM_REUSED: Self = Self { name: "random-reused", setup: REUSED, ..Self::RANDOM };
+    /// As [`Self::RANDOM_ARCHIVE`], and segments are used again.
+    pub const RANDOM_ARCHIVE_REUSED: Self =
+        Self { name: "random-archive-reused", ..Self::RANDOM_ARCHIVE }.reusing();
+    /// As [`Self::RANDOM_ORDER`], and segments are used again.
+    pub const RANDOM_ORDER_REUSED: Self =
+        Self { name: "random-order-reused", ..Self::RANDOM_ORDER }.reusing();
+
+    const fn reusing(mut self) -> Self {
+        self.setup.reuse = true;
+        self
+    }
+
     /// Whether each call of a letter may go wrong, and what comes of it is known to be judged right.
     pub(super) fn struck(letter: Letter) -> bool {
         let archived = [Letter::AddDrives, Letter::Compact, Letter::Scrub, Letter::TrimAll];
@@ -408,6 +422,9 @@ impl Scope {
             Self::RANDOM,
             Self::RANDOM_ARCHIVE,
             Self::RANDOM_ORDER,
+            Self::RANDOM_REUSED,
+            Self::RANDOM_ARCHIVE_REUSED,
+            Self::RANDOM_ORDER_REUSED,
         ]);
         all.into_iter().find(|scope| scope.name == name)
     }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use truelog_env::Op;
-use truelog_spec::mechanism::{Ending, Mechanism, replay};
-use truelog_spec::step::{EngineStep, Fault, Keep, Unit as SpecUnit};
+use truelog_spec::mechanism::{Ending, Guard, Mechanism, replay};
+use truelog_spec::step::{EngineStep, Fault, Keep, Role as Name, Unit as SpecUnit};
 use truelog_spec::trace::{Head, Line};
 use truelog_spec::{ClientStep, Failure, Invariant, Outcome, Step, Trace, WorldStep};
 
-use super::case::{Case, Crash};
+use super::case::{Case, Crash, crashed};
 use super::unseen::filled;
 use super::{Scope, new_disk};
 use crate::driver::{At, Deed, Driver, Moment};
-use crate::fabric::{Plan, Role, Unit, UnitKind};
+use crate::fabric::{Image, Plan, Role, SimFs, Unit, UnitKind};
 use crate::order::mapper::name;
 use crate::replay::{End, follow, unseen};
 use crate::subject::{Archived, Setup};
@@ -53,46 +53,51 @@ impl Case {
 
     /// The same, whether it breaks anything or not.
     fn told<S: Archived>(&self, invariant: Invariant, found_by: &str) -> Result<Trace, Untold> {
-        let [(number, crash)] = &self.crashes[..] else { return Err(Untold::Unsaid("several crashes")) };
-        let mut lines = filled(self.lines::<S>(*number, crash)?);
+        let mut lines = filled(self.lines::<S>(Opens::Short)?);
+        if refused(&lines).is_some_and(|(_, guard)| guard == Guard::NoSuchStep) {
+            lines = filled(self.lines::<S>(Opens::Whole)?);
+        }
         let Some(last) = lines.iter_mut().rfind(|line| matches!(line.step, Step::Client(_))) else {
-            return Err(Untold::Nowhere(*number));
+            return Err(Untold::Nowhere(0));
         };
         last.violates = true;
-        let steps: Vec<Step> = lines.iter().map(|line| line.step.clone()).collect();
-        let head = match replay(Mechanism::default(), &steps).0 {
-            Ending::Refused { line, guard } => Head::Refused { line, guard: guard.to_string() },
-            Ending::Reached | Ending::Violated { .. } => Head::Reached,
-        };
+        let head = refused(&lines)
+            .map_or(Head::Reached, |(line, guard)| Head::Refused { line, guard: guard.to_string() });
         // Here and now the path is taken to its end, whatever the mechanism says.
         let code = (head != Head::Reached).then_some(Head::Reached);
         let with = with(self.scope);
         Ok(Trace { invariant, found_by: found_by.to_owned(), mutant: None, head, code, with, lines })
     }
 
-    /// The step that comes right before the only crash.
+    /// The step that comes right before the last crash.
     pub(super) fn behind<S: Archived>(&self) -> Option<Step> {
-        let [(number, crash)] = &self.crashes[..] else { return None };
-        let lines = self.lines::<S>(*number, crash).ok()?;
+        let lines = self.lines::<S>(Opens::Short).ok()?;
         let crashed = lines.iter().rposition(|line| {
             matches!(line.step, Step::World(WorldStep::CrashPower { .. } | WorldStep::CrashProcess))
         });
         lines.get(crashed?.checked_sub(1)?).map(|line| line.step.clone())
     }
 
-    /// The lines up to the crash, the crash, and the open behind it.
-    fn lines<S: Archived>(&self, number: usize, crash: &Crash) -> Result<Vec<Line>, Untold> {
-        let Self { scope, sequence, .. } = self;
+    /// The lines of each life up to its crash, the crash, and the open behind the last one.
+    fn lines<S: Archived>(&self, opens: Opens) -> Result<Vec<Line>, Untold> {
+        let Self { scope, sequence, crashes } = self;
         let mut driver = Driver::<S>::new(new_disk(scope), scope.setup);
         driver.tell_steps();
         sequence.play(scope, &mut driver, |_, _| {});
-        let fault = sequence.fault.and_then(|struck| struck.in_words(&sequence.calls::<S>(scope)));
-        let mut teller = Teller { fault, ..Teller::default() };
-        let moment = teller.hear(driver.deeds(), number)?.ok_or(Untold::Nowhere(number))?;
-        let mut lines = teller.lines;
-        if let Some(step) = world(crash, &moment)? {
+        let mut fault = sequence.fault.and_then(|struck| struck.in_words(&sequence.calls::<S>(scope)));
+        let (mut deeds, mut lines) = (driver.deeds(), Vec::new());
+        for (life, (number, crash)) in crashes.iter().enumerate() {
+            let mut teller = Teller { opens, fault: fault.take(), ..Teller::default() };
+            let moment = teller.hear(deeds, *number)?.ok_or(Untold::Nowhere(*number))?;
+            append(&mut lines, teller.lines);
+            let Some(step) = world(crash, &moment)? else { break };
             lines.push(Line::new(step, None));
-            lines.push(Line::new(ClientStep::Open, opened::<S>(scope, crash, &moment)?));
+            let image = left(crash, &moment)?;
+            if life + 1 == crashes.len() {
+                lines.push(Line::new(ClientStep::Open, Some(opened::<S>(scope, &image))));
+                break;
+            }
+            deeds = self.recovered::<S>(life, &image, true).deeds;
         }
         // A replay does at once what the world does twice: no call would come in between.
         let world = |line: &Line| matches!(line.step, Step::World(_));
@@ -104,24 +109,65 @@ impl Case {
     }
 }
 
-/// What the open behind the crash says of itself.
-fn opened<S: Archived>(scope: &Scope, crash: &Crash, moment: &Moment) -> Result<Option<Outcome>, Untold> {
-    let image = match crash {
-        Crash::Here => return Ok(None),
-        Crash::Process => moment.snapshot.process_crash(),
-        Crash::Power(units) => {
-            moment.snapshot.image(units).map_err(|error| Untold::Impossible(error.to_string()))?
-        }
+/// Puts a life behind those before it. The driver counts the batches and the edits of each life from 1, a path over all.
+fn append(lines: &mut Vec<Line>, life: Vec<Line>) {
+    let numbers = |step: &Step| match step {
+        Step::Engine(EngineStep::WriteBatch(batch, _)) => (batch.batch, 0),
+        Step::Engine(EngineStep::WriteEdit(number, ..)) => (0, *number),
+        _ => (0, 0),
     };
-    let mut driver = Driver::<S>::new(crate::fabric::SimFs::from_image(&image), scope.setup);
+    let highest = |(batch, edit): (u64, u64), line: &Line| {
+        let (also, too) = numbers(&line.step);
+        (batch.max(also), edit.max(too))
+    };
+    let (batches, edits) = lines.iter().fold((0, 0), highest);
+    lines.extend(life.into_iter().map(|mut line| {
+        match &mut line.step {
+            Step::Engine(EngineStep::WriteBatch(batch, _)) => batch.batch += batches,
+            Step::Engine(EngineStep::WriteEdit(number, ..)) => *number += edits,
+            _ => {}
+        }
+        line
+    }));
+}
+
+/// What a crash leaves.
+fn left(crash: &Crash, moment: &Moment) -> Result<Image, Untold> {
+    let crashed = crashed(moment, crash).map_err(|error| Untold::Impossible(error.to_string()))?;
+    crashed.map(|(_, image)| image).ok_or(Untold::Unsaid("no crash"))
+}
+
+/// What the open behind the last crash says of itself.
+fn opened<S: Archived>(scope: &Scope, image: &Image) -> Outcome {
+    let mut driver = Driver::<S>::new(SimFs::from_image(image), scope.setup);
     driver.deaf();
-    Ok(Some(driver.client(&ClientStep::Open)))
+    driver.client(&ClientStep::Open)
+}
+
+/// Where the mechanism refuses lines.
+fn refused(lines: &[Line]) -> Option<(usize, Guard)> {
+    let steps: Vec<Step> = lines.iter().map(|line| line.step.clone()).collect();
+    match replay(Mechanism::default(), &steps).0 {
+        Ending::Refused { line, guard } => Some((line, guard)),
+        Ending::Reached | Ending::Violated { .. } => None,
+    }
+}
+
+/// How a create or an open that ran to its end is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Opens {
+    /// In one line: how it does what it does is not what the path is about.
+    #[default]
+    Short,
+    /// With what the engine did in it: what follows goes on from there.
+    Whole,
 }
 
 /// Writes down lines, up to a moment.
 #[derive(Debug, Default)]
 struct Teller {
     lines: Vec<Line>,
+    opens: Opens,
     /// The line of the call that is under way.
     call: Option<usize>,
     moments: usize,
@@ -142,7 +188,8 @@ struct Teller {
 impl Teller {
     /// The moment, if it comes.
     fn hear(&mut self, deeds: Vec<Deed>, number: usize) -> Result<Option<Arc<Moment>>, Untold> {
-        for deed in deeds {
+        let mut deeds = deeds.into_iter().peekable();
+        while let Some(deed) = deeds.next() {
             match deed {
                 Deed::Begin(step) => {
                     self.here();
@@ -163,11 +210,12 @@ impl Teller {
                 Deed::Step(step) if self.has_just_taken(&step) => {}
                 Deed::Step(step) => {
                     let seen = !matches!(&step, Step::Engine(step) if unseen(step));
+                    let goes_on = is_used_again(&step, deeds.peek());
                     self.lines.push(Line::new(step, None));
                     if seen {
                         self.here();
                     }
-                    if self.due.is_some() {
+                    if self.due.is_some() && !goes_on {
                         return Ok(self.due.take());
                     }
                 }
@@ -232,8 +280,7 @@ impl Teller {
         whole && matches!(step, Step::Engine(_)) && self.lines.last().is_some_and(|line| line.step == *step)
     }
 
-    /// A create or an open that ran to its end is one line: how it does that is not what the path is about. Where a call of it
-    /// fails, it is. A create that finds a log and leaves it alone is none.
+    /// A create or an open that ran to its end is told as is asked for; where a call of it fails, whole. A create that finds a log and leaves it alone is none.
     fn finish(&mut self, at: usize, outcome: Outcome) {
         let failed = matches!(outcome, Outcome::Failed(_));
         // It shows that the handle has ended: what a client does next, it does behind this call and not beside it.
@@ -248,7 +295,9 @@ impl Teller {
             Step::Client(ClientStep::Create) if at > 0 && failed && self.has_left_alone(at) => {
                 self.lines.truncate(at);
             }
-            Step::Client(ClientStep::Create | ClientStep::Open) => self.lines.truncate(at + 1),
+            Step::Client(ClientStep::Create | ClientStep::Open) if self.opens == Opens::Short => {
+                self.lines.truncate(at + 1)
+            }
             _ => {}
         }
     }
@@ -258,6 +307,12 @@ impl Teller {
         let looks = |line: &Line| matches!(line.step, Step::Engine(EngineStep::Lock(_) | EngineStep::Unlock));
         self.lines[at + 1..].iter().all(looks)
     }
+}
+
+/// Whether two steps are one call: a segment's file gets the name of the next one's.
+fn is_used_again(step: &Step, next: Option<&Deed>) -> bool {
+    matches!(step, Step::Engine(EngineStep::Unlink(Name::Segment(_), _)))
+        && matches!(next, Some(Deed::Step(Step::Engine(EngineStep::Create(Name::SegmentTmp(_), _)))))
 }
 
 /// The step of the world that a crash is.
@@ -307,6 +362,9 @@ fn with(scope: &Scope) -> Vec<(String, String)> {
     ];
     let mut with: Vec<_> = numbers.iter().map(|(key, n)| ((*key).to_owned(), n.to_string())).collect();
     with.push(("profile".to_owned(), scope.profile.name.to_owned()));
+    if scope.setup.reuse {
+        with.push(("reuse".to_owned(), "on".to_owned()));
+    }
     with
 }
 
@@ -329,12 +387,16 @@ mod tests {
     /// On an engine that breaks nothing each trace is followed to its end: the crash falls where the case says.
     #[test]
     fn each_moment_of_a_case_is_a_trace_that_can_be_followed() {
-        let mut told = 0;
-        for letters in ["append append-large", "append-light submit tick", "append trim-all blackout append"]
-        {
+        let (mut told, mut used_again) = (0, 0);
+        for letters in [
+            "random: append append-large",
+            "random: append-light submit tick",
+            "random: append trim-all blackout append",
+            "random-reused: batch append-large append-large append-large trim-all batch append-large",
+        ] {
             for crash in ["process", "power none"] {
                 for number in 0.. {
-                    let case: Case = format!("random: {letters} @ {number} {crash}").parse().expect("a case");
+                    let case: Case = format!("{letters} @ {number} {crash}").parse().expect("a case");
                     let trace = match case.told::<Plain>(Invariant::AckedIsDurable, "a test") {
                         Ok(trace) => trace,
                         Err(Untold::Nowhere(_)) => break,
@@ -345,10 +407,40 @@ mod tests {
                     let end = follow(&trace, None);
                     assert_eq!(end, Ok(End::Reached), "{letters} @ {number} {crash}\n{trace}");
                     told += 1;
+                    let again =
+                        |pair: &[Line]| is_used_again(&pair[0].step, Some(&Deed::Step(pair[1].step.clone())));
+                    used_again += usize::from(trace.lines.windows(2).any(again));
                 }
             }
         }
         assert!(told > 100, "{told}");
+        assert!(used_again > 20, "{used_again}");
+    }
+
+    /// The same where a crash comes in a life behind another one.
+    #[test]
+    fn each_moment_of_a_second_and_of_a_third_life_is_a_trace_that_can_be_followed() {
+        let (mut told, mut guards) = (0, BTreeSet::new());
+        let firsts = ["append append-large @ 40 process", "append trim-all @ 60 power none"];
+        let seconds = ["process", "power none", "process @ 3 power none"];
+        for (first, second) in firsts.iter().flat_map(|first| seconds.map(|second| (first, second))) {
+            for number in 0.. {
+                let case: Case = format!("random: {first} @ {number} {second}").parse().expect("a case");
+                let trace = match case.told::<Plain>(Invariant::AckedIsDurable, "a test") {
+                    Ok(trace) => trace,
+                    Err(Untold::Nowhere(_)) => break,
+                    Err(why) => panic!("{case}: {why}"),
+                };
+                if let Head::Refused { guard, .. } = &trace.head {
+                    guards.insert(guard.clone());
+                }
+                assert_eq!(follow(&trace, None), Ok(End::Reached), "{case}\n{trace}");
+                told += 1;
+            }
+        }
+        assert!(told > 100, "{told}");
+        // The mechanism has no edit that comes in a checkpoint; anything else it follows.
+        assert_eq!(guards.into_iter().collect::<Vec<_>>(), ["batch-needs-named-segment"]);
     }
 
     /// The same where a call fails: at whichever call, in whichever way that traces have words for. The replay demands that
@@ -363,6 +455,7 @@ mod tests {
             ("random: append-light tick", 19),
             ("random: append idle", 19),
             ("random-archive: append append compact", 130),
+            ("random-reused: batch append-large append-large append-large trim-all", 19),
         ];
         for (text, stride) in runs {
             let plain: Case = text.parse().expect("a case");
@@ -415,7 +508,6 @@ mod tests {
             let case: Case = text.parse().expect("a case");
             case.trace::<Plain>(Invariant::AckedIsDurable, "a test").expect_err("it holds")
         };
-        assert_eq!(told("random: append @ 3 process @ 4 process"), Untold::Unsaid("several crashes"));
         let mixed = "a failed sync behind which some bytes are old and some are new";
         assert_eq!(
             told(&format!("random: append !{}:eio-mixed @ 60 process", call_of_append(Op::SyncData))),

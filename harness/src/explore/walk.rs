@@ -7,7 +7,7 @@ use truelog_spec::contract::{Call, Contract, Obligations, Violation};
 use truelog_spec::step::CrashKind;
 use truelog_spec::{Failure, Invariant};
 
-use super::recovery::Recovery;
+use super::recovery::{GoesOn, Recovery};
 use super::{Explorer, Finding, Scope, Sequence, lock};
 use crate::driver::{Deed, Moment};
 use crate::fabric::{Choice, Image};
@@ -153,7 +153,8 @@ impl Explorer<'_> {
             return known;
         }
         self.counts.recoveries.add(1);
-        let recovery = Arc::new(Recovery::run::<S>(self.scope, image, life, struck, &self.readings));
+        let goes_on = life.map(|life| GoesOn { life, told: false });
+        let recovery = Arc::new(Recovery::run::<S>(self.scope, image, goes_on, struck, &self.readings));
         lock(&self.duties).extend(recovery.duties.keys());
         if self.scope.collapse {
             lock(&self.recoveries).insert(key, Arc::clone(&recovery));

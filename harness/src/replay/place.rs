@@ -36,7 +36,7 @@ pub(super) fn setup(trace: &Trace) -> Setup {
         manifest_blocks: small("manifest").unwrap_or(32),
         sync,
         allocate,
-        reuse: false,
+        reuse: trace.setting("reuse") == Some("on"),
         copies: drives(trace),
         prefetch: tiny.prefetch,
     }
