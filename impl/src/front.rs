@@ -394,4 +394,32 @@ mod tests {
             front.put(&records[..2], &mut spots[..2], Durability::PowerLoss, Waits::Yes, Duration::ZERO);
         assert_eq!((put, front.next()), (Ok(Put::Done), Lsn(7)));
     }
+
+    /// A loss that was accepted with other options may leave such a log.
+    #[test]
+    fn a_log_of_more_streams_than_are_allowed_goes_on_with_those_it_has() {
+        let options =
+            Options { block_size: 256, max_batch_bytes: 1024, max_streams: 2, ..Options::default() };
+        let streams = (1..=3).map(|stream| (StreamId(stream), Seq(7))).collect();
+        let mut front = Front::new(&options, Lsn(5), streams);
+        front.active = Some(Active { segment: SegmentNo(1), end: 256, capacity: 65_536 });
+        assert_eq!(put(&mut front, 3, 10), Ok(Put::Done));
+        assert_eq!(put(&mut front, 4, 10), Err(Error::TooManyStreams { limit: 2 }));
+    }
+
+    #[test]
+    fn the_worker_is_roused_only_for_what_it_would_sleep_through_and_once() {
+        let at = Duration::from_secs;
+        let mut front = front();
+        assert!(!front.must_rouse(at(10), at(2)), "it is awake");
+        front.worker_naps(Nap::For(at(2)), at(10));
+        assert!(!front.must_rouse(at(10), at(2)), "it looks when that is due");
+        front.worker_naps(Nap::For(at(3)), at(10));
+        assert_eq!([(); 2].map(|()| front.must_rouse(at(10), at(2))), [true, false]);
+        front.worker_naps(Nap::Roused, at(10));
+        front.alone = Some(at(7));
+        assert!(front.must_rouse(at(10), at(2)), "a record is due");
+        front.worker_naps(Nap::Flight, at(10));
+        assert!(!front.must_rouse(at(10), at(2)), "a commit ends without anybody's help");
+    }
 }

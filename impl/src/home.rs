@@ -273,4 +273,26 @@ mod tests {
         let file = Halting::default();
         assert_eq!(write_all_at(&file, b"abcdefg", 0), Err(IoError::new(Op::Write, IoKind::Device)));
     }
+
+    #[test]
+    fn blocks_smaller_than_those_of_the_device_are_refused_and_larger_ones_are_not() {
+        let volume = Volume {
+            id: 1,
+            block_size: 4096,
+            free_bytes: 1 << 30,
+            free_inodes: 1000,
+            read_only: false,
+            weakness: None,
+            caution: None,
+        };
+        let told = |block_size| {
+            let options = Options { block_size, ..Options::default() };
+            match fits(Path::new("/log"), &volume, &options) {
+                Err(Error::BadOption { option, value, .. }) => Some((option, value)),
+                other => other.map(|()| None).expect("nothing else is wrong"),
+            }
+        };
+        assert_eq!(told(512), Some(("block_size", "512".to_owned())));
+        assert_eq!((told(4096), told(8192)), (None, None));
+    }
 }

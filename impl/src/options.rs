@@ -309,7 +309,20 @@ mod tests {
             }
             assert_eq!(given.with_stored(&stored), stored);
         }
-        let own = Options { background: false, reuse: true, max_delay: Duration::ZERO, ..stored.clone() };
+        let own = Options {
+            reuse: true,
+            max_delay: Duration::ZERO,
+            quiet: Duration::ZERO,
+            background: false,
+            read_buffer_bytes: 1,
+            archive_block_bytes: 2,
+            run_bytes: 3,
+            archive_rate: 4,
+            prefetch_bytes: 5,
+            audit_every: Duration::ZERO,
+            audit_all_every: Duration::ZERO,
+            ..stored.clone()
+        };
         assert_eq!(own.check_against(&stored), Ok(()));
         assert_eq!(own.with_stored(&stored), own);
     }

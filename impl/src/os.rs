@@ -329,6 +329,18 @@ mod tests {
         assert_eq!(env.fs.open(&inner, OpenMode::WRITE).expect_err("no file").kind, IoKind::NotAFile);
     }
 
+    /// A pipe has nothing that could be synced.
+    #[test]
+    fn a_sync_that_the_system_refuses_is_told() {
+        let env = native();
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let file = env.fs.open(&pipe, OpenMode::READ).expect("it opens");
+        let refused = |op| Err(IoError { op, kind: IoKind::Unsupported, errno: Some(libc::EINVAL) });
+        assert_eq!((file.sync_data(), file.sync_all()), (refused(Op::SyncData), refused(Op::SyncAll)));
+    }
+
     #[test]
     fn a_path_is_resolved_whether_or_not_it_exists() {
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -112,4 +112,50 @@ mod tests {
             panic!("{checked:?}")
         };
     }
+
+    /// A file whose reads end at the latest so many bytes behind where they began.
+    #[derive(Debug)]
+    struct Short(Vec<u8>, usize);
+
+    impl File for Short {
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> std::result::Result<usize, IoError> {
+            let rest = usize::try_from(offset).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+            let count = rest.len().min(buf.len()).min(self.1);
+            buf[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> std::result::Result<usize, IoError> {
+            Ok(0)
+        }
+
+        fn sync_data(&self) -> std::result::Result<(), IoError> {
+            Ok(())
+        }
+
+        fn sync_all(&self) -> std::result::Result<(), IoError> {
+            Ok(())
+        }
+
+        fn allocate(&self, _: u64) -> std::result::Result<(), IoError> {
+            Ok(())
+        }
+
+        fn metadata(&self) -> std::result::Result<truelog_env::Metadata, IoError> {
+            Err(IoError::new(truelog_env::Op::Metadata, IoKind::Unsupported))
+        }
+    }
+
+    #[test]
+    fn short_reads_go_on_where_they_ended() {
+        let bytes: Vec<u8> = (0..20_000_u32).map(|at| (at / 7) as u8).collect();
+        for most in [ALIGN, ALIGN + 100, 2 * ALIGN + 1, 20_000] {
+            let file = Short(bytes.clone(), most);
+            for (offset, len) in [(0, 20_000), (5000, 9000), (0, 30_000), (19_999, 1)] {
+                let end = bytes.len().min(offset + len);
+                let found = read_aligned(&file, offset as u64, len as u64);
+                assert_eq!(found.as_deref(), Ok(&bytes[offset..end]), "{most}: {offset} {len}");
+            }
+        }
+    }
 }

@@ -407,3 +407,32 @@ impl Iterator for Iter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsn::StreamId;
+    use crate::{Log, Options, inspect};
+
+    /// So that the next read of it is one call of the file system.
+    #[test]
+    fn where_a_read_found_its_batch_is_remembered() {
+        let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a directory");
+        let path = dir.path().join("log");
+        let options = Options { segment_size: 64 << 10, background: false, ..Options::default() };
+        let log = Log::create(&path, &options).expect("a log");
+        for _ in 0..60 {
+            log.append(StreamId(1), &[7; 500]).expect("a receipt");
+        }
+        log.close().expect("a close");
+        let view = inspect(&path).expect("an inspection");
+        let knows = |lsn| match view.find(lsn) {
+            Ok(Lead::Segment(lead)) => lead.from.holds(lsn),
+            other => panic!("{other:?}"),
+        };
+        let sealed = view.spans()[0].lsns.last;
+        assert!(!knows(sealed));
+        view.get(sealed).expect("a record");
+        assert!(knows(sealed));
+    }
+}

@@ -274,4 +274,13 @@ mod tests {
     fn a_receipt_becomes_the_claim_it_was_issued_for() {
         assert_eq!(Claim::from(&Receipt::issue(claim())), claim());
     }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test of the receipt itself")]
+    fn only_a_receipt_for_no_bytes_is_empty() {
+        for len in [0, 1] {
+            let receipt = Receipt::issue(Claim { len, ..claim() });
+            assert_eq!((receipt.len(), receipt.is_empty()), (len, len == 0));
+        }
+    }
 }

@@ -369,3 +369,44 @@ fn a_drive_that_is_removed_amid_a_copy_stays_removed() {
     assert!(!recovered.read_only, "{recovered:?}");
     check(&log, 1);
 }
+
+#[test]
+fn a_verification_names_each_block_that_is_damaged_in_all_copies() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    for drive in &place.drives[..2] {
+        let path = drive.join(format!("run-{:010}", run.number.get()));
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+        for at in [4096, run.len / 2 / 4096 * 4096] {
+            file.write_all_at(&[0xff; 100], at + 200).expect("damage");
+        }
+    }
+    let lost: Vec<_> = log
+        .iter(Lsn(1))
+        .filter_map(|found| match found {
+            Err(Error::CorruptBlock { lsns, .. }) => Some(lsns),
+            found => found.map(|_| None).expect("a record"),
+        })
+        .collect();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    let report = truelog::verify_dir(&place.log).expect("a report");
+    assert_eq!(report.damage.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), lost);
+}
+
+#[test]
+fn a_drive_that_is_removed_amid_a_copy_keeps_nothing_half_made() {
+    let place = place();
+    let log = archived(&place);
+    let copy = format!("run-{:010}", log.runs()[0].number.get());
+    fs::remove_file(place.drives[0].join(&copy)).expect("a drive that loses a run");
+    check(&log, 1);
+    let new = log.add_drive(&place.drives[2], 0).expect("a drive").number;
+    let half = format!("{copy}.tmp");
+    while !files(&place.drives[2]).contains(&half) {
+        assert!(log.archive_step().expect("a step").worked);
+    }
+    log.remove_drive(new).expect("it has no copy yet");
+    assert!(!files(&place.drives[2]).contains(&half), "{:?}", files(&place.drives[2]));
+    check(&log, 1);
+}

@@ -12,11 +12,13 @@ mod common;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::archived::{self, archived, place};
 use common::{Dir, options, payload, segments};
 use truelog::{Condition, Error, HealthRule, Log, Lsn, Options, StreamId, inspect};
+use truelog_env::{Clock, Env};
 
 /// A log with two sealed segments at least.
 fn filled(dir: &Dir) -> Log {
@@ -188,4 +190,51 @@ fn an_audit_beside_a_writer_finds_nothing_wrong() {
         assert!(audits.join().expect("audits") > Some(0));
     });
     assert_eq!(log.audit_stat().trouble, None);
+}
+
+#[test]
+fn an_audit_is_needed_as_long_as_there_are_records() {
+    let dir = Dir::new();
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    assert!(!log.audit_stat().needed, "there are none yet");
+    log.append(StreamId(1), b"one").expect("a receipt");
+    assert!(log.audit_stat().needed);
+    log.trim(Lsn(2)).expect("a trim");
+    assert!(!log.audit_stat().needed, "there are none any more");
+}
+
+/// A clock that goes on only when it is told to.
+#[derive(Debug)]
+struct Told(Mutex<Duration>);
+
+impl Clock for Told {
+    fn monotonic(&self) -> Duration {
+        *self.0.lock().expect("the time")
+    }
+
+    fn wall(&self) -> Duration {
+        self.monotonic()
+    }
+
+    fn sleep(&self, time: Duration) {
+        *self.0.lock().expect("the time") += time;
+    }
+}
+
+/// Else whoever sleeps until then looks again and again without a pause.
+#[test]
+fn a_step_at_the_very_moment_that_was_told_finds_something_to_do() {
+    let dir = Dir::new();
+    let clock = Arc::new(Told(Mutex::new(Duration::from_secs(1_000_000))));
+    let env = Env { clock: Arc::<Told>::clone(&clock), ..truelog::os::native() };
+    let log = Log::create_in(&env, &dir.path(), &options()).expect("a log");
+    log.append(StreamId(1), b"one").expect("a receipt");
+    while log.audit_step().expect("a step").worked {}
+    for _ in 0..3 {
+        let idle = log.audit_step().expect("a step");
+        clock.sleep(idle.next.expect("it looks again"));
+        assert!(log.audit_step().expect("a step").worked);
+        while log.audit_step().expect("a step").worked {}
+    }
+    assert_eq!(log.audit_stat().receipts, 1);
 }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use common::{Dir, options, payload, segments};
 use truelog::{
-    Claim, Error, Log, LossOptions, Lsn, Receipt, Row, StreamId, Verdict, Violation, accept_loss, inspect,
-    verify_dir,
+    Claim, Error, Log, LossOptions, Lsn, LsnRange, Place, Receipt, Row, StreamId, Verdict, Violation,
+    accept_loss, inspect, verify_dir,
 };
 
 const A: StreamId = StreamId(0);
@@ -133,4 +133,28 @@ fn a_segment_of_a_newer_version_is_refused_by_name() {
         assert!(accept_loss(dir.path(), &loss()).is_err_and(|error| newer(&error)));
         assert_eq!(Lsn(1), receipts[0].lsn());
     }
+}
+
+/// An older manifest was put back. The records are served, but no other segment has them that would excuse the place.
+#[test]
+fn no_batch_is_said_to_stand_in_a_segment_that_the_manifest_does_not_name() {
+    let dir = Dir::new();
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    let first = log.append(A, &payload(0, 5000)).expect("a receipt");
+    let old = fs::read(dir.path().join("MANIFEST")).expect("a manifest");
+    let mut last = first;
+    while last.segment() == first.segment() {
+        last = log.append(A, &payload(last.lsn().get(), 5000)).expect("a receipt");
+    }
+    log.close().expect("a close");
+    let holds = |receipt: &Receipt| {
+        let offset = receipt.offset() / BLOCK * BLOCK;
+        let lsns = LsnRange::new(receipt.lsn(), receipt.lsn());
+        let place = Place { lsns, segment: receipt.segment(), offset, end: offset + 2 * BLOCK };
+        inspect(dir.path()).expect("an inspection").places().verify(&place)
+    };
+    assert_eq!([holds(&first), holds(&last)], [Ok(Verdict::Verified), Ok(Verdict::Verified)]);
+    fs::write(dir.path().join("MANIFEST"), old).expect("an older one");
+    let elsewhere = Verdict::Violated { why: Violation::OtherPlace };
+    assert_eq!([holds(&first), holds(&last)], [Ok(Verdict::Verified), Ok(elsewhere)]);
 }

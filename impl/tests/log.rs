@@ -273,3 +273,17 @@ fn a_ticket_of_another_handle_is_refused() {
     let stranger = Log::create(other.path(), &options()).expect("a log");
     assert_eq!(stranger.wait(ticket), Err(Error::BadTicket));
 }
+
+#[test]
+fn whoever_waits_for_a_ticket_has_its_last_record_committed_first() {
+    let dir = Dir::new();
+    let log = Log::create(dir.path(), &options()).expect("a log");
+    let records = [Record { stream: A, payload: b"one" }, Record { stream: B, payload: b"two" }];
+    let ticket = log.submit(&records, Durability::PowerLoss).expect("a ticket");
+    assert_eq!((ticket.first(), ticket.last(), ticket.durability()), (Lsn(1), Lsn(2), Durability::PowerLoss));
+    assert_eq!(log.stat().durable, Lsn(0));
+    let receipts = log.wait(ticket).expect("receipts");
+    assert_eq!(receipts.iter().map(truelog::Receipt::lsn).collect::<Vec<_>>(), [Lsn(1), Lsn(2)]);
+    assert_eq!(log.stat().durable, Lsn(2));
+    assert_eq!(log.get(Lsn(2)).expect("a record").payload, b"two");
+}

@@ -388,3 +388,33 @@ fn a_segment_that_cannot_be_read_is_put_aside_and_its_lsns_are_never_used_again(
         assert!(aside.exists(), "nothing removes it");
     }
 }
+
+#[test]
+fn a_segment_that_is_gone_already_is_no_trouble_to_the_trim_of_its_records() {
+    let dir = Dir::new();
+    filled(&dir, 60);
+    let (log, _) = Log::open(dir.path(), &options()).expect("the log");
+    let before = segments(dir.path());
+    fs::remove_file(dir.path().join(&before[0])).expect("a removal");
+    let trimmed = log.trim(Lsn(60)).expect("a trim");
+    assert!(trimmed.segments > 0);
+    assert!(!segments(dir.path()).contains(&before[0]));
+    assert_eq!(log.append(A, b"on").expect("a receipt").lsn(), Lsn(61));
+}
+
+#[test]
+fn without_a_manifest_nobody_says_what_became_of_records_below_all_that_are_there() {
+    let dir = Dir::new();
+    let receipts = filled(&dir, 60);
+    let (log, _) = Log::open(dir.path(), &options()).expect("the log");
+    assert!(log.trim(Lsn(60)).expect("a trim").segments > 0);
+    log.close().expect("a close");
+    let manifest = dir.path().join("MANIFEST");
+    fs::remove_file(&manifest).expect("a removal");
+    let view = inspect(dir.path()).expect("an inspection");
+    let told = view.verify(&Claim::from(&receipts[0]));
+    assert!(matches!(&told, Err(Error::CorruptFile { path, .. }) if *path == manifest), "{told:?}");
+    assert_eq!(view.verify(&Claim::from(&receipts[59])), Ok(Verdict::Verified));
+    let absent = Verdict::Violated { why: Violation::Absent { next: Lsn(61) } };
+    assert_eq!(view.verify(&Claim { lsn: Lsn(61), ..Claim::from(&receipts[59]) }), Ok(absent));
+}

@@ -447,6 +447,20 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_claims_more_than_any_has_is_refused_by_its_header() {
+        let header = BlockHeader::parse(&packed(b"x")).expect("a header");
+        let claims = |kind, raw, stored| {
+            let bytes = BlockHeader { kind, raw, stored, ..header }.encode();
+            BlockHeader::decode(&bytes, &site()).map(|header| header.raw)
+        };
+        for (kind, less) in [(Kind::Compressed, 1), (Kind::Plain, 0), (Kind::Index, 0)] {
+            assert_eq!(claims(kind, MAX_RAW, MAX_RAW - less), Ok(MAX_RAW));
+            assert_eq!(claims(kind, MAX_RAW + 1, MAX_RAW + 1 - less), Err(Reason::Field("length")));
+            assert_eq!(claims(kind, u32::MAX, u32::MAX - less), Err(Reason::Field("length")));
+        }
+    }
+
+    #[test]
     fn every_flipped_bit_is_refused() {
         let bytes = packed(b"some bytes, some bytes, some bytes");
         let len = BLOCK_HEADER

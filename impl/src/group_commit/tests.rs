@@ -179,3 +179,19 @@ fn a_commit_that_lands_after_a_failure_is_not_told() {
     });
     assert_eq!(kernel.marks(), Marks::default());
 }
+
+#[test]
+fn who_watches_is_told_of_a_commit_when_it_ends() {
+    let kernel = GroupCommit::new(Puts::default(), Counter::default(), Marks::default());
+    let (patience, began) = (Duration::from_secs(10), std::time::Instant::now());
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| kernel.watch(Marks::durable(Lsn(1)), patience));
+        while kernel.state.lock().watching == 0 && began.elapsed() < patience {
+            std::thread::yield_now();
+        }
+        put(&kernel).expect("a ticket");
+        assert_eq!(kernel.lead_once(), Ok(true));
+        assert_eq!(watcher.join().expect("a watcher"), Ok(true));
+    });
+    assert!(began.elapsed() < patience, "it waited until its time was over");
+}
