@@ -36,12 +36,14 @@ pub const KEPT: &[Kept] = &[
         path: "corpus/nothing-invented/trim-takes-the-stream-table.trace",
         breaks: "nothing duplicated",
         title: "A trim removes the only durable table of the streams.",
-        says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable; record 2, in the next segment, \
-               is only written. A trim below record 2 removes the first segment. The power fails, the second segment's \
-               one batch is gone, and with it the last table: the stream's numbers begin again at 0.",
-        shows: "A record's sequence is its number in its stream, and a number stands for one record for good, trimmed or not. \
-                Number 0 of stream 0 was acknowledged for record 1 (step 2), and is again for record 2 (step 7), which every later \
-                open returns under it: it is given twice. It should have been 1.",
+        says: "Each record has a number in its stream, from 0. A segment's first batch has a table that says how many records each stream has had before it: the table and the records behind it give the next number. Record 1, number 0 of its stream, is durable and fills \
+               segment 1; record 2, in segment 2, is only written. A trim below record 2 is made durable, and then the engine removes \
+               segment 1. The power fails, the one batch of segment 2 is gone, and with it the last table: the stream's numbers \
+               begin again at 0.",
+        shows: "A record's sequence is its number in its stream. Number 0 of stream 0 was given to record 1 (step 2), which was \
+                durable: no other record may ever have it, whether record 1 is trimmed or not. Step 7 gives it to another record. \
+                It should have been number 1. That one, and the place of record 2 in the log, may be given again: the record that \
+                had them (step 3) was to survive a crash of the process only, and the power took it.",
         fault: 4,
         notes: &[
             (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),
@@ -49,7 +51,10 @@ pub const KEPT: &[Kept] = &[
                 3,
                 "in segment 2, in the page cache only; its first batch has the table: stream 0 has had one record",
             ),
-            (4, "the engine removes segment 1, and with it the only table on the device"),
+            (
+                4,
+                "to carry that out the engine removes segment 1, though it holds the only table on the device",
+            ),
             (5, "lost: the batch of record 2, and with it the last table"),
             (6, "no table is left: the numbers of stream 0 begin at 0 again"),
         ],

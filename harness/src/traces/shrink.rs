@@ -71,6 +71,11 @@ pub enum Unshrinkable {
     /// No switch opens the path.
     #[error("no switch of the specification is called {0:?}: a patch of the engine changes nothing there")]
     NoSwitch(String),
+    /// No bug is named with which the path is open.
+    #[error(
+        "it names no bug with which its path is open: the engine itself breaks at its end, or nothing does"
+    )]
+    NoMutant,
     /// It does not break its invariant to begin with.
     #[error("with {switch} turned off it does not break {invariant}: {ending}")]
     Otherwise {
@@ -94,8 +99,8 @@ pub fn shrink(trace: &Trace) -> Result<Shrunk, Unshrinkable> {
     if let Some(part) = left_out(trace) {
         return Err(Unshrinkable::Unmodelled(part.to_owned()));
     }
-    let mutant = trace.mutant.clone().unwrap_or_default();
-    let switch = AnySwitch::of(trace).ok_or_else(|| Unshrinkable::NoSwitch(mutant.clone()))?;
+    let unshrinkable = || trace.mutant.clone().map_or(Unshrinkable::NoMutant, Unshrinkable::NoSwitch);
+    let switch = AnySwitch::of(trace).ok_or_else(unshrinkable)?;
     let led = Led::along(trace);
     let aim = Aim { switch, trace, designed: Ground::designed(trace), led };
     let offers = switch.offers(&super::steps(trace));
@@ -105,7 +110,11 @@ pub fn shrink(trace: &Trace) -> Result<Shrunk, Unshrinkable> {
     let Some(mut lines) = aim.hit(&marked) else {
         let steps = super::steps(trace);
         let ending = told(&switch.ground().run(&steps), &steps);
-        return Err(Unshrinkable::Otherwise { switch: mutant, invariant: trace.invariant, ending });
+        return Err(Unshrinkable::Otherwise {
+            switch: trace.mutant.clone().unwrap_or_default(),
+            invariant: trace.invariant,
+            ending,
+        });
     };
     while let Some(fewer) = aim.fewer(&lines) {
         lines = fewer;

@@ -274,12 +274,13 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::EditBehindTornEdit, Story {
         title: "A new life goes on writing to the manifest of the one before",
         breaks: "missing",
-        says: "A loss of power takes a manifest entry that was written and not synced: its place is left torn or \
-                empty. The next open goes on with the same manifest file, and writes behind all that was ever \
-                written there, as it must where the lost entry is left torn: it cannot know how long that was. (In \
-                the model no place and no number is given a second time, even if nothing is left there.) So its own \
-                entry, number 4, stands behind a hole. A valid entry behind an invalid one is what damage looks \
-                like, and a damaged manifest is not believed at all.",
+        says: "A loss of power takes manifest entry 3, which was written and not synced: in its place there is a \
+                gap. Half of the entry may be left there: then nobody knows how long it was, and the gap cannot be \
+                filled. The next open goes on with the same manifest file, at its end: its own entry, number 4 (step \
+                19), stands behind the gap. The file is 1, 2, gap, 4. A crash leaves no valid entry behind an invalid \
+                one where each life begins a file of its own, so that this is what damage looks like, and a damaged \
+                manifest is not believed at all. (The model knows no halves: here nothing is left of entry 3. It \
+                gives no place and no number a second time.)",
         shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that is \
                 not there.",
         passing: "Each open begins a manifest file of its own.",
@@ -317,13 +318,14 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::DamageIsTornTail, Story {
         title: "Damage is cut like a torn tail",
         breaks: "never silently cut",
-        says: "Some bits of a durable batch flip, on the disk and in all that is read of it. Batch 2, behind it, \
-                can be read: only the process has died, and the page cache lives on. The voucher of the invariant \
-                need only be readable: batch 2 is not durable itself (step 17), but it was written only when batch 1 \
-                was, and says so. So whoever can read it knows that record 1 was durable: it vouches for record 1. \
-                Recovery cuts all the same, and nobody hears of the loss.",
-        shows: "Record 1 was durable. The log opens without it, names no damage, and would give its number to \
-                another record.",
+        says: "Some bits of batch 1, which is durable, flip, on the disk and in all that is read of it. Batch 2 \
+                stands behind it, and can be read: only the process has died, and the page cache lives on. A batch \
+                is written with how far the log was durable by then. So batch 2 shows that record 1 was durable, and \
+                that its bytes are damaged, not unfinished: it vouches for record 1. (That batch 2 is not durable \
+                itself, step 17, does not matter: it can be read.) Recovery takes batch 1 for the unfinished end of \
+                the log all the same, cuts there, and nobody hears of the loss.",
+        shows: "Record 1 was said to be durable (step 14: the durable watermark). The log opens without it, names no \
+                damage, and would give its number to another record. (Record 2 was promised to nobody.)",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
     }),
     (Switch::UnlinkBeforeTrimDurable, Story {
