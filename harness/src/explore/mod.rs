@@ -16,6 +16,7 @@ mod recovery;
 mod roles;
 mod run;
 mod scope;
+mod teller;
 mod told;
 mod unseen;
 mod walk;

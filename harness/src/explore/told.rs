@@ -1,20 +1,18 @@
 //! A case as a trace: the steps of its clients and of the world, and between them what the engine did.
 
-use std::sync::Arc;
-
-use truelog_env::Op;
 use truelog_spec::mechanism::{Ending, Guard, Mechanism, replay};
-use truelog_spec::step::{EngineStep, Fault, Keep, Role as Name, Unit as SpecUnit};
+use truelog_spec::step::{EngineStep, Keep, Unit as SpecUnit};
 use truelog_spec::trace::{Head, Line};
-use truelog_spec::{ClientStep, Failure, Invariant, Outcome, Step, Trace, WorldStep};
+use truelog_spec::{ClientStep, Invariant, Outcome, Step, Trace, WorldStep};
 
 use super::case::{Case, Crash, crashed};
+use super::teller::{Opens, Teller};
 use super::unseen::filled;
 use super::{Scope, new_disk};
-use crate::driver::{At, Deed, Driver, Moment};
-use crate::fabric::{Image, Plan, Role, SimFs, Unit, UnitKind};
+use crate::driver::{Driver, Moment};
+use crate::fabric::{Image, SimFs, Unit, UnitKind};
 use crate::order::mapper::name;
-use crate::replay::{End, follow, unseen};
+use crate::replay::{End, follow};
 use crate::subject::{Archived, Setup};
 
 /// Why a case is no trace.
@@ -87,9 +85,9 @@ impl Case {
         let mut fault = sequence.fault.and_then(|struck| struck.in_words(&sequence.calls::<S>(scope)));
         let (mut deeds, mut lines) = (driver.deeds(), Vec::new());
         for (life, (number, crash)) in crashes.iter().enumerate() {
-            let mut teller = Teller { opens, fault: fault.take(), ..Teller::default() };
+            let mut teller = Teller::new(opens, fault.take());
             let moment = teller.hear(deeds, *number)?.ok_or(Untold::Nowhere(*number))?;
-            append(&mut lines, teller.lines);
+            append(&mut lines, teller.lines());
             let Some(step) = world(crash, &moment)? else { break };
             lines.push(Line::new(step, None));
             let image = left(crash, &moment)?;
@@ -153,168 +151,6 @@ fn refused(lines: &[Line]) -> Option<(usize, Guard)> {
     }
 }
 
-/// How a create or an open that ran to its end is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Opens {
-    /// In one line: how it does what it does is not what the path is about.
-    #[default]
-    Short,
-    /// With what the engine did in it: what follows goes on from there.
-    Whole,
-}
-
-/// Writes down lines, up to a moment.
-#[derive(Debug, Default)]
-struct Teller {
-    lines: Vec<Line>,
-    opens: Opens,
-    /// The line of the call that is under way.
-    call: Option<usize>,
-    moments: usize,
-    /// The moment is amid a call of the file system: what that call is comes before it.
-    due: Option<Arc<Moment>>,
-    /// What goes wrong with a call, or what of that has no words.
-    fault: Option<Result<Fault, &'static str>>,
-    /// The plan of it, once it waits for its call, and how many calls that it might be have come.
-    armed: Option<(Plan, u32)>,
-    /// Whether it has struck in the call that is under way.
-    struck: bool,
-    /// Where a replay can do what the world does next: right behind the last step that it sees, or before the client's call.
-    place: usize,
-    /// The calls of the file system since then.
-    since: Vec<(Role, Op)>,
-}
-
-impl Teller {
-    /// The moment, if it comes.
-    fn hear(&mut self, deeds: Vec<Deed>, number: usize) -> Result<Option<Arc<Moment>>, Untold> {
-        let mut deeds = deeds.into_iter().peekable();
-        while let Some(deed) = deeds.next() {
-            match deed {
-                Deed::Begin(step) => {
-                    self.here();
-                    self.struck = false;
-                    self.call = Some(self.lines.len());
-                    self.lines.push(Line::new(step, None));
-                }
-                Deed::Armed(plan) => self.armed = Some((plan, 0)),
-                Deed::Call(role, op) => {
-                    if self.is_struck(role, op) {
-                        if self.due.is_some() {
-                            return Ok(self.due.take());
-                        }
-                        self.strike(role, op)?;
-                    }
-                    self.since.push((role, op));
-                }
-                Deed::Step(step) if self.has_just_taken(&step) => {}
-                Deed::Step(step) => {
-                    let seen = !matches!(&step, Step::Engine(step) if unseen(step));
-                    let goes_on = is_used_again(&step, deeds.peek());
-                    self.lines.push(Line::new(step, None));
-                    if seen {
-                        self.here();
-                    }
-                    if self.due.is_some() && !goes_on {
-                        return Ok(self.due.take());
-                    }
-                }
-                Deed::Finish(outcome) => {
-                    if let Some(at) = self.call.take() {
-                        self.finish(at, outcome);
-                    }
-                    if self.due.is_some() {
-                        return Ok(self.due.take());
-                    }
-                }
-                Deed::Moment(moment) => {
-                    self.moments += 1;
-                    if self.moments == number + 1 {
-                        match moment.at {
-                            // An end of a call is heard of here before it is known what step that was.
-                            At::During(..) | At::After(..) => self.due = Some(moment),
-                            At::Claim(_) | At::Return => return Ok(Some(moment)),
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// What the world does next has its line behind the last one.
-    fn here(&mut self) {
-        self.place = self.lines.len();
-        self.since.clear();
-    }
-
-    /// Whether a call that begins is the one that something goes wrong with.
-    fn is_struck(&mut self, role: Role, op: Op) -> bool {
-        let Some((plan, seen)) = &mut self.armed else { return false };
-        *seen += u32::from(plan.op == op && plan.role.matches(role));
-        let struck = *seen == plan.nth;
-        self.armed.take_if(|_| struck).is_some()
-    }
-
-    /// Something goes wrong with the call that begins. That is said where a replay can do it: no other such call may come in
-    /// between.
-    fn strike(&mut self, role: Role, op: Op) -> Result<(), Untold> {
-        self.struck = true;
-        let Some(fault) = self.fault.take() else { return Ok(()) };
-        let fault = fault.map_err(Untold::Unsaid)?;
-        if self.since.contains(&(role, op)) {
-            return Err(Untold::Unsaid(
-                "a failing call behind another one of its kind, with no step between",
-            ));
-        }
-        self.lines.insert(self.place, Line::new(WorldStep::Fault(fault), None));
-        self.call = self.call.map(|call| if self.place <= call { call + 1 } else { call });
-        Ok(())
-    }
-
-    /// A file that is filled by two writes is filled once, unless the crash comes between them, or one of them may be the call
-    /// that fails.
-    fn has_just_taken(&self, step: &Step) -> bool {
-        let whole = self.due.is_none() && self.armed.is_none();
-        whole && matches!(step, Step::Engine(_)) && self.lines.last().is_some_and(|line| line.step == *step)
-    }
-
-    /// A create or an open that ran to its end is told as is asked for; where a call of it fails, whole. A create that finds a log and leaves it alone is none.
-    fn finish(&mut self, at: usize, outcome: Outcome) {
-        let failed = matches!(outcome, Outcome::Failed(_));
-        // It shows that the handle has ended: what a client does next, it does behind this call and not beside it.
-        if outcome == Outcome::Failed(Failure::Poisoned) && self.due.is_none() {
-            self.lines.push(Line::new(EngineStep::Poison, None));
-        }
-        self.lines[at].outcome = Some(outcome);
-        if self.due.is_some() || self.struck {
-            return;
-        }
-        match self.lines[at].step {
-            Step::Client(ClientStep::Create) if at > 0 && failed && self.has_left_alone(at) => {
-                self.lines.truncate(at);
-            }
-            Step::Client(ClientStep::Create | ClientStep::Open) if self.opens == Opens::Short => {
-                self.lines.truncate(at + 1)
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether nothing but the lock was touched behind that line.
-    fn has_left_alone(&self, at: usize) -> bool {
-        let looks = |line: &Line| matches!(line.step, Step::Engine(EngineStep::Lock(_) | EngineStep::Unlock));
-        self.lines[at + 1..].iter().all(looks)
-    }
-}
-
-/// Whether two steps are one call: a segment's file gets the name of the next one's.
-fn is_used_again(step: &Step, next: Option<&Deed>) -> bool {
-    matches!(step, Step::Engine(EngineStep::Unlink(Name::Segment(_), _)))
-        && matches!(next, Some(Deed::Step(Step::Engine(EngineStep::Create(Name::SegmentTmp(_), _)))))
-}
-
 /// The step of the world that a crash is.
 fn world(crash: &Crash, moment: &Moment) -> Result<Option<WorldStep>, Untold> {
     Ok(match crash {
@@ -372,8 +208,14 @@ fn with(scope: &Scope) -> Vec<(String, String)> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use truelog_env::Op;
+    use truelog_spec::Failure;
+
     use super::*;
+    use crate::driver::Deed;
+    use crate::explore::teller::is_used_again;
     use crate::explore::{Kind, Struck};
+    use crate::fabric::Role;
     use crate::subject::Plain;
 
     /// The number of a call of an append.
@@ -500,6 +342,22 @@ mod tests {
         let needs = case.needs::<Plain>(Invariant::AckedIsDurable);
         assert!(needs.idle.is_empty() && needs.tried == 2, "{needs:?}");
         assert!(case.holds_near::<Plain>().is_some());
+    }
+
+    /// What is asked of a handle that has ended is no step of the path.
+    #[test]
+    fn a_call_of_a_poisoned_handle_is_left_out() {
+        let case: Case = "random-archive: batch trim-most append-large compact !32:enospc @ 131 here"
+            .parse()
+            .expect("a case");
+        let trace = case.told::<Plain>(Invariant::AckedIsDurable, "a test").expect("a trace");
+        let outside = |line: &&Line| matches!(line.step, Step::Client(_) | Step::World(_));
+        let text: Vec<String> =
+            trace.lines.iter().filter(outside).map(|line| line.step.to_string()).collect();
+        assert_eq!(text.len(), 10, "{text:?}");
+        let failed = |line: &&Line| line.outcome == Some(Outcome::Failed(Failure::Poisoned));
+        assert_eq!(trace.lines.iter().filter(failed).count(), 1, "{trace}");
+        assert_eq!(follow(&trace, None), Ok(End::Reached), "{trace}");
     }
 
     #[test]
