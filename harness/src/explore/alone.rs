@@ -26,8 +26,12 @@ pub fn alone<S: Archived>(
     broken: Invariant,
 ) -> Option<Finding> {
     const LOG: [&Scope; 2] = [&Scope::RANDOM, &Scope::RANDOM_REUSED];
-    const ARCHIVE: [&Scope; 3] =
-        [&Scope::RANDOM_ARCHIVE, &Scope::RANDOM_ORDER, &Scope::RANDOM_ARCHIVE_REUSED];
+    const ARCHIVE: [&Scope; 4] = [
+        &Scope::RANDOM_ARCHIVE,
+        &Scope::RANDOM_ORDER,
+        &Scope::RANDOM_ARCHIVE_REUSED,
+        &Scope::RANDOM_ORDER_REUSED,
+    ];
     let archived = ARCHIVE.into_iter().filter(|_| drives);
     LOG.into_iter().chain(archived).find_map(|scope| {
         let letters = possible(scope, letters);
@@ -98,8 +102,8 @@ fn struck<S: Archived>(
 }
 
 impl Case {
-    /// A case with as few crashes as can be that breaks the same invariant: with one of this one's, or any with its letters,
-    /// or this one.
+    /// A case that breaks the same invariant: this one with its first crash alone, or any with one crash and its letters, or
+    /// else this one.
     #[must_use]
     pub fn with_fewer_crashes<S: Archived>(&self, broken: Invariant) -> Option<String> {
         let mut case = self.clone();

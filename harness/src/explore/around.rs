@@ -27,8 +27,10 @@ const NEAR: usize = 40;
 pub struct Needs {
     /// The steps without which the same invariant is broken all the same.
     pub idle: Vec<String>,
-    /// How many steps were left out, one after the other; none where more crashes are needed than are searched for.
+    /// How many steps were left out, one after the other.
     pub tried: usize,
+    /// None were, because it has more crashes than a run is searched for.
+    pub too_deep: bool,
     /// How many images of crashes were judged for that.
     pub images: u64,
     /// Whether the end of the process in the place of the crash breaks it as well; nothing where there is no crash, or it
@@ -63,11 +65,10 @@ impl Case {
     pub fn needs<S: Archived>(&self, invariant: Invariant) -> Needs {
         let mut needs = Needs::default();
         let breaks = |case: &Self| case.breaks::<S>(invariant);
-        if self.crashes.len() > self.scope.crashes {
-            // The search goes no deeper than its scope.
-            return needs;
-        }
-        for (step, shorter) in self.shorter::<S>() {
+        // The search goes no deeper than its scope.
+        needs.too_deep = self.crashes.len() > self.scope.crashes;
+        let shorter = if needs.too_deep { Vec::new() } else { self.shorter::<S>() };
+        for (step, shorter) in shorter {
             needs.tried += 1;
             if shorter.iter().any(|shorter| self.searched::<S>(shorter, invariant, &mut needs.images)) {
                 needs.idle.push(step);

@@ -143,7 +143,7 @@ pub fn check(plan: &Plan, progress: &Progress) -> Report {
     report.note(Scope::RANDOM.lists());
     let seed = plan.seed();
     report.note(format!(
-        "seed {seed}: runs of up to {LONGEST} letters, up to {} choices a crash point",
+        "seed {seed}: runs of up to {LONGEST} letters, up to {} choices a crash point; in every other one segments are used again",
         Scope::RANDOM.limit
     ));
     draw::<Plain>(seed, Duration::from_secs(plan.seconds), &mut report, progress);
@@ -324,4 +324,39 @@ pub(super) fn shrink<S: Archived>(scope: &Scope, sequence: Sequence, found: Find
         Some(kept)
     });
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{Deed, Driver};
+    use crate::explore::new_disk;
+    use crate::explore::teller::is_used_again;
+
+    /// How many of 40 drawn runs use the file of a segment again.
+    fn used_again(swarm: Swarm) -> usize {
+        let mut runner = runner(11, 0);
+        let uses = |letters: Vec<Letter>| {
+            let mut driver = Driver::<Plain>::new(new_disk(swarm.scope), swarm.scope.setup);
+            driver.tell_steps();
+            Sequence { letters, fault: None }.play(swarm.scope, &mut driver, |_, _| {});
+            let deeds = driver.deeds();
+            deeds
+                .windows(2)
+                .any(|pair| matches!(&pair[0], Deed::Step(step) if is_used_again(step, Some(&pair[1]))))
+        };
+        let drawn = |runner: &mut TestRunner| {
+            if swarm.scope.prefix.is_empty() { letters::<false>(runner) } else { letters::<true>(runner) }
+        };
+        (0..40).filter(|_| drawn(&mut runner).is_some_and(uses)).count()
+    }
+
+    #[test]
+    fn segments_are_used_again_where_that_is_what_is_drawn_for_and_nowhere_else() {
+        for swarm in Swarm::ALL.into_iter().filter(|swarm| swarm.way == Way::Drawn) {
+            let uses = used_again(swarm);
+            let least = if swarm.scope.setup.reuse { 5..=40 } else { 0..=0 };
+            assert!(least.contains(&uses), "{}: {uses} of 40", swarm.name());
+        }
+    }
 }

@@ -307,16 +307,17 @@ impl Scope {
     /// As [`Self::RANDOM`], and segments are used again.
     pub const RANDOM_REUSED: Self = Self { name: "random-reused", setup: REUSED, ..Self::RANDOM };
     /// As [`Self::RANDOM_ARCHIVE`], and segments are used again.
-    pub const RANDOM_ARCHIVE_REUSED: Self =
-        Self { name: "random-archive-reused", ..Self::RANDOM_ARCHIVE }.reusing();
+    pub const RANDOM_ARCHIVE_REUSED: Self = Self {
+        name: "random-archive-reused",
+        setup: Setup { reuse: true, ..Setup::TINY },
+        ..Self::RANDOM_ARCHIVE
+    };
     /// As [`Self::RANDOM_ORDER`], and segments are used again.
-    pub const RANDOM_ORDER_REUSED: Self =
-        Self { name: "random-order-reused", ..Self::RANDOM_ORDER }.reusing();
-
-    const fn reusing(mut self) -> Self {
-        self.setup.reuse = true;
-        self
-    }
+    pub const RANDOM_ORDER_REUSED: Self = Self {
+        name: "random-order-reused",
+        setup: Setup { reuse: true, manifest_blocks: 16, ..Setup::TINY },
+        ..Self::RANDOM_ORDER
+    };
 
     /// Whether each call of a letter may go wrong, and what comes of it is known to be judged right.
     pub(super) fn struck(letter: Letter) -> bool {

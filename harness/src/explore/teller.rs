@@ -42,17 +42,52 @@ pub(super) struct Teller {
     place: usize,
     /// The calls of the file system since then.
     since: Vec<(Role, Op)>,
+    /// The process ends at the moment: a call that is under way then has done nothing.
+    dies: bool,
+    /// How many batches and edits were written, those included that no line tells of.
+    written: Written,
+}
+
+/// The numbers of the last batch and of the last edit: they count over all lives of a path.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Written {
+    batches: u64,
+    edits: u64,
+}
+
+impl Written {
+    fn see(&mut self, step: &Step) {
+        match step {
+            Step::Engine(EngineStep::WriteBatch(batch, _)) => self.batches = self.batches.max(batch.batch),
+            Step::Engine(EngineStep::WriteEdit(number, ..)) => self.edits = self.edits.max(*number),
+            _ => {}
+        }
+    }
+
+    /// A step of a life behind those that wrote this. The driver counts the batches and the edits of each life from 1.
+    fn behind(self, mut step: Step) -> Step {
+        match &mut step {
+            Step::Engine(EngineStep::WriteBatch(batch, _)) => batch.batch += self.batches,
+            Step::Engine(EngineStep::WriteEdit(number, ..)) => *number += self.edits,
+            _ => {}
+        }
+        step
+    }
 }
 
 impl Teller {
     /// `fault` is what goes wrong with a call, or what of that has no words.
-    pub(super) fn new(opens: Opens, fault: Option<Result<Fault, &'static str>>) -> Self {
-        Self { opens, fault, ..Self::default() }
+    /// `dies` says that the process ends at the moment.
+    pub(super) fn new(opens: Opens, fault: Option<Result<Fault, &'static str>>, dies: bool) -> Self {
+        Self { opens, fault, dies, ..Self::default() }
     }
 
-    /// What was heard.
-    pub(super) fn lines(self) -> Vec<Line> {
-        self.lines
+    /// Puts what was heard behind the lives before, which wrote so much.
+    pub(super) fn append_to(self, lines: &mut Vec<Line>, before: &mut Written) {
+        let told = self.lines.into_iter();
+        lines.extend(told.map(|line| Line { step: before.behind(line.step), ..line }));
+        before.batches += self.written.batches;
+        before.edits += self.written.edits;
     }
 
     /// The moment, if it comes.
@@ -78,6 +113,7 @@ impl Teller {
                 }
                 Deed::Step(step) if self.has_just_taken(&step) => {}
                 Deed::Step(step) => {
+                    self.written.see(&step);
                     let seen = !matches!(&step, Step::Engine(step) if unseen(step));
                     let goes_on = is_used_again(&step, deeds.peek());
                     self.lines.push(Line::new(step, None));
@@ -100,6 +136,7 @@ impl Teller {
                     self.moments += 1;
                     if self.moments == number + 1 {
                         match moment.at {
+                            At::During(..) if self.dies && !self.struck => return Ok(Some(moment)),
                             // An end of a call is heard of here before it is known what step that was.
                             At::During(..) | At::After(..) => self.due = Some(moment),
                             At::Claim(_) | At::Return => return Ok(Some(moment)),

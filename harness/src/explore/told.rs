@@ -1,12 +1,12 @@
 //! A case as a trace: the steps of its clients and of the world, and between them what the engine did.
 
 use truelog_spec::mechanism::{Ending, Guard, Mechanism, replay};
-use truelog_spec::step::{EngineStep, Keep, Unit as SpecUnit};
+use truelog_spec::step::{Keep, Unit as SpecUnit};
 use truelog_spec::trace::{Head, Line};
 use truelog_spec::{ClientStep, Invariant, Outcome, Step, Trace, WorldStep};
 
 use super::case::{Case, Crash, crashed};
-use super::teller::{Opens, Teller};
+use super::teller::{Opens, Teller, Written};
 use super::unseen::filled;
 use super::{Scope, new_disk};
 use crate::driver::{Driver, Moment};
@@ -41,7 +41,7 @@ impl Case {
     /// # Errors
     /// When there is none.
     pub fn trace<S: Archived>(&self, invariant: Invariant, found_by: &str) -> Result<Trace, Untold> {
-        let trace = self.told::<S>(invariant, found_by)?;
+        let trace = self.up_to_broken::<S>(invariant).told::<S>(invariant, found_by)?;
         match follow(&trace, None) {
             Ok(End::Violated { invariant: broken, .. }) if broken == invariant => Ok(trace),
             Ok(end) => Err(Untold::Otherwise(end.to_string())),
@@ -49,11 +49,22 @@ impl Case {
         }
     }
 
+    /// The same up to the first crash behind which the invariant is broken: what comes later shows nothing.
+    fn up_to_broken<S: Archived>(&self, invariant: Invariant) -> Self {
+        let upto = |crashes: usize| Self { crashes: self.crashes[..crashes].to_vec(), ..self.clone() };
+        let mut shorter = (1..self.crashes.len()).map(upto);
+        shorter.find(|case| case.breaks::<S>(invariant)).unwrap_or_else(|| self.clone())
+    }
+
     /// The same, whether it breaks anything or not.
     fn told<S: Archived>(&self, invariant: Invariant, found_by: &str) -> Result<Trace, Untold> {
         let mut lines = filled(self.lines::<S>(Opens::Short)?);
-        if refused(&lines).is_some_and(|(_, guard)| guard == Guard::NoSuchStep) {
-            lines = filled(self.lines::<S>(Opens::Whole)?);
+        let stands = |lines: &[Line]| refused(lines).is_none_or(|(_, guard)| guard != Guard::NoSuchStep);
+        if !stands(&lines) {
+            let whole = filled(self.lines::<S>(Opens::Whole)?);
+            if stands(&whole) {
+                lines = whole;
+            }
         }
         let Some(last) = lines.iter_mut().rfind(|line| matches!(line.step, Step::Client(_))) else {
             return Err(Untold::Nowhere(0));
@@ -70,6 +81,9 @@ impl Case {
     /// The step that comes right before the last crash.
     pub(super) fn behind<S: Archived>(&self) -> Option<Step> {
         let lines = self.lines::<S>(Opens::Short).ok()?;
+        if let Some((_, Crash::Here)) = self.crashes.last() {
+            return lines.last().map(|line| line.step.clone());
+        }
         let crashed = lines.iter().rposition(|line| {
             matches!(line.step, Step::World(WorldStep::CrashPower { .. } | WorldStep::CrashProcess))
         });
@@ -83,11 +97,11 @@ impl Case {
         driver.tell_steps();
         sequence.play(scope, &mut driver, |_, _| {});
         let mut fault = sequence.fault.and_then(|struck| struck.in_words(&sequence.calls::<S>(scope)));
-        let (mut deeds, mut lines) = (driver.deeds(), Vec::new());
+        let (mut deeds, mut lines, mut written) = (driver.deeds(), Vec::new(), Written::default());
         for (life, (number, crash)) in crashes.iter().enumerate() {
-            let mut teller = Teller::new(opens, fault.take());
+            let mut teller = Teller::new(opens, fault.take(), matches!(crash, Crash::Process));
             let moment = teller.hear(deeds, *number)?.ok_or(Untold::Nowhere(*number))?;
-            append(&mut lines, teller.lines());
+            teller.append_to(&mut lines, &mut written);
             let Some(step) = world(crash, &moment)? else { break };
             lines.push(Line::new(step, None));
             let image = left(crash, &moment)?;
@@ -105,28 +119,6 @@ impl Case {
         }
         Ok(lines)
     }
-}
-
-/// Puts a life behind those before it. The driver counts the batches and the edits of each life from 1, a path over all.
-fn append(lines: &mut Vec<Line>, life: Vec<Line>) {
-    let numbers = |step: &Step| match step {
-        Step::Engine(EngineStep::WriteBatch(batch, _)) => (batch.batch, 0),
-        Step::Engine(EngineStep::WriteEdit(number, ..)) => (0, *number),
-        _ => (0, 0),
-    };
-    let highest = |(batch, edit): (u64, u64), line: &Line| {
-        let (also, too) = numbers(&line.step);
-        (batch.max(also), edit.max(too))
-    };
-    let (batches, edits) = lines.iter().fold((0, 0), highest);
-    lines.extend(life.into_iter().map(|mut line| {
-        match &mut line.step {
-            Step::Engine(EngineStep::WriteBatch(batch, _)) => batch.batch += batches,
-            Step::Engine(EngineStep::WriteEdit(number, ..)) => *number += edits,
-            _ => {}
-        }
-        line
-    }));
 }
 
 /// What a crash leaves.
@@ -198,9 +190,8 @@ fn with(scope: &Scope) -> Vec<(String, String)> {
     ];
     let mut with: Vec<_> = numbers.iter().map(|(key, n)| ((*key).to_owned(), n.to_string())).collect();
     with.push(("profile".to_owned(), scope.profile.name.to_owned()));
-    if scope.setup.reuse {
-        with.push(("reuse".to_owned(), "on".to_owned()));
-    }
+    let flags = [("reuse", scope.setup.reuse), ("allocate", scope.setup.allocate)];
+    with.extend(flags.iter().filter(|(_, on)| *on).map(|(key, _)| ((*key).to_owned(), "on".to_owned())));
     with
 }
 
@@ -263,11 +254,17 @@ mod tests {
     #[test]
     fn each_moment_of_a_second_and_of_a_third_life_is_a_trace_that_can_be_followed() {
         let (mut told, mut guards) = (0, BTreeSet::new());
-        let firsts = ["append append-large @ 40 process", "append trim-all @ 60 power none"];
+        let firsts = [
+            "random: append append-large @ 40 process",
+            "random: append trim-all @ 60 power none",
+            "random: append blackout append @ 57 process",
+            "random-reused: batch append-large append-large append-large trim-all batch append-large @ 83 process",
+            "archive-half-made: add-drives @ 63 power none",
+        ];
         let seconds = ["process", "power none", "process @ 3 power none"];
         for (first, second) in firsts.iter().flat_map(|first| seconds.map(|second| (first, second))) {
             for number in 0.. {
-                let case: Case = format!("random: {first} @ {number} {second}").parse().expect("a case");
+                let case: Case = format!("{first} @ {number} {second}").parse().expect("a case");
                 let trace = match case.told::<Plain>(Invariant::AckedIsDurable, "a test") {
                     Ok(trace) => trace,
                     Err(Untold::Nowhere(_)) => break,
@@ -281,8 +278,13 @@ mod tests {
             }
         }
         assert!(told > 100, "{told}");
-        // The mechanism has no edit that comes in a checkpoint; anything else it follows.
-        assert_eq!(guards.into_iter().collect::<Vec<_>>(), ["batch-needs-named-segment"]);
+        // An open that the mechanism goes on behind is one line, whatever was written before.
+        let case: Case = "random: append append-large @ 31 process @ 6 power none".parse().expect("a case");
+        let trace = case.told::<Plain>(Invariant::AckedIsDurable, "a test").expect("a trace");
+        assert!(trace.to_string().contains("\n1 client create -> done\n2 client append "), "{trace}");
+        // The mechanism has no edit that comes in a checkpoint, and no removal of a segment that was made for records which
+        // were never written; anything else it follows.
+        assert_eq!(guards.into_iter().collect::<Vec<_>>(), ["batch-needs-named-segment", "no-such-step"]);
     }
 
     /// The same where a call fails: at whichever call, in whichever way that traces have words for. The replay demands that
@@ -339,6 +341,10 @@ mod tests {
         let case = (0..200).find_map(broken).expect("an acknowledged record is lost");
         let trace = case.trace::<Plain>(Invariant::AckedIsDurable, "a test").expect("a trace");
         assert!(trace.to_string().contains("world fault seg-1 write ignored\n"), "{trace}");
+        // What comes behind the crash that shows it is no part of it.
+        let longer: Case = format!("{case} @ 9 power none").parse().expect("a case");
+        let same = longer.trace::<Plain>(Invariant::AckedIsDurable, "a test").expect("a trace");
+        assert_eq!(same.lines, trace.lines);
         let needs = case.needs::<Plain>(Invariant::AckedIsDurable);
         assert!(needs.idle.is_empty() && needs.tried == 2, "{needs:?}");
         assert!(case.holds_near::<Plain>().is_some());

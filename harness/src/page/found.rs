@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use truelog_spec::mechanism::{Ending, Guard};
+use truelog_spec::step::{Edit, EngineStep};
 use truelog_spec::switches::Switch;
 use truelog_spec::trace::Head;
 use truelog_spec::{Invariant, Step, Trace, WorldStep};
@@ -179,11 +180,15 @@ struct Rule<'a> {
 impl<'a> Rule<'a> {
     fn of(trace: &'a Trace) -> Option<Self> {
         let Head::Refused { line, guard } = &trace.head else { return None };
-        // What the mechanism has no step for says nothing of the design.
-        if guard == Guard::NoSuchStep.as_str() {
+        let steps = steps(trace);
+        // What the mechanism has no step for says nothing of the design; nor what it must think of a segment that a new
+        // manifest names, since it has no edit that comes in a checkpoint.
+        let checkpoint =
+            |step: &Step| matches!(step, Step::Engine(EngineStep::WriteEdit(_, Edit::Checkpoint, _)));
+        let unnamed = guard == Guard::BatchNeedsNamedSegment.as_str();
+        if guard == Guard::NoSuchStep.as_str() || unnamed && steps.iter().take(*line).any(checkpoint) {
             return None;
         }
-        let steps = steps(trace);
         let opens = |switch: &&Switch| {
             let ending = Ground::Calls(switch.mechanism()).run(&steps);
             switch.guards().iter().any(|one| one.as_str() == guard)
@@ -241,13 +246,13 @@ fn on_mechanism(trace: &Trace, rule: Option<&Rule<'_>>) -> Replayed {
 fn on_real(trace: &Trace, case: &Case) -> Replayed {
     match case.on_real::<Plain>() {
         Ok(Some(Err(invariant))) if invariant == trace.invariant => {
-            Replayed::ViolatesIf("what the crash leaves is laid there and opened".to_owned())
+            Replayed::ViolatesIf("what the last crash leaves is laid there and opened".to_owned())
         }
         Ok(Some(Err(invariant))) => {
-            Replayed::Cannot(format!("what the crash leaves, opened there, breaks {invariant}"))
+            Replayed::Cannot(format!("what the last crash leaves, opened there, breaks {invariant}"))
         }
         Ok(Some(Ok(()))) => Replayed::Cannot(
-            "what the crash leaves was opened there, and nothing shows: what a second crash would take is not seen there"
+            "what the last crash leaves was opened there, and nothing shows: what a further crash would take is not seen there"
                 .to_owned(),
         ),
         Ok(None) => Replayed::NotTried("no crash leaves anything to be opened there".to_owned()),
@@ -256,13 +261,13 @@ fn on_real(trace: &Trace, case: &Case) -> Replayed {
 }
 
 fn needs(needs: &Needs) -> String {
-    let Needs { idle, tried, images, process, all_kept } = needs;
-    if *tried == 0 {
-        return "**Which steps are needed was not searched for.** It has no step that was drawn, or more crashes than are \
-                searched for."
-            .to_owned();
-    }
-    let mut text = if idle.is_empty() {
+    let Needs { idle, tried, too_deep, images, process, all_kept } = needs;
+    let mut text = if *too_deep {
+        "**Which steps are needed was not searched for.** It has more crashes than a run is searched for."
+            .to_owned()
+    } else if *tried == 0 {
+        "**Which steps are needed was not searched for.** It has no step that was drawn.".to_owned()
+    } else if idle.is_empty() {
         let each = match tried {
             1 => "The one step that was drawn was left out".to_owned(),
             _ => format!("Each of the {tried} steps that were drawn was left out in turn"),

@@ -1,5 +1,7 @@
 //! What a replay on the production code needs to know of traces: sizes, and which steps are the same.
 
+use std::collections::BTreeSet;
+
 use truelog_env::Op;
 use truelog_spec::contract::Damaged;
 use truelog_spec::step::{BatchSpec, Durability, EngineStep, Lsns, Unit};
@@ -27,7 +29,10 @@ pub(super) fn setup(trace: &Trace) -> Setup {
         Some(true) => SyncWay::Through,
         Some(false) | None => SyncWay::Data,
     };
-    let allocate = trace.lines.iter().any(|line| line.step.to_string().contains("engine allocate"));
+    let on = |key: &str| trace.setting(key) == Some("on");
+    // A file that comes again is allocated in any case.
+    let allocates = || trace.lines.iter().any(|line| line.step.to_string().contains("engine allocate"));
+    let allocate = on("allocate") || !on("reuse") && allocates();
     Setup {
         block: small("block").unwrap_or(tiny.block),
         segment: number("segment").unwrap_or(tiny.segment),
@@ -36,7 +41,7 @@ pub(super) fn setup(trace: &Trace) -> Setup {
         manifest_blocks: small("manifest").unwrap_or(32),
         sync,
         allocate,
-        reuse: trace.setting("reuse") == Some("on"),
+        reuse: on("reuse"),
         copies: drives(trace),
         prefetch: tiny.prefetch,
     }
@@ -44,9 +49,13 @@ pub(super) fn setup(trace: &Trace) -> Setup {
 
 /// As many copies as the trace has drives for.
 fn drives(trace: &Trace) -> u16 {
-    let added =
-        trace.lines.iter().filter(|line| matches!(line.step, Step::Client(ClientStep::AddDrive { .. })));
-    u16::try_from(added.count()).unwrap_or(u16::MAX).max(1)
+    let added = trace.lines.iter().filter_map(|line| match line.step {
+        Step::Client(ClientStep::AddDrive { drive }) => Some(drive),
+        _ => None,
+    });
+    // One whose add was cut off is added again.
+    let added: BTreeSet<_> = added.collect();
+    u16::try_from(added.len()).unwrap_or(u16::MAX).max(1)
 }
 
 /// The disk that a trace was found on.
