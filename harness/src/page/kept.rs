@@ -42,8 +42,8 @@ pub const KEPT: &[Kept] = &[
                begin again at 0.",
         shows: "A record's sequence is its number in its stream. Number 0 of stream 0 was given to record 1 (step 2), which was \
                 durable: no other record may ever have it, whether record 1 is trimmed or not. Step 7 gives it to another record. \
-                It should have been number 1. That one, and the place of record 2 in the log, may be given again: the record that \
-                had them (step 3) was to survive a crash of the process only, and the power took it.",
+                The new record should have got number 1. To give number 1 and LSN 2 a second time is allowed: the record that \
+                had them (step 3) was to survive a crash of the process only, and was lost with the power.",
         fault: 4,
         notes: &[
             (2, "in segment 1, whose first batch has the table: stream 0 has had no record yet"),

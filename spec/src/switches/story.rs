@@ -277,10 +277,11 @@ const STORIES: &[(Switch, Story)] = &[
         says: "A loss of power takes manifest entry 3, which was written and not synced: in its place there is a \
                 gap. Half of the entry may be left there: then nobody knows how long it was, and the gap cannot be \
                 filled. The next open goes on with the same manifest file, at its end: its own entry, number 4 (step \
-                19), stands behind the gap. The file is 1, 2, gap, 4. A crash leaves no valid entry behind an invalid \
-                one where each life begins a file of its own, so that this is what damage looks like, and a damaged \
-                manifest is not believed at all. (The model knows no halves: here nothing is left of entry 3. It \
-                gives no place and no number a second time.)",
+                19), stands behind the gap. The file is 1, 2, gap, 4. In one life an entry is written only when \
+                the one before it is synced, so that a crash costs the last entry of a file at most. If each open begins \
+                a new file, a valid entry behind a missing one cannot come from a crash: it is taken for damage, and a \
+                damaged manifest is not believed at all. (In the steps below nothing at all is left of entry 3. The \
+                model stands in for the half with a rule: no place and no number is used twice.)",
         shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that is \
                 not there.",
         passing: "Each open begins a manifest file of its own.",
@@ -321,9 +322,10 @@ const STORIES: &[(Switch, Story)] = &[
         says: "Some bits of batch 1, which is durable, flip, on the disk and in all that is read of it. Batch 2 \
                 stands behind it, and can be read: only the process has died, and the page cache lives on. A batch \
                 is written with how far the log was durable by then. So batch 2 shows that record 1 was durable, and \
-                that its bytes are damaged, not unfinished: it vouches for record 1. (That batch 2 is not durable \
-                itself, step 17, does not matter: it can be read.) Recovery takes batch 1 for the unfinished end of \
-                the log all the same, cuts there, and nobody hears of the loss.",
+                that its bytes are damaged, not unfinished: it vouches for record 1. (Batch 2 is not synced, step \
+                17, but it can be read, and what it says of record 1 is durable: that is enough of a witness.) Recovery \
+                takes batch 1 for the unfinished end of the log all the same, cuts it and what is behind it, and nobody \
+                hears of the loss.",
         shows: "Record 1 was said to be durable (step 14: the durable watermark). The log opens without it, names no \
                 damage, and would give its number to another record. (Record 2 was promised to nobody.)",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
