@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use common::archived::{archived, check, files, fill, options, payload, place};
+use common::archived::{archived, check, damage_copies, files, fill, options, payload, place};
 use truelog::{Error, Log, Lsn, LsnRange, Options, RunNo};
 
 #[test]
@@ -90,11 +90,7 @@ fn damage_to_all_copies_names_the_records_and_nothing_else() {
     let place = place();
     let log = archived(&place);
     let run = log.runs()[0];
-    for drive in &place.drives[..2] {
-        let path = drive.join(format!("run-{:010}", run.number.get()));
-        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
-        file.write_all_at(&[0xff; 100], 4096 + 200).expect("damage");
-    }
+    damage_copies(&place, run.number, &[4096]);
     let Err(Error::CorruptBlock { run: number, lsns, .. }) = log.get(Lsn(1)) else {
         panic!("wrong bytes, or none")
     };
@@ -375,13 +371,7 @@ fn a_verification_names_each_block_that_is_damaged_in_all_copies() {
     let place = place();
     let log = archived(&place);
     let run = log.runs()[0];
-    for drive in &place.drives[..2] {
-        let path = drive.join(format!("run-{:010}", run.number.get()));
-        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
-        for at in [4096, run.len / 2 / 4096 * 4096] {
-            file.write_all_at(&[0xff; 100], at + 200).expect("damage");
-        }
-    }
+    damage_copies(&place, run.number, &[4096, run.len / 2 / 4096 * 4096]);
     let lost: Vec<_> = log
         .iter(Lsn(1))
         .filter_map(|found| match found {

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::archived::{archived, check, files, fill, options, place};
+use common::archived::{archived, check, damage_copies, files, fill, options, place};
 use truelog::{
     Damage, DriveNo, Durability, Error, HealthRule, Log, LossOptions, Lsn, LsnRange, Reason, Record,
     StreamId, accept_loss, verify_dir,
@@ -176,11 +176,7 @@ fn a_run_that_cannot_be_copied_holds_nothing_else_up() {
     let place = place();
     let log = archived(&place);
     let run = log.runs()[0];
-    for drive in &place.drives[..2] {
-        let path = drive.join(format!("run-{:010}", run.number.get()));
-        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
-        file.write_all_at(&[0xff; 100], 4096 + 200).expect("damage");
-    }
+    damage_copies(&place, run.number, &[4096]);
     let spare = place.drives[2].with_extension("spare");
     for drive in [&place.drives[2], &spare] {
         log.add_drive(drive, 0).expect("a drive");

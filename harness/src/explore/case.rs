@@ -236,10 +236,8 @@ impl Case {
         lines.push(if broken { "violated" } else { "holds" }.to_owned());
         Ok((lines, !broken))
     }
-}
 
-impl Case {
-    /// The life behind this crash, counted from 0.
+    /// What comes of the life behind a crash; crashes are counted from 0. `told` makes each step of the engine a deed.
     pub(super) fn recovered<S: Archived>(&self, crash: usize, image: &Image, told: bool) -> Recovery {
         let life = u32::try_from(crash + 1).unwrap_or(u32::MAX);
         let struck = self.sequence.fault.is_some();

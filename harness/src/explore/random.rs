@@ -157,11 +157,12 @@ pub fn draw<S: Archived>(seed: u64, time: Duration, report: &mut Report, progres
     let work = |thread: u64| {
         let mut runner = runner(seed, thread);
         // Every other run uses segments again.
-        let mut scopes = [&Scope::RANDOM, &Scope::RANDOM_REUSED].into_iter().cycle();
-        while Instant::now() < until && super::lock(&shared).findings.is_empty() {
+        for scope in [&Scope::RANDOM, &Scope::RANDOM_REUSED].into_iter().cycle() {
+            if Instant::now() >= until || !super::lock(&shared).findings.is_empty() {
+                return;
+            }
             // The strategy rejects nothing, so it always gives a run.
             let Some(letters) = letters::<false>(&mut runner) else { continue };
-            let Some(scope) = scopes.next() else { return };
             let explorer = Explorer::new(scope);
             let found = judge::<S>(&explorer, Sequence { letters, fault: None });
             progress.advance(1);

@@ -1,9 +1,10 @@
 //! A log with an archive on several drives.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use truelog::{Durability, Log, Lsn, Options, Record, StreamId};
+use truelog::{Durability, Log, Lsn, Options, Record, RunNo, StreamId};
 
 pub(crate) fn options() -> Options {
     Options {
@@ -60,6 +61,15 @@ pub(crate) fn place() -> Place {
     let dir = tempfile::tempdir().expect("a directory");
     let at = |name: &str| dir.path().canonicalize().expect("a path").join(name);
     Place { log: at("log"), drives: [at("drive-a"), at("drive-b"), at("drive-c")], _dir: dir }
+}
+
+/// Damages both copies of a run, 200 bytes behind each of these places.
+pub(crate) fn damage_copies(place: &Place, run: RunNo, places: &[u64]) {
+    for drive in &place.drives[..2] {
+        let path = drive.join(format!("run-{:010}", run.get()));
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+        places.iter().for_each(|at| file.write_all_at(&[0xff; 100], at + 200).expect("damage"));
+    }
 }
 
 pub(crate) fn files(dir: &Path) -> Vec<String> {
