@@ -20,10 +20,47 @@ pub(crate) struct OpenFiles {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The one that was used last stands last.
-    files: Vec<(SegmentNo, StdArc<dyn File>)>,
+    /// By ascending numbers.
+    files: Vec<Opened>,
+    /// How often one was asked for.
+    uses: u64,
     /// What is below is going to be removed, or was: it is not kept open.
     floor: SegmentNo,
+}
+
+#[derive(Debug)]
+struct Opened {
+    segment: SegmentNo,
+    file: StdArc<dyn File>,
+    /// The number of its last use.
+    used: u64,
+}
+
+impl State {
+    /// The file of a segment that is open.
+    fn find(&mut self, segment: SegmentNo) -> Option<StdArc<dyn File>> {
+        let at = self.files.binary_search_by_key(&segment, |opened| opened.segment).ok()?;
+        let opened = self.files.get_mut(at)?;
+        self.uses += 1;
+        opened.used = self.uses;
+        Some(StdArc::clone(&opened.file))
+    }
+
+    /// Keeps a file open, in the place of the one that was used least recently if there are too many.
+    fn keep(&mut self, segment: SegmentNo, file: StdArc<dyn File>) {
+        if segment < self.floor {
+            return;
+        }
+        // Another reader may have been faster.
+        self.files.retain(|opened| opened.segment != segment);
+        let oldest = (0..self.files.len()).min_by_key(|at| self.files[*at].used);
+        if let Some(oldest) = oldest.filter(|_| self.files.len() == MOST) {
+            self.files.remove(oldest);
+        }
+        self.uses += 1;
+        let at = self.files.partition_point(|opened| opened.segment < segment);
+        self.files.insert(at, Opened { segment, file, used: self.uses });
+    }
 }
 
 impl OpenFiles {
@@ -32,22 +69,11 @@ impl OpenFiles {
     /// # Errors
     /// That of opening it.
     pub(crate) fn get(&self, home: &Home, segment: SegmentNo) -> Result<StdArc<dyn File>> {
-        {
-            let files = &mut self.state.lock().files;
-            if let Some(at) = files.iter().rposition(|(number, _)| *number == segment) {
-                let file = StdArc::clone(&files[at].1);
-                files[at..].rotate_left(1);
-                return Ok(file);
-            }
+        if let Some(file) = self.state.lock().find(segment) {
+            return Ok(file);
         }
         let file: StdArc<dyn File> = home.open(Name::Segment(segment), OpenMode::READ)?.into();
-        let mut state = self.state.lock();
-        if segment >= state.floor {
-            if state.files.len() == MOST {
-                state.files.remove(0);
-            }
-            state.files.push((segment, StdArc::clone(&file)));
-        }
+        self.state.lock().keep(segment, StdArc::clone(&file));
         Ok(file)
     }
 
@@ -55,7 +81,7 @@ impl OpenFiles {
     pub(crate) fn close_below(&self, floor: SegmentNo) {
         let mut state = self.state.lock();
         state.floor = state.floor.max(floor);
-        state.files.retain(|(segment, _)| *segment >= floor);
+        state.files.retain(|opened| opened.segment >= floor);
     }
 }
 
@@ -79,9 +105,10 @@ mod tests {
         for number in (1..=most).chain([1, most + 1]) {
             files.get(&home, SegmentNo(number)).expect("opened");
         }
-        let open =
-            |files: &OpenFiles| files.state.lock().files.iter().map(|file| file.0.get()).collect::<Vec<_>>();
-        let expected: Vec<_> = (3..=most).chain([1, most + 1]).collect();
+        let open = |files: &OpenFiles| {
+            files.state.lock().files.iter().map(|opened| opened.segment.get()).collect::<Vec<_>>()
+        };
+        let expected: Vec<_> = [1].into_iter().chain(3..=most + 1).collect();
         assert_eq!(open(&files), expected, "2 was not used for longest");
         files.close_below(SegmentNo(most));
         assert_eq!(open(&files), [most, most + 1]);

@@ -32,7 +32,7 @@ impl ReadBuf {
     /// The file's; then what was here still is.
     pub(crate) fn read_on(&mut self, file: &dyn File, len: usize, offset: u64) -> Result<(), IoError> {
         let from = self.filled.min(len);
-        if Memory::get_mut(&mut self.memory).is_none() {
+        if Memory::strong_count(&self.memory) > 1 {
             self.memory = Memory::new(self.memory[..from].to_vec());
         }
         let Some(memory) = Memory::get_mut(&mut self.memory) else { return Ok(()) };

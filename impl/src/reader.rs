@@ -14,7 +14,7 @@ use crate::batch::{
 };
 use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
 use crate::error::{Error, Reason, Result};
-use crate::home::{Home, read_full_at};
+use crate::home::Home;
 use crate::lsn::{Lsn, LsnRange};
 use crate::mark::Mark;
 use crate::names::Name;
@@ -36,6 +36,8 @@ pub(crate) struct Reader {
     keep: usize,
     /// The cursor of the last single read of a whole batch, so that the next one goes on where it ended.
     spare: Mutex<Option<Cursor>>,
+    /// The memory of the last record that was read alone, so that the next one takes none.
+    alone: Mutex<ReadBuf>,
     files: OpenFiles,
 }
 
@@ -54,12 +56,31 @@ pub(crate) struct Cursor {
 impl Reader {
     pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, archive: Arc<Archive>, keep: u32) -> Self {
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-        Self { home, catalog, archive, keep, spare: Mutex::new(None), files: OpenFiles::default() }
+        Self {
+            home,
+            catalog,
+            archive,
+            keep,
+            spare: Mutex::new(None),
+            alone: Mutex::default(),
+            files: OpenFiles::default(),
+        }
     }
 
     /// The record at `lsn`.
     pub(crate) fn get(&self, lsn: Lsn) -> Result<Entry> {
-        if let Some(entry) = self.get_alone(lsn)? {
+        let alone = match self.alone.try_lock() {
+            Some(mut buf) => {
+                let alone = self.get_alone(lsn, &mut buf);
+                if buf.capacity() > self.keep {
+                    *buf = ReadBuf::default();
+                }
+                alone
+            }
+            // Whoever has it reads: nobody waits for memory.
+            None => self.get_alone(lsn, &mut ReadBuf::default()),
+        };
+        if let Some(entry) = alone? {
             return Ok(entry);
         }
         let mut cursor = self.spare.lock().take().unwrap_or_default();
@@ -78,7 +99,7 @@ impl Reader {
     /// The record at `lsn`, of which no other record of its batch is read: where all frames of a batch are as long, it is
     /// known where each of them is, and a frame proves by itself what it is. `None` where that is not so, or no such frame is
     /// there: then the whole batch tells.
-    fn get_alone(&self, lsn: Lsn) -> Result<Option<Entry>> {
+    fn get_alone(&self, lsn: Lsn, buf: &mut ReadBuf) -> Result<Option<Entry>> {
         let (lead, vouched, _snapshot) = Snapshot::find(&self.catalog, lsn)?;
         let Lead::Segment(lead) = lead else { return Ok(None) };
         let ground = &lead.ground;
@@ -88,23 +109,22 @@ impl Reader {
         let mut batch = lead.from;
         let known = batch.holds(lsn);
         if !known {
-            let mut buf = ReadBuf::default();
             let from = (batch.base, batch.offset);
-            let head = approach(&*file, &lead, from, lsn, &mut buf).map_err(failed)?;
+            let head = approach(&*file, &lead, from, lsn, buf).map_err(failed)?;
             let Some(head) = head else { return Ok(None) };
-            batch = Mark::read(&head, &buf);
+            batch = Mark::read(&head, buf);
         }
         let Some((behind, len)) = batch.guess(lsn) else { return Ok(None) };
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-        let got = read_full_at(&*file, &mut bytes, batch.offset.saturating_add(behind)).map_err(failed)?;
-        let frame = frame_at(&bytes[..got], &ground.site(batch.offset), behind, lsn);
+        let len = usize::try_from(len).unwrap_or_default();
+        buf.read(&*file, len, batch.offset.saturating_add(behind)).map_err(failed)?;
+        let frame = frame_at(buf, &ground.site(batch.offset), behind, lsn);
         let Some(Frame { stream, seq, payload, .. }) = frame else { return Ok(None) };
         let len = payload.len();
         if !known {
             // Its record was where it said.
             self.catalog.lock().mark(ground.segment, batch);
         }
-        let payload = Payload::view(&Memory::new(bytes), FRAME_HEADER, len);
+        let payload = Payload::view(buf.memory(), FRAME_HEADER, len);
         Ok(Some(Entry { lsn, stream, seq, payload, vouched: lsn <= vouched }))
     }
 
@@ -413,6 +433,22 @@ mod tests {
     use super::*;
     use crate::lsn::StreamId;
     use crate::{Log, Options, inspect};
+
+    #[test]
+    fn the_next_record_is_not_read_over_one_that_is_kept() {
+        let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a directory");
+        let log = Log::create(dir.path().join("log"), &Options::default()).expect("a log");
+        for number in 0..3_u8 {
+            log.append(StreamId(1), &[number; 500]).expect("a receipt");
+        }
+        let kept: Vec<Entry> = (1..=3).map(|lsn| log.get(Lsn(lsn)).expect("a record")).collect();
+        let bytes: Vec<u8> = kept.iter().map(|entry| entry.payload[499]).collect();
+        assert_eq!(bytes, [0, 1, 2]);
+        // Once nobody has a look at it any more, the memory is the next one's.
+        let at = |lsn| log.get(Lsn(lsn)).expect("a record").payload.as_ptr();
+        let _one = at(1);
+        assert_eq!(at(2), at(3));
+    }
 
     /// So that the next read of it is one call of the file system.
     #[test]
