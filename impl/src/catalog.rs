@@ -1,26 +1,24 @@
-//! What a handle knows in memory of where records are: one span a segment, sparse marks inside it, and the archive's
-//! runs.
+//! What a handle knows in memory of where records are: one span a segment, and the archive's runs.
+
+use truelog_env::File;
 
 use crate::archive::run::RunEntry;
 use crate::batch::BatchHeader;
-use crate::codec::as_u64;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::mark::Mark;
 use crate::names::Name;
-use crate::options::MIN_BLOCK;
+use crate::read_buf::ReadBuf;
 use crate::recovery::uncovered;
-use crate::sync::Mutex;
+use crate::span::{MIN_STRIDE, Span};
+use crate::sync::StdArc;
 use crate::walk::Ground;
 
 /// How many beginnings of batches are remembered at most, of all segments together: 1.5 MiB of them.
 const MARKS: usize = 1 << 16;
 
-/// How far apart two of them are at least at first, in bytes: no batch is shorter.
-const MIN_STRIDE: u64 = MIN_BLOCK as u64;
-
-/// Into how many parts the marks of a recovery divide a segment at most.
-const PARTS: u64 = 256;
+/// How many segments' files are kept open to be read, so that reads at random do not open one each.
+const OPEN: usize = 64;
 
 /// Damage: the records that it affects, and what was found. A read of the records gets [`Error::Corrupt`] or
 /// [`Error::CorruptBlock`], which name them.
@@ -41,84 +39,6 @@ impl Damage {
             _ => SegmentNo::NONE,
         };
         Error::Corrupt { segment, offset: *offset, lsns: self.lsns, reason: *reason }
-    }
-}
-
-/// Where the kept records of one segment are.
-#[derive(Debug, Clone)]
-pub(crate) struct Span {
-    pub(crate) ground: Ground,
-    /// The kept records.
-    pub(crate) lsns: LsnRange,
-    /// Where the first kept batch begins, in bytes.
-    pub(crate) start: u64,
-    /// Where the last kept batch ends, in bytes.
-    pub(crate) end: u64,
-    /// Known beginnings of batches, ascending.
-    marks: Vec<Mark>,
-}
-
-impl Span {
-    pub(crate) const fn new(ground: Ground, lsns: LsnRange, start: u64, end: u64) -> Self {
-        Self { ground, lsns, start, end, marks: Vec::new() }
-    }
-
-    pub(crate) const fn number(&self) -> SegmentNo {
-        self.ground.segment
-    }
-
-    /// The nearest known beginning of a batch at or before `lsn`.
-    pub(crate) fn nearest(&self, lsn: Lsn) -> Mark {
-        if let Some(mark) = self.even(lsn).filter(|mark| mark.holds(lsn)) {
-            return mark;
-        }
-        let behind = self.marks.partition_point(|mark| mark.base <= lsn);
-        behind
-            .checked_sub(1)
-            .and_then(|at| self.marks.get(at))
-            .copied()
-            .unwrap_or(Mark::unseen(self.lsns.first, self.start))
-    }
-
-    /// The mark where the record would be if all batches had as many: one look, where a search among many marks waits for
-    /// memory at each step.
-    fn even(&self, lsn: Lsn) -> Option<Mark> {
-        let before = lsn.get().checked_sub(self.lsns.first.get())?;
-        let at = before.checked_mul(as_u64(self.marks.len()))?.checked_div(self.lsns.len())?;
-        self.marks.get(usize::try_from(at).ok()?).copied()
-    }
-
-    /// Remembers where a batch begins, unless a mark is near. For a recovery, which sees every batch.
-    pub(crate) fn mark_part(&mut self, batch: Mark) {
-        let stride = (self.ground.capacity / PARTS).max(MIN_STRIDE);
-        self.mark(batch, stride);
-    }
-
-    /// Remembers where a batch begins, unless a mark is nearer than `stride`. Says whether it does.
-    fn mark(&mut self, batch: Mark, stride: u64) -> bool {
-        let offset = batch.offset;
-        let behind = self.marks.partition_point(|known| known.offset <= offset);
-        let before = behind.checked_sub(1).and_then(|at| self.marks.get(at)).map(|known| known.offset);
-        let after = self.marks.get(behind).map_or(u64::MAX, |known| known.offset);
-        // The first batch has a mark as soon as it was seen.
-        let far_behind = before.is_none_or(|before| offset.saturating_sub(before) >= stride);
-        let far = far_behind && after.saturating_sub(offset) >= stride;
-        if far {
-            self.marks.insert(behind, batch);
-        }
-        far
-    }
-
-    /// Forgets marks until none is nearer to the one before it than `stride`.
-    fn thin(&mut self, stride: u64) {
-        let mut before = self.start;
-        self.marks.retain(|mark| {
-            let far = mark.offset.saturating_sub(before) >= stride;
-            if far {
-                before = mark.offset;
-            }
-            far
-        });
     }
 }
 
@@ -146,6 +66,7 @@ pub(crate) struct SegmentLead {
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Catalog {
+    /// By ascending numbers, which is by ascending LSNs.
     spans: Vec<Span>,
     /// How far apart two marks of a span are at least, in bytes. It doubles whenever there are [`MARKS`].
     stride: u64,
@@ -159,6 +80,12 @@ pub(crate) struct Catalog {
     version: u64,
     /// How many readers look at each version.
     readers: Vec<(u64, usize)>,
+    /// Whose files are open, and perhaps some that are gone.
+    open: Vec<SegmentNo>,
+    /// How often an open file was asked for.
+    uses: u64,
+    /// Memory that a read of one record was done with.
+    pub(crate) spare: Option<ReadBuf>,
     /// The first record that is kept.
     pub(crate) trimmed: Lsn,
     /// The first record that is not there.
@@ -185,6 +112,9 @@ impl Catalog {
             generation: 0,
             version: 0,
             readers: Vec::new(),
+            open: Vec::new(),
+            uses: 0,
+            spare: None,
             trimmed,
             next,
             vouched: Lsn(u64::MAX),
@@ -230,7 +160,7 @@ impl Catalog {
     }
 
     /// A reader begins to look at what is here now. It must [`Catalog::leave`].
-    fn enter(&mut self) -> u64 {
+    pub(crate) fn enter(&mut self) -> u64 {
         // Versions only go up: those that look at the newest stand last.
         match self.readers.last_mut().filter(|(version, _)| *version == self.version) {
             Some((_, count)) => *count += 1,
@@ -239,7 +169,7 @@ impl Catalog {
         self.version
     }
 
-    fn leave(&mut self, version: u64) {
+    pub(crate) fn leave(&mut self, version: u64) {
         if let Some((_, count)) = self.readers.iter_mut().find(|(looked_at, _)| *looked_at == version) {
             *count = count.saturating_sub(1);
             self.readers.retain(|(_, count)| *count > 0);
@@ -258,6 +188,31 @@ impl Catalog {
 
     pub(crate) fn spans(&self) -> &[Span] {
         &self.spans
+    }
+
+    /// The file of a segment, if that is open.
+    pub(crate) fn file(&mut self, segment: SegmentNo) -> Option<StdArc<dyn File>> {
+        self.uses += 1;
+        span_of(&mut self.spans, segment)?.file(self.uses)
+    }
+
+    /// Keeps a segment's file open, in the place of the one that was used least recently if there are too many. Not that of a
+    /// segment that serves no more: a file without a name takes its space as long as it is open.
+    pub(crate) fn keep_open(&mut self, segment: SegmentNo, file: StdArc<dyn File>) {
+        let Some(span) = span_of(&mut self.spans, segment) else { return };
+        self.uses += 1;
+        span.open(file, self.uses);
+        // Another reader may have been faster.
+        self.open.retain(|other| *other != segment);
+        self.open.push(segment);
+        if self.open.len() > OPEN {
+            // Those whose spans are gone come first.
+            let used = |at: &usize| span_of(&mut self.spans, self.open[*at]).and_then(|span| span.used());
+            let oldest = (0..self.open.len()).min_by_key(used).map(|at| self.open.swap_remove(at));
+            if let Some(span) = oldest.and_then(|oldest| span_of(&mut self.spans, oldest)) {
+                span.close();
+            }
+        }
     }
 
     /// Where to look for a record.
@@ -335,7 +290,7 @@ impl Catalog {
 
     /// Remembers a batch of a segment.
     pub(crate) fn mark(&mut self, segment: SegmentNo, batch: Mark) {
-        if let Some(span) = self.spans.iter_mut().find(|span| span.number() == segment) {
+        if let Some(span) = span_of(&mut self.spans, segment) {
             self.marks += usize::from(span.mark(batch, self.stride));
             self.keep_marks_few();
         }
@@ -352,7 +307,7 @@ impl Catalog {
     }
 
     fn count_marks(&mut self) {
-        self.marks = self.spans.iter().map(|span| span.marks.len()).sum();
+        self.marks = self.spans.iter().map(Span::marks).sum();
     }
 
     /// The first segment that must be kept when records before `before` go: never past the last.
@@ -372,42 +327,18 @@ impl Catalog {
     }
 }
 
-/// Keeps the files that a reader may look at from being removed, as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Snapshot<'a> {
-    catalog: &'a Mutex<Catalog>,
-    version: u64,
-}
-
-impl<'a> Snapshot<'a> {
-    /// Where to look for a record, the last record that is vouched for, and the snapshot that keeps it there.
-    ///
-    /// # Errors
-    /// As [`Catalog::find`].
-    pub(crate) fn find(catalog: &'a Mutex<Catalog>, lsn: Lsn) -> Result<(Lead, Lsn, Self), Error> {
-        let mut locked = catalog.lock();
-        let lead = locked.find(lsn)?;
-        let version = locked.enter();
-        Ok((lead, locked.vouched, Self { catalog, version }))
-    }
-
-    /// A snapshot of everything.
-    pub(crate) fn take(catalog: &'a Mutex<Catalog>) -> Self {
-        let version = catalog.lock().enter();
-        Self { catalog, version }
-    }
-}
-
-impl Drop for Snapshot<'_> {
-    fn drop(&mut self) {
-        self.catalog.lock().leave(self.version);
-    }
+/// The span of a segment.
+fn span_of(spans: &mut [Span], segment: SegmentNo) -> Option<&mut Span> {
+    let at = spans.binary_search_by_key(&segment, Span::number).ok()?;
+    spans.get_mut(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::MIN_BLOCK;
     use crate::types::LogId;
+    use truelog_env::OpenMode;
 
     fn ground(number: u64) -> Ground {
         let segment = SegmentNo(number);
@@ -440,20 +371,31 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_found_however_unlike_the_batches_are() {
-        let mut catalog = Catalog::new(Vec::new(), Lsn(1), Lsn(1));
-        let (mut next, mut even) = (1, 0);
-        for at in 1..200 {
-            let count = 1 + (at * at) % 17;
-            let header = BatchHeader { count, ..batch(1, next, u64::from(at) * 4096) };
-            catalog.extend(ground(1), &header, 0);
-            next = header.next().0;
+    fn the_files_used_last_stay_open_and_those_that_go_do_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let env = crate::os::native();
+        let path = dir.path().join("file");
+        let file: StdArc<dyn File> = env.fs.open(&path, OpenMode::CREATE).expect("a file").into();
+        let most = as_lsn(OPEN);
+        let spans =
+            (1..=most + 1).map(|number| Span::new(ground(number), LsnRange::of(Lsn(number), 1), 0, 0));
+        let mut catalog = Catalog::new(spans.collect(), Lsn(1), Lsn(most + 2));
+        for number in (1..=most).chain([1, most + 1]).map(SegmentNo) {
+            if catalog.file(number).is_none() {
+                catalog.keep_open(number, StdArc::clone(&file));
+            }
         }
-        for lsn in (1..next).map(Lsn) {
-            assert!(nearest(&catalog, lsn.0).holds(lsn), "{lsn}");
-            even += usize::from(catalog.spans[0].even(lsn).is_some_and(|mark| mark.holds(lsn)));
-        }
-        assert!(even > 0 && even < 1000, "by one look: {even} of {}", next - 1);
+        let open = |catalog: &Catalog| {
+            let open = catalog.spans.iter().filter(|span| span.used().is_some());
+            open.map(|span| span.number().get()).collect::<Vec<_>>()
+        };
+        let expected: Vec<_> = [1].into_iter().chain(3..=most + 1).collect();
+        assert_eq!(open(&catalog), expected, "2 was not used for longest");
+        catalog.trim(Lsn(most), SegmentNo(most));
+        assert_eq!(open(&catalog), [most, most + 1]);
+        assert_eq!(StdArc::strong_count(&file), 3, "the others are closed");
+        catalog.keep_open(SegmentNo(1), StdArc::clone(&file));
+        assert_eq!(open(&catalog), [most, most + 1], "a reader that was slower than the trim");
     }
 
     fn as_lsn(count: usize) -> u64 {

@@ -298,7 +298,6 @@ impl Engine {
             let told = || {
                 let (version, runs) = self.catalog.lock().trim(before, floor);
                 dropped = Some((version, runs));
-                self.reader.files().close_below(floor);
                 version
             };
             let result = house.trim(&self.home, &self.options, (before, floor), marks.durable, told);

@@ -12,17 +12,17 @@ use crate::archive::{Archive, Missed};
 use crate::batch::{
     Batch, BatchHeader, FRAME_HEADER, Frame, Frames, frame_at, read_batch, read_head, read_rest,
 };
-use crate::catalog::{Catalog, Lead, SegmentLead, Snapshot};
+use crate::catalog::{Catalog, Lead, SegmentLead};
 use crate::error::{Error, Reason, Result};
 use crate::home::Home;
-use crate::lsn::{Lsn, LsnRange};
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::mark::Mark;
 use crate::names::Name;
-use crate::open_files::OpenFiles;
 use crate::payload::{Memory, Payload};
 use crate::read_buf::ReadBuf;
 use crate::segment::{SegmentHeader, read_header};
-use crate::sync::{Arc, Mutex};
+use crate::snapshot::{Snapshot, Visit};
+use crate::sync::{Arc, Mutex, StdArc};
 use crate::types::Entry;
 use crate::walk::{Ground, find_valid};
 
@@ -36,9 +36,6 @@ pub(crate) struct Reader {
     keep: usize,
     /// The cursor of the last single read of a whole batch, so that the next one goes on where it ended.
     spare: Mutex<Option<Cursor>>,
-    /// The memory of the last record that was read alone, so that the next one takes none.
-    alone: Mutex<ReadBuf>,
-    files: OpenFiles,
 }
 
 /// A place in the log, and the batch that was read there.
@@ -56,32 +53,17 @@ pub(crate) struct Cursor {
 impl Reader {
     pub(crate) fn new(home: Home, catalog: Arc<Mutex<Catalog>>, archive: Arc<Archive>, keep: u32) -> Self {
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-        Self {
-            home,
-            catalog,
-            archive,
-            keep,
-            spare: Mutex::new(None),
-            alone: Mutex::default(),
-            files: OpenFiles::default(),
-        }
+        Self { home, catalog, archive, keep, spare: Mutex::new(None) }
     }
 
     /// The record at `lsn`.
     pub(crate) fn get(&self, lsn: Lsn) -> Result<Entry> {
-        let alone = match self.alone.try_lock() {
-            Some(mut buf) => {
-                let alone = self.get_alone(lsn, &mut buf);
-                if buf.capacity() > self.keep {
-                    *buf = ReadBuf::default();
-                }
-                alone
+        if let Some(mut visit) = Visit::begin(&self.catalog, lsn)? {
+            let entry = self.get_alone(&mut visit, lsn)?;
+            visit.end(self.keep);
+            if let Some(entry) = entry {
+                return Ok(entry);
             }
-            // Whoever has it reads: nobody waits for memory.
-            None => self.get_alone(lsn, &mut ReadBuf::default()),
-        };
-        if let Some(entry) = alone? {
-            return Ok(entry);
         }
         let mut cursor = self.spare.lock().take().unwrap_or_default();
         let entry = self.look_at(&mut cursor, lsn, |around| {
@@ -99,18 +81,23 @@ impl Reader {
     /// The record at `lsn`, of which no other record of its batch is read: where all frames of a batch are as long, it is
     /// known where each of them is, and a frame proves by itself what it is. `None` where that is not so, or no such frame is
     /// there: then the whole batch tells.
-    fn get_alone(&self, lsn: Lsn, buf: &mut ReadBuf) -> Result<Option<Entry>> {
-        let (lead, vouched, _snapshot) = Snapshot::find(&self.catalog, lsn)?;
-        let Lead::Segment(lead) = lead else { return Ok(None) };
+    fn get_alone(&self, visit: &mut Visit<'_>, lsn: Lsn) -> Result<Option<Entry>> {
+        let Visit { lead, vouched, buf, .. } = visit;
         let ground = &lead.ground;
-        // A trim may have been faster.
-        let Ok(file) = self.files.get(&self.home, ground.segment) else { return Ok(None) };
+        let file = match visit.file.take() {
+            Some(file) => file,
+            // A trim may have been faster.
+            None => match self.open(ground.segment) {
+                Ok(file) => file,
+                Err(_) => return Ok(None),
+            },
+        };
         let failed = |source| Error::io(self.home.path(Name::Segment(ground.segment)), source);
         let mut batch = lead.from;
         let known = batch.holds(lsn);
         if !known {
             let from = (batch.base, batch.offset);
-            let head = approach(&*file, &lead, from, lsn, buf).map_err(failed)?;
+            let head = approach(&*file, lead, from, lsn, buf).map_err(failed)?;
             let Some(head) = head else { return Ok(None) };
             batch = Mark::read(&head, buf);
         }
@@ -125,12 +112,14 @@ impl Reader {
             self.catalog.lock().mark(ground.segment, batch);
         }
         let payload = Payload::view(buf.memory(), FRAME_HEADER, len);
-        Ok(Some(Entry { lsn, stream, seq, payload, vouched: lsn <= vouched }))
+        Ok(Some(Entry { lsn, stream, seq, payload, vouched: lsn <= *vouched }))
     }
 
-    /// The files of segments that are open to be read.
-    pub(crate) const fn files(&self) -> &OpenFiles {
-        &self.files
+    /// Opens a segment's file, which stays open for the reads to come.
+    fn open(&self, segment: SegmentNo) -> Result<StdArc<dyn File>> {
+        let file: StdArc<dyn File> = self.home.open(Name::Segment(segment), OpenMode::READ)?.into();
+        self.catalog.lock().keep_open(segment, StdArc::clone(&file));
+        Ok(file)
     }
 
     /// Collects the records from `lsn` on that are in the same batch, or in the same block of the archive.
@@ -227,7 +216,8 @@ impl Reader {
     fn load(&self, cursor: &mut Cursor, lsn: Lsn, lead: &SegmentLead) -> Result<BatchHeader> {
         let ground = lead.ground;
         let failed = |source| Error::io(self.home.path(Name::Segment(ground.segment)), source);
-        let file = self.files.get(&self.home, ground.segment).map_err(|error| {
+        let open = self.catalog.lock().file(ground.segment);
+        let file = open.map_or_else(|| self.open(ground.segment), Ok).map_err(|error| {
             // A trim may have been faster.
             self.catalog.lock().find(lsn).err().unwrap_or(error)
         })?;

@@ -60,7 +60,7 @@ impl Stat {
             durable: marks.durable,
             unvouched: LsnRange::new(from, marks.durable),
             segments: as_u64(catalog.spans().len()),
-            last_segment: catalog.spans().last().map_or(SegmentNo::NONE, crate::catalog::Span::number),
+            last_segment: catalog.spans().last().map_or(SegmentNo::NONE, crate::span::Span::number),
             bytes: catalog.spans().iter().map(|span| span.end.saturating_sub(span.start)).sum(),
             streams: as_u64(streams),
             losses: catalog.losses.clone(),

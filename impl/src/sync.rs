@@ -21,7 +21,7 @@ use std as runtime;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{PoisonError, TryLockError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 // Aliases, not re-exports: clippy forbids the originals by whatever name they are imported, and sees an
@@ -58,16 +58,6 @@ impl<T> Mutex<T> {
     /// Waits for the lock and takes it.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard { inner: self.0.lock().unwrap_or_else(PoisonError::into_inner), lock: self }
-    }
-
-    /// Takes the lock if nobody has it, and does not wait.
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        let inner = match self.0.try_lock() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(MutexGuard { inner, lock: self })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::archive::orphans::Orphan;
 use crate::archive::run::RunEntry;
 use crate::archive::scrub::BadCopy;
 use crate::batch::{Batch, BatchHeader, read_batch};
-use crate::catalog::{Damage, Span};
+use crate::catalog::Damage;
 use crate::codec::as_u64;
 use crate::error::{Error, Reason, Result};
 use crate::inspect::{Inspection, inspect_in};
@@ -19,6 +19,7 @@ use crate::os;
 use crate::read_buf::ReadBuf;
 use crate::reader::Reader;
 use crate::receipt::{Claim, Unverifiable, Verdict, Violation};
+use crate::span::Span;
 use crate::types::{Digest, LogId};
 use crate::walk::find_valid;
 

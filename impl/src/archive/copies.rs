@@ -12,12 +12,12 @@ use super::keeper::room;
 use super::reclaim::Reclaim;
 use super::run::{IndexRow, RunEntry, RunIndex};
 use super::set::DriveSet;
-use crate::catalog::Snapshot;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::home::{Home, write_all_at};
 use crate::lsn::{DriveNo, RunNo};
 use crate::names::Name;
+use crate::snapshot::Snapshot;
 use crate::sync::Arc;
 
 /// A copy in the making.

@@ -149,7 +149,7 @@ impl Archive {
     fn fill_wanted(&self, fits: impl Fn(&Key) -> bool) -> bool {
         let done_with = |block| self.spares.give_block(block);
         self.prefetch.step(fits, done_with, |key| {
-            let snapshot = crate::catalog::Snapshot::take(&self.catalog);
+            let snapshot = crate::snapshot::Snapshot::take(&self.catalog);
             let run = self.catalog.lock().runs().iter().find(|run| run.number == key.run).copied()?;
             let index = self.index(&run).ok()?;
             let row = index.rows().get(usize::try_from(key.index).ok()?)?;

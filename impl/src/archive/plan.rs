@@ -115,9 +115,9 @@ fn merge(state: &ManifestState, limits: Limits, but: &BTreeSet<RunNo>) -> Option
 mod tests {
     use super::*;
     use crate::archive::set::DriveSet;
-    use crate::catalog::Span;
     use crate::lsn::DriveNo;
     use crate::options::Options;
+    use crate::span::Span;
     use crate::types::LogId;
     use crate::walk::Ground;
 

@@ -63,7 +63,6 @@ impl Reclaim {
             return Ok(());
         }
         engine.keep(|house| {
-            engine.reader.files().close_below(house.manifest().state().floor);
             // What cannot be removed now is removed by the next open.
             match house.remove(&engine.home, &engine.options, &segments, self.version) {
                 Err(failure) if !failure.poisons => Ok(()),

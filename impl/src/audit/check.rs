@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use truelog_env::{IoKind, NodeKind};
 
 use crate::batch::FRAME_HEADER;
-use crate::catalog::{Lead, Snapshot};
+use crate::catalog::Lead;
 use crate::codec::{Get, as_u64};
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
@@ -17,6 +17,7 @@ use crate::names::Name;
 use crate::read_back::read_back;
 use crate::receipt::{Claim, Verdict, Violation};
 use crate::segment::SegmentHeader;
+use crate::snapshot::Snapshot;
 use crate::types::Digest;
 use crate::verify::verify;
 use crate::walk::Ground;

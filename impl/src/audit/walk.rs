@@ -2,13 +2,14 @@
 
 use super::check::{self, Trouble};
 use crate::batch::{Batch, BatchHeader};
-use crate::catalog::{Lead, SegmentLead, Snapshot};
+use crate::catalog::{Lead, SegmentLead};
 use crate::codec::as_u64;
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
 use crate::names::Name;
 use crate::read_back::read_back;
+use crate::snapshot::Snapshot;
 use crate::walk::Ground;
 
 /// How much is read at once, in bytes; of a batch that is longer, all of it.

@@ -1,7 +1,6 @@
 //! Following the segments backwards: each first batch says where the batch before it lies and ends.
 
 use crate::batch::BatchHeader;
-use crate::catalog::Span;
 use crate::commit::Last;
 use crate::error::{Reason, Result};
 use crate::home::Home;
@@ -10,6 +9,7 @@ use crate::manifest::ManifestState;
 use crate::read_buf::ReadBuf;
 use crate::recovery::judge::{Break, Hole, Seen, holes};
 use crate::recovery::probe::Probe;
+use crate::span::Span;
 use crate::walk::Ground;
 
 /// The segments that count, as far as their first batches tell.

@@ -10,7 +10,7 @@ use crate::archive::opening;
 use crate::archive::shelf::Shelf;
 use crate::audit::Audited;
 use crate::batch::BatchBuilder;
-use crate::catalog::{Catalog, Span};
+use crate::catalog::Catalog;
 use crate::codec::as_u64;
 use crate::commit::{Commit, Last};
 use crate::error::{Error, Failure, ReadOnlyWhy, Result};
@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::read_buf::ReadBuf;
 use crate::recovery::Recovered;
 use crate::recovery::survey::{self, Survey};
+use crate::span::Span;
 use crate::sync::{Arc, Mutex};
 
 /// What a handle is made of.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::batch::{Batch, BatchHeader, read_batch};
-use crate::catalog::{Catalog, Damage, Span};
+use crate::catalog::{Catalog, Damage};
 use crate::commit::Last;
 use crate::error::{Error, Reason, Result};
 use crate::home::Home;
@@ -19,6 +19,7 @@ use crate::recovery::lost_runs;
 use crate::recovery::probe::{self, Probe};
 use crate::recovery::recheck::recheck;
 use crate::recovery::table::{self, ManifestFacts, NameFacts, Row};
+use crate::span::Span;
 use crate::walk::Ground;
 
 /// See the module's text.

@@ -10,7 +10,7 @@ use super::BLOCK;
 use crate::measure::{Meter, Sample};
 use crate::payload::{LARGE, SMALL};
 use crate::plan::Task;
-use crate::workloads::Workload;
+use crate::workloads::{Workload, kept};
 
 /// Its version, if it is here.
 pub fn version() -> Option<String> {
@@ -65,8 +65,7 @@ fn warm(path: &Path, len: u64) -> Result<()> {
         let mut file = std::fs::File::create(path)?;
         std::io::copy(&mut std::io::Read::take(std::io::repeat(1), len), &mut file)?;
     }
-    std::io::copy(&mut std::fs::File::open(path)?, &mut std::io::sink())?;
-    Ok(())
+    kept::warm(path.parent().unwrap_or(path))
 }
 
 /// What fio reports, in our words.

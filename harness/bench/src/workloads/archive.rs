@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use truelog::{Durability, Log, Lsn, Options, Record, StreamId};
 
 use crate::measure::{Meter, Sample, field};
@@ -41,15 +40,7 @@ impl Part {
 
     /// Puts the files into memory, or out of it.
     pub fn prepare(self, dir: &Path) -> Result<()> {
-        if !self.cold {
-            return kept::warm(dir);
-        }
-        for path in kept::files(dir)? {
-            let file = File::open(&path)?;
-            file.sync_all()?;
-            posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).context("posix_fadvise")?;
-        }
-        Ok(())
+        if self.cold { kept::cool(dir) } else { kept::warm(dir) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::measure::{Meter, Sample};
 use crate::payload::{Numbered, SMALL, Seen};
@@ -79,8 +80,20 @@ pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads every file once, so that all of it is in memory.
+/// Puts every file out of memory.
+pub fn cool(dir: &Path) -> Result<()> {
+    for path in files(dir)? {
+        let file = File::open(&path)?;
+        file.sync_all()?;
+        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).context("posix_fadvise")?;
+    }
+    Ok(())
+}
+
+/// Reads every file once, so that all of it is in memory, and in the same way for everybody: a page that is there since its file was
+/// written lies in a piece as long as the write was, and what a read of it takes differs by half.
 pub fn warm(dir: &Path) -> Result<()> {
+    cool(dir)?;
     let mut buf = vec![0; 1 << 20];
     for path in files(dir)? {
         let mut file = File::open(path)?;

@@ -1,0 +1,166 @@
+//! Where the records of one segment are: sparse marks in it, and its file while that is open to be read.
+
+use truelog_env::File;
+
+use crate::codec::as_u64;
+use crate::lsn::{Lsn, LsnRange, SegmentNo};
+use crate::mark::Mark;
+use crate::options::MIN_BLOCK;
+use crate::sync::StdArc;
+use crate::walk::Ground;
+
+/// How far apart two marks are at least at first, in bytes: no batch is shorter.
+pub(crate) const MIN_STRIDE: u64 = MIN_BLOCK as u64;
+
+/// Into how many parts the marks of a recovery divide a segment at most.
+const PARTS: u64 = 256;
+
+/// Where the kept records of one segment are.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) ground: Ground,
+    /// The kept records.
+    pub(crate) lsns: LsnRange,
+    /// Where the first kept batch begins, in bytes.
+    pub(crate) start: u64,
+    /// Where the last kept batch ends, in bytes.
+    pub(crate) end: u64,
+    /// Known beginnings of batches, ascending.
+    marks: Vec<Mark>,
+    /// Its file, while that is open.
+    open: Option<Open>,
+}
+
+/// A file that is open to be read.
+#[derive(Debug, Clone)]
+struct Open {
+    file: StdArc<dyn File>,
+    /// The number of its last use.
+    used: u64,
+}
+
+impl Span {
+    pub(crate) const fn new(ground: Ground, lsns: LsnRange, start: u64, end: u64) -> Self {
+        Self { ground, lsns, start, end, marks: Vec::new(), open: None }
+    }
+
+    pub(crate) const fn number(&self) -> SegmentNo {
+        self.ground.segment
+    }
+
+    /// How many beginnings of batches are known.
+    pub(crate) const fn marks(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Its file, if that is open; `use_no` is the number of this use.
+    pub(crate) fn file(&mut self, use_no: u64) -> Option<StdArc<dyn File>> {
+        let open = self.open.as_mut()?;
+        open.used = use_no;
+        Some(StdArc::clone(&open.file))
+    }
+
+    /// The number of the last use of its file, if that is open.
+    pub(crate) fn used(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.used)
+    }
+
+    /// Its file is this one, and stays open.
+    pub(crate) fn open(&mut self, file: StdArc<dyn File>, use_no: u64) {
+        self.open = Some(Open { file, used: use_no });
+    }
+
+    /// Closes its file. Whoever has it still goes on with it.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// The nearest known beginning of a batch at or before `lsn`.
+    pub(crate) fn nearest(&self, lsn: Lsn) -> Mark {
+        if let Some(mark) = self.even(lsn).filter(|mark| mark.holds(lsn)) {
+            return mark;
+        }
+        let behind = self.marks.partition_point(|mark| mark.base <= lsn);
+        behind
+            .checked_sub(1)
+            .and_then(|at| self.marks.get(at))
+            .copied()
+            .unwrap_or(Mark::unseen(self.lsns.first, self.start))
+    }
+
+    /// The mark where the record would be if all batches had as many: one look, where a search among many marks waits for
+    /// memory at each step.
+    fn even(&self, lsn: Lsn) -> Option<Mark> {
+        let before = lsn.get().checked_sub(self.lsns.first.get())?;
+        let at = before.checked_mul(as_u64(self.marks.len()))?.checked_div(self.lsns.len())?;
+        self.marks.get(usize::try_from(at).ok()?).copied()
+    }
+
+    /// Remembers where a batch begins, unless a mark is near. For a recovery, which sees every batch.
+    pub(crate) fn mark_part(&mut self, batch: Mark) {
+        let stride = (self.ground.capacity / PARTS).max(MIN_STRIDE);
+        self.mark(batch, stride);
+    }
+
+    /// Remembers where a batch begins, unless a mark is nearer than `stride`. Says whether it does.
+    pub(crate) fn mark(&mut self, batch: Mark, stride: u64) -> bool {
+        let offset = batch.offset;
+        let behind = self.marks.partition_point(|known| known.offset <= offset);
+        let before = behind.checked_sub(1).and_then(|at| self.marks.get(at)).map(|known| known.offset);
+        let after = self.marks.get(behind).map_or(u64::MAX, |known| known.offset);
+        // The first batch has a mark as soon as it was seen.
+        let far_behind = before.is_none_or(|before| offset.saturating_sub(before) >= stride);
+        let far = far_behind && after.saturating_sub(offset) >= stride;
+        if far {
+            self.marks.insert(behind, batch);
+        }
+        far
+    }
+
+    /// Forgets marks until none is nearer to the one before it than `stride`.
+    pub(crate) fn thin(&mut self, stride: u64) {
+        let mut before = self.start;
+        self.marks.retain(|mark| {
+            let far = mark.offset.saturating_sub(before) >= stride;
+            if far {
+                before = mark.offset;
+            }
+            far
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::BatchHeader;
+    use crate::types::LogId;
+
+    #[test]
+    fn a_batch_is_found_however_unlike_the_batches_are() {
+        let (log, segment) = (LogId([1; 16]), SegmentNo(1));
+        let ground = Ground { log, segment, salt: 1, capacity: 1 << 40, block: MIN_BLOCK };
+        let mut span = Span::new(ground, LsnRange::of(Lsn(1), 1), 0, 0);
+        for at in 1..200 {
+            let header = BatchHeader {
+                crc: 0,
+                site: ground.site(u64::from(at) * 4096),
+                base: span.lsns.last.next(),
+                count: 1 + (at * at) % 17,
+                len: 32,
+                watermark: Lsn::NONE,
+                chain: 0,
+                prev_segment: SegmentNo::NONE,
+                prev_end: 0,
+            };
+            assert!(span.mark(Mark::of(&header, 0), MIN_STRIDE));
+            span.lsns.last = header.next().prev();
+        }
+        // The first record stands before all marks.
+        let lsns = (2..=span.lsns.last.get()).map(Lsn);
+        let even = |lsn: &Lsn| span.even(*lsn).is_some_and(|mark| mark.holds(*lsn));
+        assert!(lsns.clone().all(|lsn| span.nearest(lsn).holds(lsn)));
+        let even = lsns.filter(even).count();
+        assert!(even > 0 && even < 1000, "by one look: {even}");
+    }
+}
