@@ -1,6 +1,5 @@
 //! Truelog's archive, read in order.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
