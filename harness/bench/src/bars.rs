@@ -8,7 +8,7 @@ use crate::workloads::Workload;
 use crate::workloads::archive::JUDGED;
 
 /// The one whose numbers are judged.
-const SUBJECT: &str = "truelog";
+pub const SUBJECT: &str = "truelog";
 
 /// Which side of a bound is good.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -12,7 +12,7 @@ use crate::disk;
 use crate::measure::Sample;
 use crate::peers::{PEERS, Peer, Standing};
 use crate::plan::{Scale, Task};
-use crate::raw::{RAWS, has_fio};
+use crate::raw::{self, RAWS, has_fio};
 use crate::results::{Missing, Results, Row};
 use crate::workloads::Workload;
 
@@ -118,7 +118,7 @@ impl Run<'_> {
             let parts = match workload {
                 Workload::Recovery => part..=part,
                 Workload::Archive => 0..=0,
-                _ if contender.starts_with("raw-") => 0..=0,
+                _ if raw::log_of(contender).starts_with("raw-") => 0..=0,
                 _ => 0..=whole,
             };
             for part in parts {
@@ -141,7 +141,7 @@ impl Run<'_> {
     fn task(&self, workload: Workload, part: u32, contender: &str) -> Task {
         let name = match workload {
             Workload::Archive => "archive".to_owned(),
-            other if other.keeps() => format!("kept-{contender}"),
+            other if other.keeps() => format!("kept-{}", raw::log_of(contender)),
             other => format!("{}-{contender}", other.name()),
         };
         Task {

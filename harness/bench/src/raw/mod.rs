@@ -8,6 +8,7 @@ mod fio;
 mod flusher;
 mod gather;
 mod growing;
+mod pread;
 mod read;
 mod unpack;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::bars::SUBJECT;
 use crate::measure::Sample;
 use crate::payload::SMALL;
 use crate::plan::Task;
@@ -83,10 +85,10 @@ pub const RAWS: [Raw; 9] = [
     },
     Raw {
         name: "raw-pread",
-        about: "pread of a record at random, its CRC-32C checked",
+        about: "pread of a record of truelog's own files at random, by one who knows where it is, its CRC-32C checked",
         workloads: &[Workload::Get],
         role: Role::Limit,
-        run: read::random,
+        run: pread::run,
     },
     Raw {
         name: "raw-archive",
@@ -110,6 +112,11 @@ pub const RAWS: [Raw; 9] = [
         run: fio::run,
     },
 ];
+
+/// Whose log a contender reads: its own, but for the limit of reads at random, which reads the very files of Truelog.
+pub fn log_of(contender: &str) -> &str {
+    if contender == "raw-pread" { SUBJECT } else { contender }
+}
 
 /// Whether fio can be run here.
 pub fn has_fio() -> bool {

@@ -2,24 +2,21 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::aligned::Aligned;
 use super::{FRAMED, frame, unframe};
-use crate::measure::{Meter, Sample, times, with_times};
-use crate::payload::{Numbered, SMALL, Seen, number};
+use crate::measure::{Meter, Sample};
+use crate::payload::{Numbered, SMALL, Seen};
 use crate::plan::Task;
 use crate::workloads::archive::{self, Part};
-use crate::workloads::get::Picks;
 use crate::workloads::kept;
 
 const CHUNK: usize = 1 << 20;
 
-/// Writes the file that `scan` and `random` read.
+/// Writes the file that `scan` reads.
 pub fn write_scanned(dir: &Path, records: &mut Numbered) -> Result<()> {
     let mut file = std::io::BufWriter::with_capacity(CHUNK, File::create(super::file_in(dir)?)?);
     let mut framed = [0; FRAMED];
@@ -51,31 +48,6 @@ pub fn scan(task: &Task) -> Result<Sample> {
     let sample = meter.stop(count, task.scale.scan_bytes)?;
     seen.check(count, SMALL)?;
     Ok(sample)
-}
-
-/// Reads records of it at random.
-pub fn random(task: &Task) -> Result<Sample> {
-    kept::warm(&task.dir)?;
-    let file = File::open(task.dir.join("raw"))?;
-    let mut times = times()?;
-    let mut framed = [0; FRAMED];
-    let mut picks = Picks::new(task);
-    let mut meter = Meter::start(&task.dir)?;
-    let mut ops = 0;
-    while let Some(pick) = picks.next() {
-        if pick.first {
-            meter = Meter::start(&task.dir)?;
-        }
-        let began = Instant::now();
-        file.read_exact_at(&mut framed, pick.record * FRAMED as u64)?;
-        let record = unframe(&framed).context("a checksum does not match")?;
-        ensure!(number(record) == Some(pick.record), "another record");
-        if pick.counted {
-            times.saturating_record(u64::try_from(began.elapsed().as_nanos())?);
-            ops += 1;
-        }
-    }
-    Ok(with_times(meter.stop(ops, ops * SMALL as u64)?, &times))
 }
 
 /// Reads the archive's own files on one drive, as they are, in order.

@@ -12,11 +12,25 @@ use crate::workloads::kept;
 
 /// Which records, and for how long.
 pub struct Picks {
-    state: u64,
-    records: u64,
+    records: Records,
     counted_from: Instant,
     until: Instant,
     counted: bool,
+}
+
+/// See [`Picks::records`].
+pub struct Records {
+    state: u64,
+    count: u64,
+}
+
+impl Iterator for Records {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        self.state = xorshift(self.state);
+        self.state.checked_rem(self.count)
+    }
 }
 
 /// One of them.
@@ -30,13 +44,17 @@ pub struct Pick {
 }
 
 impl Picks {
-    /// The same sequence for everybody, behind a warm-up of a fifth of the time.
+    /// The numbers of the records that are asked for: the same for everybody.
+    pub fn records(task: &Task) -> Records {
+        Records { state: 0x2545_f491_4f6c_dd1d, count: task.scale.scan_bytes / SMALL as u64 }
+    }
+
+    /// What counts comes behind a warm-up that is as long, in which a log may learn where its records are.
     pub fn new(task: &Task) -> Self {
         let now = Instant::now();
-        let counted_from = now + Duration::from_millis(task.scale.millis / 5);
+        let counted_from = now + Duration::from_millis(task.scale.millis);
         Self {
-            state: 0x2545_f491_4f6c_dd1d,
-            records: task.scale.scan_bytes / SMALL as u64,
+            records: Self::records(task),
             counted_from,
             until: counted_from + Duration::from_millis(task.scale.millis),
             counted: false,
@@ -49,10 +67,10 @@ impl Picks {
         if self.counted && now >= self.until {
             return None;
         }
-        self.state = xorshift(self.state);
+        let record = self.records.next()?;
         let first = !self.counted && now >= self.counted_from;
         self.counted |= first;
-        Some(Pick { record: self.state % self.records, first, counted: self.counted })
+        Some(Pick { record, first, counted: self.counted })
     }
 }
 

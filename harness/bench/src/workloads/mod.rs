@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::measure::Sample;
 use crate::peers::Peer;
 use crate::plan::Task;
-use crate::raw::RAWS;
+use crate::raw::{self, RAWS};
 
 /// A kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize)]
@@ -175,11 +175,9 @@ pub fn measure(task: &Task) -> Result<Sample> {
 pub fn prepare(task: &Task) -> Result<()> {
     match task.workload {
         Workload::Archive => archive::make(task),
-        _ if task.contender.starts_with("raw-") => kept::make_raw(task),
-        _ => {
-            let peer = Peer::named(&task.contender)
-                .with_context(|| format!("nobody is called {}", task.contender))?;
-            kept::make(peer, task)
-        }
+        _ => match raw::log_of(&task.contender) {
+            limit if limit.starts_with("raw-") => kept::make_raw(task),
+            peer => kept::make(Peer::named(peer).with_context(|| format!("nobody is called {peer}"))?, task),
+        },
     }
 }
