@@ -14,7 +14,7 @@ use crate::span::{MIN_STRIDE, Span};
 use crate::sync::StdArc;
 use crate::walk::Ground;
 
-/// How many beginnings of batches are remembered at most, of all segments together: 1.5 MiB of them.
+/// How many stretches of batches are remembered at most, of all segments together: 3 MiB of them.
 const MARKS: usize = 1 << 16;
 
 /// How many segments' files are kept open to be read, so that reads at random do not open one each.
@@ -70,7 +70,7 @@ pub(crate) struct Catalog {
     spans: Vec<Span>,
     /// How far apart two marks of a span are at least, in bytes. It doubles whenever there are [`MARKS`].
     stride: u64,
-    /// How many marks all spans have.
+    /// How many stretches all spans have.
     marks: usize,
     /// The archive's runs, by ascending LSNs.
     runs: Vec<RunEntry>,
@@ -276,12 +276,15 @@ impl Catalog {
             Some(span) => {
                 span.lsns.last = span.lsns.last.max(lsns.last);
                 span.end = end;
-                self.marks += usize::from(span.mark(Mark::of(batch, table), self.stride));
+                let before = span.marks();
+                span.mark(Mark::of(batch, table), self.stride);
+                self.marks = self.marks + span.marks() - before;
                 self.keep_marks_few();
             }
             None => {
                 let mut span = Span::new(ground, lsns, batch.site.offset, end);
-                self.marks += usize::from(span.mark(Mark::of(batch, table), self.stride));
+                span.mark(Mark::of(batch, table), self.stride);
+                self.marks += span.marks();
                 self.spans.push(span);
             }
         }
@@ -291,7 +294,9 @@ impl Catalog {
     /// Remembers a batch of a segment.
     pub(crate) fn mark(&mut self, segment: SegmentNo, batch: Mark) {
         if let Some(span) = span_of(&mut self.spans, segment) {
-            self.marks += usize::from(span.mark(batch, self.stride));
+            let before = span.marks();
+            span.mark(batch, self.stride);
+            self.marks = self.marks + span.marks() - before;
             self.keep_marks_few();
         }
     }

@@ -318,6 +318,6 @@ impl Inspection {
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {
-        self.catalog.lock().spans().to_vec()
+        self.catalog.lock().spans().iter().map(Span::bare).collect()
     }
 }

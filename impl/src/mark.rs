@@ -1,6 +1,6 @@
-//! What a handle remembers of a batch.
+//! What a handle remembers of batches.
 
-use crate::batch::{BATCH_HEADER, BatchHeader, table_len};
+use crate::batch::{BATCH_HEADER, BatchHeader, padded_len, table_len};
 use crate::codec::as_u64;
 use crate::lsn::{Lsn, LsnRange};
 
@@ -50,6 +50,67 @@ impl Mark {
     }
 }
 
+/// Batches that stand one behind the other and are of one shape: as much is remembered of all of them as of one. Where records
+/// are as long and come in batches of as many, that is a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    first: Mark,
+    /// How many there are behind the first.
+    more: u32,
+    /// How far one begins behind the one before it, in bytes.
+    step: u64,
+}
+
+impl Stretch {
+    /// A single batch, at this block size.
+    pub(crate) fn of(batch: Mark, block: u32) -> Self {
+        let len = u64::from(batch.table) + u64::from(batch.len);
+        Self { first: batch, more: 0, step: padded_len(len, block) }
+    }
+
+    /// The first LSN.
+    pub(crate) const fn base(&self) -> Lsn {
+        self.first.base
+    }
+
+    /// Where the first batch begins, in bytes.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.first.offset
+    }
+
+    /// Where the last batch begins, in bytes.
+    pub(crate) fn last_offset(&self) -> u64 {
+        self.nth(self.more.into()).offset
+    }
+
+    fn nth(&self, at: u64) -> Mark {
+        let base = self.first.base.plus(at.saturating_mul(self.first.count.into()));
+        let offset = self.first.offset.saturating_add(at.saturating_mul(self.step));
+        Mark { base, offset, ..self.first }
+    }
+
+    /// The batch that holds the record, or else the last.
+    pub(crate) fn nearest(&self, lsn: Lsn) -> Mark {
+        let before = lsn.get().saturating_sub(self.first.base.get());
+        let at = before.checked_div(self.first.count.into()).unwrap_or_default();
+        self.nth(at.min(self.more.into()))
+    }
+
+    /// Takes what stands right behind it along, if that is of the same shape. Says whether it does.
+    pub(crate) fn join(&mut self, behind: &Self) -> bool {
+        let due = self.nth(u64::from(self.more) + 1);
+        let more = self.more.checked_add(behind.more).and_then(|more| more.checked_add(1));
+        // A batch of which nothing is known goes on with nothing.
+        match more.filter(|_| due == behind.first && due.count > 0) {
+            Some(more) => {
+                self.more = more;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +123,35 @@ mod tests {
         assert_eq!(Mark { table: 48, ..mark }.guess(Lsn(8)), Some((184, 40)), "behind the table");
         assert_eq!(Mark { len: 121, ..mark }.guess(Lsn(8)), None);
         assert_eq!(Mark::unseen(Lsn(7), 4096).guess(Lsn(7)), None);
+    }
+
+    #[test]
+    fn batches_of_one_shape_are_one_stretch_and_others_are_not() {
+        let batch =
+            |at: u64| Mark { base: Lsn(7 + 3 * at), offset: 4096 * (1 + at), count: 3, table: 0, len: 1200 };
+        let of = |at: u64| Stretch::of(batch(at), 4096);
+        let mut stretch = of(0);
+        assert!(!stretch.join(&of(2)), "one is between them");
+        let mut behind = of(1);
+        assert!(behind.join(&of(2)) && stretch.join(&behind));
+        assert_eq!((stretch.base(), stretch.offset(), stretch.last_offset()), (Lsn(7), 4096, 3 * 4096));
+        let found = [7, 9, 10, 15, 99].map(|lsn| stretch.nearest(Lsn(lsn)));
+        assert_eq!(found, [0, 0, 1, 2, 2].map(batch));
+        for other in
+            [Mark { count: 4, ..batch(3) }, Mark { len: 1203, ..batch(3) }, Mark { table: 9, ..batch(3) }]
+        {
+            assert!(!stretch.join(&Stretch::of(other, 4096)), "{other:?}");
+        }
+        assert!(
+            !stretch.join(&Stretch::of(Mark { offset: 5 * 4096, ..batch(3) }, 4096)),
+            "bytes are between them"
+        );
+        assert!(
+            !stretch.join(&Stretch::of(Mark { base: Lsn(17), ..batch(3) }, 4096)),
+            "a record is between them"
+        );
+        let unseen = Mark::unseen(Lsn(7), 4096);
+        assert!(!Stretch::of(unseen, 4096).join(&Stretch::of(unseen, 4096)));
+        assert_eq!(Stretch::of(unseen, 4096).nearest(Lsn(9)), unseen);
     }
 }

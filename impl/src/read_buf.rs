@@ -6,17 +6,31 @@ use truelog_env::{File, IoError};
 
 use crate::codec::as_u64;
 use crate::home::read_full_at;
-use crate::payload::Memory;
+use crate::payload::{Memory, Payload};
+
+/// Where in memory what was read begins, in bytes: at a page. What a file's cache holds is copied from there many times slower
+/// on some processors if it goes to a place a few bytes further on in a page than it comes from, and that is where the
+/// system's allocator begins whatever is large.
+const PAGE: usize = 4096;
 
 /// What was read from a file. Its memory is zeroed when it grows, and not again for each read; it is left to whoever still
 /// looks at it when the next read comes.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuf {
     memory: Memory,
+    /// Where in the memory the page begins.
+    start: usize,
     filled: usize,
 }
 
 impl ReadBuf {
+    /// Room for so many bytes.
+    pub(crate) fn with_room(len: usize) -> Self {
+        let mut buf = Self::default();
+        buf.grow(len, 0);
+        buf
+    }
+
     /// Reads `len` bytes from `offset` on, in place of what was here: fewer where the file ends.
     ///
     /// # Errors
@@ -32,25 +46,38 @@ impl ReadBuf {
     /// The file's; then what was here still is.
     pub(crate) fn read_on(&mut self, file: &dyn File, len: usize, offset: u64) -> Result<(), IoError> {
         let from = self.filled.min(len);
-        if Memory::strong_count(&self.memory) > 1 {
-            self.memory = Memory::new(self.memory[..from].to_vec());
+        if len > self.room() || Memory::strong_count(&self.memory) > 1 {
+            self.grow(len, from);
         }
-        let Some(memory) = Memory::get_mut(&mut self.memory) else { return Ok(()) };
-        if len > memory.len() {
-            memory.resize(len, 0);
-        }
-        self.filled = from + read_full_at(file, &mut memory[from..len], offset.saturating_add(as_u64(from)))?;
+        let (start, end) = (self.start + from, self.start + len);
+        let memory = Memory::get_mut(&mut self.memory).and_then(|memory| memory.get_mut(start..end));
+        let Some(memory) = memory else { return Ok(()) };
+        self.filled = from + read_full_at(file, memory, offset.saturating_add(as_u64(from)))?;
         Ok(())
     }
 
-    /// The memory, to look at what was read for longer than until the next read.
-    pub(crate) const fn memory(&self) -> &Memory {
-        &self.memory
+    /// Takes other memory, with room for so many bytes, and the first `keep` of those that are here along.
+    fn grow(&mut self, len: usize, keep: usize) {
+        let mut memory = vec![0; len + PAGE - 1];
+        // Where that cannot be told it is only slower.
+        let start = memory.as_ptr().align_offset(PAGE).min(PAGE - 1);
+        memory[start..start + keep].copy_from_slice(&self[..keep]);
+        (self.memory, self.start) = (Memory::new(memory), start);
     }
 
-    /// How much memory it takes, in bytes.
-    pub(crate) fn capacity(&self) -> usize {
-        self.memory.capacity()
+    /// The memory, to look at what was read for longer than until the next read, and where in that it begins.
+    pub(crate) const fn memory(&self) -> (&Memory, usize) {
+        (&self.memory, self.start)
+    }
+
+    /// These bytes of what was read, for longer than until the next read.
+    pub(crate) fn view(&self, from: usize, len: usize) -> Payload {
+        Payload::view(&self.memory, self.start + from, len)
+    }
+
+    /// How many bytes can be read into it before it takes other memory.
+    pub(crate) fn room(&self) -> usize {
+        self.memory.len().saturating_sub(PAGE - 1)
     }
 }
 
@@ -58,7 +85,7 @@ impl Deref for ReadBuf {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.memory[..self.filled]
+        &self.memory[self.start..self.start + self.filled]
     }
 }
 
@@ -93,15 +120,30 @@ mod tests {
         file.write_at(b"0123456789", 0).expect("written");
         let mut buf = ReadBuf::default();
         buf.read(&*file, 4, 0).expect("read");
-        let held = Memory::clone(buf.memory());
+        let held = buf.view(0, 4);
         buf.read_on(&*file, 6, 0).expect("read");
-        assert_eq!((&held[..], &*buf), (&b"0123"[..], &b"012345"[..]));
-        let held = Memory::clone(buf.memory());
+        assert_eq!((&*held, &*buf), (&b"0123"[..], &b"012345"[..]));
+        let held = buf.view(1, 5);
         buf.read(&*file, 4, 6).expect("read");
-        assert_eq!((&held[..], &*buf), (&b"012345"[..], &b"6789"[..]));
+        assert_eq!((&*held, &*buf), (&b"12345"[..], &b"6789"[..]));
         // Nobody else looks: the same memory is used again.
-        let at = buf.memory().as_ptr();
+        let at = buf.as_ptr();
         buf.read(&*file, 4, 1).expect("read");
-        assert_eq!((buf.memory().as_ptr(), &*buf), (at, &b"1234"[..]));
+        assert_eq!((buf.as_ptr(), &*buf), (at, &b"1234"[..]));
+    }
+
+    #[test]
+    fn what_is_read_begins_at_a_page() {
+        let (env, dir) = (native(), tempfile::tempdir().expect("a directory"));
+        let file = env.fs.open(&dir.path().join("file"), OpenMode::CREATE).expect("a file");
+        file.write_at(&[7; 1 << 20], 0).expect("written");
+        let mut buf = ReadBuf::default();
+        let mut others = Vec::new();
+        for len in [1, 100, 5000, 70_000, 300_000, 1 << 20] {
+            buf.read_on(&*file, len, 0).expect("read");
+            assert_eq!((buf.as_ptr().align_offset(PAGE), buf.len(), buf.room()), (0, len, len));
+            assert!(buf.iter().all(|byte| *byte == 7));
+            others.push(buf.view(0, 1));
+        }
     }
 }

@@ -70,7 +70,7 @@ impl Reader {
             let found = around.frames().find(|frame| frame.lsn == lsn);
             found.map(|frame| around.entry(&frame, frame.payload.to_vec().into()))
         })?;
-        if cursor.buf.capacity() > self.keep {
+        if cursor.buf.room() > self.keep {
             cursor.buf = ReadBuf::default();
             cursor.held = None;
         }
@@ -111,7 +111,7 @@ impl Reader {
             // Its record was where it said.
             self.catalog.lock().mark(ground.segment, batch);
         }
-        let payload = Payload::view(buf.memory(), FRAME_HEADER, len);
+        let payload = buf.view(FRAME_HEADER, len);
         Ok(Some(Entry { lsn, stream, seq, payload, vouched: lsn <= *vouched }))
     }
 
@@ -150,13 +150,14 @@ impl Reader {
             let (lead, vouched, _snapshot) = Snapshot::find(&self.catalog, lsn)?;
             match lead {
                 Lead::Segment(lead) => {
-                    let (batch, memory) = self.batch(cursor, lsn, &lead)?;
-                    return Ok(look(Around { frames: batch.records(), memory, vouched }));
+                    let (batch, buf) = self.batch(cursor, lsn, &lead)?;
+                    let (memory, start) = buf.memory();
+                    return Ok(look(Around { frames: batch.records(), memory, start, vouched }));
                 }
                 Lead::Run(run) => match self.block(cursor, lsn, &run) {
                     Ok(block) => {
                         let (frames, memory) = (block.records(), block.memory());
-                        return Ok(look(Around { frames, memory, vouched }));
+                        return Ok(look(Around { frames, memory, start: 0, vouched }));
                     }
                     Err(Missed::Failed(error)) => return Err(error),
                     // The archive has moved on: look again.
@@ -189,13 +190,13 @@ impl Reader {
         Ok(block)
     }
 
-    /// The batch that holds `lsn`, and the cursor's memory that it is at the beginning of.
+    /// The batch that holds `lsn`, and the cursor's buffer that it is at the beginning of.
     fn batch<'a>(
         &self,
         cursor: &'a mut Cursor,
         lsn: Lsn,
         lead: &SegmentLead,
-    ) -> Result<(Batch<'a>, &'a Memory)> {
+    ) -> Result<(Batch<'a>, &'a ReadBuf)> {
         let header = match cursor.held {
             Some(held) if held.lsns().contains(lsn) && held.site == lead.ground.site(held.site.offset) => {
                 held
@@ -209,7 +210,7 @@ impl Reader {
             lsns: LsnRange::of(lsn, 1),
             reason: Reason::Short,
         })?;
-        Ok((batch, buf.memory()))
+        Ok((batch, buf))
     }
 
     /// Reads the batch that holds `lsn` into the cursor, checks it, and returns its header.
@@ -321,8 +322,10 @@ fn approach(
 /// What a look at a record sees: the records of its batch, or of its block of the archive.
 struct Around<'a> {
     frames: Frames<'a>,
-    /// What the frames are in, from its beginning on.
+    /// What the frames are in.
     memory: &'a Memory,
+    /// Where in the memory what they are in begins, in bytes.
+    start: usize,
     /// The last LSN that is vouched for.
     vouched: Lsn,
 }
@@ -335,7 +338,7 @@ impl<'a> Around<'a> {
     /// A record's bytes, where they are.
     fn view(&self, frame: &Frame<'_>) -> Payload {
         let from = usize::try_from(frame.offset).unwrap_or(usize::MAX).saturating_add(FRAME_HEADER);
-        Payload::view(self.memory, from, frame.payload.len())
+        Payload::view(self.memory, self.start.saturating_add(from), frame.payload.len())
     }
 
     fn entry(&self, frame: &Frame<'_>, payload: Payload) -> Entry {

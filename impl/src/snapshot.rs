@@ -75,6 +75,6 @@ impl<'a> Visit<'a> {
 
     /// Leaves the memory to the next visit, unless it is more than `keep` bytes.
     pub(crate) fn end(mut self, keep: usize) {
-        self.snapshot.spare = Some(self.buf).filter(|buf| buf.capacity() <= keep);
+        self.snapshot.spare = Some(self.buf).filter(|buf| buf.room() <= keep);
     }
 }

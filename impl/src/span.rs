@@ -4,7 +4,7 @@ use truelog_env::File;
 
 use crate::codec::as_u64;
 use crate::lsn::{Lsn, LsnRange, SegmentNo};
-use crate::mark::Mark;
+use crate::mark::{Mark, Stretch};
 use crate::options::MIN_BLOCK;
 use crate::sync::StdArc;
 use crate::walk::Ground;
@@ -26,7 +26,7 @@ pub(crate) struct Span {
     /// Where the last kept batch ends, in bytes.
     pub(crate) end: u64,
     /// Known beginnings of batches, ascending.
-    marks: Vec<Mark>,
+    marks: Vec<Stretch>,
     /// Its file, while that is open.
     open: Option<Open>,
 }
@@ -44,11 +44,16 @@ impl Span {
         Self { ground, lsns, start, end, marks: Vec::new(), open: None }
     }
 
+    /// The same, but without marks and file: for whoever looks at it for long, and would keep the file open.
+    pub(crate) const fn bare(&self) -> Self {
+        Self::new(self.ground, self.lsns, self.start, self.end)
+    }
+
     pub(crate) const fn number(&self) -> SegmentNo {
         self.ground.segment
     }
 
-    /// How many beginnings of batches are known.
+    /// How many stretches of known beginnings of batches there are.
     pub(crate) const fn marks(&self) -> usize {
         self.marks.len()
     }
@@ -80,20 +85,19 @@ impl Span {
         if let Some(mark) = self.even(lsn).filter(|mark| mark.holds(lsn)) {
             return mark;
         }
-        let behind = self.marks.partition_point(|mark| mark.base <= lsn);
+        let behind = self.marks.partition_point(|stretch| stretch.base() <= lsn);
         behind
             .checked_sub(1)
             .and_then(|at| self.marks.get(at))
-            .copied()
-            .unwrap_or(Mark::unseen(self.lsns.first, self.start))
+            .map_or(Mark::unseen(self.lsns.first, self.start), |stretch| stretch.nearest(lsn))
     }
 
-    /// The mark where the record would be if all batches had as many: one look, where a search among many marks waits for
-    /// memory at each step.
+    /// The mark where the record would be if all stretches had as many: one look, where a search among many waits for memory at
+    /// each step.
     fn even(&self, lsn: Lsn) -> Option<Mark> {
         let before = lsn.get().checked_sub(self.lsns.first.get())?;
         let at = before.checked_mul(as_u64(self.marks.len()))?.checked_div(self.lsns.len())?;
-        self.marks.get(usize::try_from(at).ok()?).copied()
+        self.marks.get(usize::try_from(at).ok()?).map(|stretch| stretch.nearest(lsn))
     }
 
     /// Remembers where a batch begins, unless a mark is near. For a recovery, which sees every batch.
@@ -102,28 +106,52 @@ impl Span {
         self.mark(batch, stride);
     }
 
-    /// Remembers where a batch begins, unless a mark is nearer than `stride`. Says whether it does.
-    pub(crate) fn mark(&mut self, batch: Mark, stride: u64) -> bool {
+    /// Remembers where a batch begins: with those beside it if they are of one shape, and else unless a mark is nearer than
+    /// `stride`.
+    pub(crate) fn mark(&mut self, batch: Mark, stride: u64) {
         let offset = batch.offset;
-        let behind = self.marks.partition_point(|known| known.offset <= offset);
-        let before = behind.checked_sub(1).and_then(|at| self.marks.get(at)).map(|known| known.offset);
-        let after = self.marks.get(behind).map_or(u64::MAX, |known| known.offset);
-        // The first batch has a mark as soon as it was seen.
-        let far_behind = before.is_none_or(|before| offset.saturating_sub(before) >= stride);
-        let far = far_behind && after.saturating_sub(offset) >= stride;
+        let behind = self.marks.partition_point(|stretch| stretch.offset() <= offset);
+        let before = behind.checked_sub(1).and_then(|at| self.marks.get_mut(at));
+        let mut batch = Stretch::of(batch, self.ground.block);
+        let mut far = true;
+        if let Some(before) = before {
+            if offset <= before.last_offset() {
+                return;
+            }
+            if before.join(&batch) {
+                return self.join(behind);
+            }
+            // The first batch has a mark as soon as it was seen.
+            far = offset.saturating_sub(before.last_offset()) >= stride;
+        }
+        if let Some(after) = self.marks.get_mut(behind) {
+            if batch.join(after) {
+                *after = batch;
+                return;
+            }
+            far &= after.offset().saturating_sub(offset) >= stride;
+        }
         if far {
             self.marks.insert(behind, batch);
         }
-        far
+    }
+
+    /// The stretch at `behind` becomes part of the one before it, if nothing is between them any more.
+    fn join(&mut self, behind: usize) {
+        if let Some([before, after]) = self.marks.get_mut(behind.saturating_sub(1)..=behind)
+            && before.join(after)
+        {
+            self.marks.remove(behind);
+        }
     }
 
     /// Forgets marks until none is nearer to the one before it than `stride`.
     pub(crate) fn thin(&mut self, stride: u64) {
         let mut before = self.start;
-        self.marks.retain(|mark| {
-            let far = mark.offset.saturating_sub(before) >= stride;
+        self.marks.retain(|stretch| {
+            let far = stretch.offset().saturating_sub(before) >= stride;
             if far {
-                before = mark.offset;
+                before = stretch.last_offset();
             }
             far
         });
@@ -153,7 +181,8 @@ mod tests {
                 prev_segment: SegmentNo::NONE,
                 prev_end: 0,
             };
-            assert!(span.mark(Mark::of(&header, 0), MIN_STRIDE));
+            span.mark(Mark::of(&header, 0), MIN_STRIDE);
+            assert_eq!(span.marks(), usize::try_from(at).expect("few"));
             span.lsns.last = header.next().prev();
         }
         // The first record stands before all marks.
@@ -162,5 +191,33 @@ mod tests {
         assert!(lsns.clone().all(|lsn| span.nearest(lsn).holds(lsn)));
         let even = lsns.filter(even).count();
         assert!(even > 0 && even < 1000, "by one look: {even}");
+    }
+    #[test]
+    fn batches_that_are_alike_take_one_mark_in_whatever_order_they_are_seen() {
+        let (log, segment) = (LogId([1; 16]), SegmentNo(1));
+        let ground = Ground { log, segment, salt: 1, capacity: 1 << 40, block: MIN_BLOCK };
+        let header = |at: u64| BatchHeader {
+            crc: 0,
+            site: ground.site((1 + at) * 4096),
+            base: Lsn(1 + 3 * at),
+            count: 3,
+            len: 3000,
+            watermark: Lsn::NONE,
+            chain: 0,
+            prev_segment: SegmentNo::NONE,
+            prev_end: 0,
+        };
+        let ground = Ground { block: 4096, ..ground };
+        for factor in [1, 7, 99, 100] {
+            let mut span = Span::new(ground, LsnRange::of(Lsn(1), 303), 4096, 102 * 4096);
+            // Every one of 101, in an order of its own, and then again.
+            for at in (0..202).map(|at| at * factor % 101) {
+                span.mark(Mark::of(&header(at), 0), MIN_STRIDE);
+                let lsn = header(at).base.next();
+                assert_eq!(span.nearest(lsn), Mark::of(&header(at), 0), "{factor} {at}");
+            }
+            assert_eq!(span.marks(), 1, "{factor}");
+            assert!((1..=303).map(Lsn).all(|lsn| span.nearest(lsn).holds(lsn)));
+        }
     }
 }

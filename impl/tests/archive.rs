@@ -86,6 +86,21 @@ fn a_damaged_drive_is_quarantined_and_its_copies_are_made_elsewhere() {
 }
 
 #[test]
+fn who_scrubs_without_end_has_the_log_compacted_meanwhile() {
+    let place = place();
+    let log = archived(&place);
+    let archived = |log: &Log| log.runs().last().expect("a run").lsns.last;
+    let before = archived(&log);
+    fill(&log, 600);
+    let mut blocks = 0;
+    while archived(&log) == before {
+        blocks += log.scrub(None, false).expect("a report").blocks;
+        assert!(blocks < 100_000, "nothing is compacted while scrubs follow one another");
+    }
+    check(&log, 1);
+}
+
+#[test]
 fn damage_to_all_copies_names_the_records_and_nothing_else() {
     let place = place();
     let log = archived(&place);

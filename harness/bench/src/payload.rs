@@ -1,5 +1,6 @@
 //! The records that everybody writes: each carries its number, and about half of its bytes can be compressed.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The length of a small record.
@@ -12,28 +13,50 @@ pub const BATCH: usize = 64;
 /// Makes records.
 pub struct Payload {
     bytes: Vec<u8>,
+    /// Those of a batch, one behind the other.
+    many: Vec<u8>,
     fresh: u64,
 }
 
 impl Payload {
     /// Records of `len` bytes, at least 16. `seed` tells writers apart.
     pub fn new(len: usize, seed: u64) -> Self {
-        Self { bytes: vec![b'.'; len.max(16)], fresh: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+        let fresh = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        Self { bytes: vec![b'.'; len.max(16)], many: Vec::new(), fresh }
     }
 
     /// The record with this number. Only the number and a few random words change, so that making it costs nothing
     /// that would be measured.
     pub fn numbered(&mut self, number: u64) -> &[u8] {
-        self.fresh = xorshift(self.fresh);
-        let half = self.bytes.len() / 2;
-        let mut word = self.fresh;
-        for chunk in self.bytes[8..half].chunks_exact_mut(8) {
-            word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1_442_695_040_888_963_407);
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        self.bytes[..8].copy_from_slice(&number.to_le_bytes());
+        self.fresh = fill(self.fresh, number, &mut self.bytes);
         &self.bytes
     }
+
+    /// The records with these numbers, made where they stay: nobody is measured who copies them.
+    pub fn batch(&mut self, numbers: Range<u64>) -> impl Iterator<Item = &[u8]> {
+        let len = self.bytes.len();
+        let count = numbers.end.saturating_sub(numbers.start) as usize;
+        if self.many.len() != count * len {
+            self.many = self.bytes.repeat(count);
+        }
+        for (number, into) in numbers.zip(self.many.chunks_exact_mut(len)) {
+            self.fresh = fill(self.fresh, number, into);
+        }
+        self.many.chunks_exact(len)
+    }
+}
+
+/// Makes of a record the one with this number. What the next one is made of.
+fn fill(fresh: u64, number: u64, record: &mut [u8]) -> u64 {
+    let fresh = xorshift(fresh);
+    let half = record.len() / 2;
+    let mut word = fresh;
+    for chunk in record[8..half].chunks_exact_mut(8) {
+        word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1_442_695_040_888_963_407);
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    record[..8].copy_from_slice(&number.to_le_bytes());
+    fresh
 }
 
 /// The next pseudo-random number.

@@ -37,6 +37,9 @@ pub fn page(totals: &Totals) -> String {
     for ((commit, seed, of, shard), (seconds, cases)) in &totals.shards {
         let _ = writeln!(text, "| {commit} | {seed} | {shard}/{of} | {cases} | {seconds:.0} |");
     }
+    for shards in totals.missing() {
+        let _ = write!(text, "\nA part: {shards}.\n");
+    }
     if let Some(why) = totals.blind() {
         let _ = write!(text, "\n**Incomplete: {why}.**\n");
     }

@@ -1,7 +1,8 @@
 //! A finding as a trace and its page, for the corpus.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use truelog_spec::{Invariant, Step, Trace};
@@ -110,12 +111,16 @@ fn told(case: &str, wanted: Wanted<'_>) -> Result<Trace, Unproposed> {
     Err(untold.map_or(Unproposed::Holds, Unproposed::Untold))
 }
 
-/// Writes a file, whole or not at all: another process may write the same.
+/// Writes a file, whole or not at all: another process, or another machine on the same volume, may write the same.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let new = path.with_extension(format!("new-{}", std::process::id()));
-    fs::write(&new, bytes)?;
-    fs::rename(new, path)
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    // Readable for all, as any file would be.
+    let mode = fs::Permissions::from_mode(0o644);
+    let mut new = tempfile::Builder::new().permissions(mode).tempfile_in(dir)?;
+    new.write_all(bytes)?;
+    new.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// A short name of bytes.

@@ -189,7 +189,7 @@ fn a_signature_is_proposed_until_one_of_it_is_told() {
     let line = |index, told: bool| {
         let found = Found {
             page: Some("found/a.md".to_owned()),
-            untold: (!told).then(|| "several crashes".to_owned()),
+            untold: (!told).then(|| "a failing call that is no step, and then a crash".to_owned()),
             ..Found::harness("LSN 1 is gone".to_owned())
         };
         shard(0).line(index, "idle", Ran { found: Some(found), ..Ran::default() }, Duration::ZERO)

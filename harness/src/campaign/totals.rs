@@ -11,6 +11,9 @@ pub(super) const DUE: &str = "canaries due";
 /// See [`DUE`].
 pub(super) const ALIVE: &str = "canaries found";
 
+/// How many missing shards are named.
+const NAMED: usize = 8;
+
 /// The cases of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -127,6 +130,29 @@ impl Totals {
         EXECUTIONS.iter().filter_map(|what| self.counts.get(*what)).sum()
     }
 
+    /// What is not here although other shards of the same campaign are: a sentence for each campaign.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let mut here: BTreeMap<(&str, u64, u64), BTreeSet<u64>> = BTreeMap::new();
+        for (commit, seed, of, shard) in self.shards.keys() {
+            here.entry((commit, *seed, *of)).or_default().insert(*shard);
+        }
+        let missing = here.into_iter().filter_map(|((commit, seed, of), here)| {
+            let lack = (0..of).filter(|shard| !here.contains(shard)).take(NAMED + 1);
+            let mut lack: Vec<String> = lack.map(|shard| shard.to_string()).collect();
+            if lack.len() > NAMED {
+                lack[NAMED] = "and more".to_owned();
+            }
+            (!lack.is_empty()).then(|| {
+                format!(
+                    "of the {of} shards with seed {seed} on commit {commit} these are not here: {}",
+                    lack.join(", ")
+                )
+            })
+        });
+        missing.collect()
+    }
+
     /// Why this says nothing, if it does not.
     #[must_use]
     pub fn blind(&self) -> Option<&'static str> {
@@ -172,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_that_is_not_there_is_named() {
+        let both = Totals::of(&[line(0, 0, 1.0, "a"), line(1, 0, 1.0, "a")]);
+        assert!(both.missing().is_empty());
+        let one = Totals::of(&[line(1, 0, 1.0, "a")]);
+        assert_eq!(one.missing(), ["of the 2 shards with seed 7 on commit abc these are not here: 0"]);
+        let many = Totals::of(&[Line { of: u64::MAX, ..line(1, 0, 1.0, "a") }]);
+        assert!(many.missing()[0].ends_with("0, 2, 3, 4, 5, 6, 7, 8, and more"), "{:?}", many.missing());
+    }
+
+    #[test]
     fn canaries_are_told_with_what_was_due_and_when_they_lived_last() {
         let totals = Totals::of(&[line(0, 0, 1.0, "a"), line(0, 1, 1.0, "b"), line(0, 2, 1.0, "c")]);
         let canary = totals.canaries.get("canary run").expect("it was run");
@@ -193,7 +229,7 @@ mod tests {
             let (page, untold) = (page.map(str::to_owned), untold.map(str::to_owned));
             Some(Found { invariant: "acked-is-durable".to_owned(), says, page, untold, ..Found::default() })
         };
-        let why = Some("several crashes");
+        let why = Some("a failing call that is no step, and then a crash");
         let finds = [found(Some("a.md"), why), found(Some("b.md"), None), found(Some("c.md"), None)];
         let lines: Vec<Line> =
             (0..).zip(finds).map(|(index, found)| Line { found, ..line(0, index, 1.0, "a") }).collect();

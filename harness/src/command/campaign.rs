@@ -13,7 +13,7 @@ use super::{COMMIT, commit, out};
 use crate::campaign::journal::{Journal, Line, MERGED, merge};
 use crate::campaign::live::Live;
 use crate::campaign::totals::Totals;
-use crate::campaign::{Shard, again, gather, page, proposals, run as run_shard};
+use crate::campaign::{Shard, again, gather, page, proposals, put, run as run_shard};
 use crate::report::Verdict;
 
 /// How often a campaign says how far it is.
@@ -122,7 +122,12 @@ pub(super) fn run_merge(arguments: &Merge) -> ExitCode {
         Ok(totals)
     });
     match merged {
-        Ok(totals) => conclude(&totals, Verdict::Holds, &arguments.out),
+        Ok(totals) => {
+            let missing = totals.missing();
+            missing.iter().for_each(|shards| eprintln!("incomplete: {shards}"));
+            let whole = if missing.is_empty() { Verdict::Holds } else { Verdict::Incomplete };
+            conclude(&totals, whole, &arguments.out)
+        }
         Err(error) => failed(&error),
     }
 }
@@ -266,7 +271,8 @@ fn seed(arguments: &Campaign, drawn: u64) -> io::Result<u64> {
         (Some(kept), _) => Ok(kept),
         (None, asked) => {
             let seed = asked.unwrap_or(drawn);
-            fs::write(arguments.out.join(SEED), format!("{seed}\n"))?;
+            // Others may look at the same directory: they see no seed, or all of it.
+            put(&arguments.out.join(SEED), format!("{seed}\n").as_bytes())?;
             Ok(seed)
         }
     }

@@ -94,7 +94,7 @@ fn promote_input(text: &str, arguments: &Arguments) -> ExitCode {
         Err(error) => says(4, &format_args!("{}: {error}", path.display())),
         Ok(()) => out::print(
             format!(
-                "{}\nnext: `INSTA_UPDATE=always cargo test -p truelog-harness fuzz::` writes it down in words",
+                "{}\nnext: `INSTA_UPDATE=always cargo test -p truelog-harness --test fuzz` writes it down in words",
                 path.display()
             ),
             ExitCode::SUCCESS,

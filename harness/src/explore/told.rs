@@ -225,6 +225,7 @@ mod tests {
             "random: append append-large",
             "random: append-light submit tick",
             "random: append trim-all blackout append",
+            "random: append restore",
             "random-reused: batch append-large append-large append-large trim-all batch append-large",
         ] {
             for crash in ["process", "power none"] {

@@ -265,7 +265,7 @@ impl Seen {
             EngineStep::Recover(row, _) => self.decided(number, row),
             EngineStep::Publish(Durability::PowerLoss, last) => {
                 let claim = "from now on anybody may rely on it".to_owned();
-                let shows = if number > self.last_crash { "" } else { ", as the end of the path shows" };
+                let shows = if number > self.last_crash { "" } else { " (see the end of the path)" };
                 let untrue = |state: &State| returned::falsely(state, last, shows);
                 claim + &self.before(number).map_or_else(String::new, untrue)
             }
@@ -422,9 +422,7 @@ fn plainly(step: &EngineStep) -> &'static str {
         EngineStep::Verify(_, _, Verdict::Bad) => "what is read back is not what was written",
         EngineStep::Rename(_, Role::OnDrive(..), _) => "durable only after a sync of the drive's directory",
         EngineStep::Rename(..) => "durable only after a sync of the directory",
-        EngineStep::Unlink(..) => {
-            "gone now; a loss of power may bring it back or not, and the worse case counts"
-        }
+        EngineStep::Unlink(..) => "gone now; a loss of power may bring it back, but nobody can count on that",
         EngineStep::Mkdir(..) => "durable only after a sync of the directory above",
         EngineStep::Check(_, found) => match found {
             PathCheck::Same => "it leads to the same file",

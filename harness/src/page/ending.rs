@@ -46,6 +46,11 @@ pub(super) fn of_switch(trace: &Trace) -> String {
     );
     let with = match &others[..] {
         [] => String::new(),
+        [other] => {
+            format!(
+                ", and without the other one that would refuse this step or a later one for the same reason ({other})"
+            )
+        }
         others => {
             format!(
                 ", and without the others that would refuse this step or a later one for the same reason ({})",
@@ -90,7 +95,7 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
     let code = if keeps(guard) {
         "So does the slot word of the production code, on which the path was replayed."
     } else {
-        "The steps before it were replayed on the slot word of the production code, which went as the model did. The rule itself is kept by the code around the word: the checks `schedules` and `archive` run that."
+        "The steps before it were replayed on one part of the production code, the atomic word of a slot (a buffer for a block that is read ahead), which went as the model did. The rule itself is kept by the code around that word, which the checks `schedules` and `archive` run."
     };
     format!("{without} The design as it is refuses step {line}, in bold above. {code}")
 }
@@ -99,8 +104,8 @@ fn of_slots(switch: &str, line: usize, guard: &str, steps: usize) -> String {
 pub(super) fn needed(trace: &Trace) -> String {
     match shrink(trace) {
         Ok(shrunk) if shrunk.left_out == 0 => format!(
-            "**No step can be left out**: without any one{}, what is left does not break this invariant in this way, or is no \
-             path along which the production code could be led. Each was tried.\n\n\
+            "**No step can be left out**: leave out any one{}, and the rest either no longer breaks this invariant in this \
+             way, or is a path along which the production code cannot be led. Each was tried.\n\n\
              <details><summary>What comes of it without each step</summary>\n\n{}\n\n</details>",
             if trace.lines.len() > ALL { "" } else { ", any two, or any that follow one another" },
             reasons(trace.invariant, &shrunk.without)

@@ -163,7 +163,7 @@ fn committed(steps: &[&EngineStep]) -> Option<Fold> {
         vec![format!("writes {} to segment {} (batch {})", records(lsns), batch.segment, batch.batch)];
     deeds.extend(synced.then(|| "syncs it".to_owned()));
     deeds.extend(looked.then(|| "checks its path".to_owned()));
-    let watermark = if synced { "the durable watermark" } else { "the watermark of what is written" };
+    let watermark = if synced { "the durable watermark" } else { "the written watermark" };
     deeds.push(format!("moves {watermark} to record {}", lsns.last));
     let answer = acked.then(|| format!("acknowledges {}", records(lsns)));
     let changes = match (synced, acked) {

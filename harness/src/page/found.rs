@@ -7,7 +7,7 @@ use std::path::Path;
 use truelog_spec::mechanism::{Ending, Guard};
 use truelog_spec::step::{Edit, EngineStep};
 use truelog_spec::switches::Switch;
-use truelog_spec::trace::Head;
+use truelog_spec::trace::{Head, Line};
 use truelog_spec::{Invariant, Step, Trace, WorldStep};
 
 use super::kept::KEPT;
@@ -116,7 +116,7 @@ impl Facts {
         };
         let rule = Rule::of(trace);
         Some(Self {
-            title: format!("{}{says}.", crash(trace)),
+            title: format!("{}{says}.", crashes(trace)),
             explanation: format!("{}{}", threads(trace), rule.as_ref().map(Rule::says).unwrap_or_default()),
             breaks: "",
             shows: String::new(),
@@ -215,13 +215,17 @@ impl<'a> Rule<'a> {
 }
 
 /// What came before what broke, as the beginning of a sentence.
-fn crash(trace: &Trace) -> &'static str {
-    let crash = trace.lines.iter().rev().find_map(|line| match line.step {
-        Step::World(WorldStep::CrashPower { .. }) => Some("After a loss of power: "),
-        Step::World(WorldStep::CrashProcess) => Some("After the end of the process: "),
+fn crashes(trace: &Trace) -> String {
+    let crash = |line: &Line| match line.step {
+        Step::World(WorldStep::CrashPower { .. }) => Some("a loss of power"),
+        Step::World(WorldStep::CrashProcess) => Some("the end of the process"),
         _ => None,
-    });
-    crash.unwrap_or("Without any crash: ")
+    };
+    let crashes: Vec<&str> = trace.lines.iter().filter_map(crash).collect();
+    if crashes.is_empty() {
+        return "Without any crash: ".to_owned();
+    }
+    format!("After {}: ", crashes.join(", then "))
 }
 
 fn on_mechanism(trace: &Trace, rule: Option<&Rule<'_>>) -> Replayed {

@@ -69,9 +69,9 @@ pub const KEPT: &[Kept] = &[
         says: "When a log comes to rest it writes an idle mark, an empty batch that says that all before it is durable. \
                The write of the mark fails, and its bytes are in the page cache all the same. The next open reads the mark, relies on it, and so syncs nothing of the old segment; the first batch of its new segment says that the old one ends behind the mark. The power fails, and the \
                mark was never on the device: the old segment ends before the place that its successor names.",
-        shows: "Nothing is lost here, but only because the open of step 8 lets it pass that segment 1 is shorter than segment 2 says. \
-                An open that lets that pass cannot notice a batch that is really lost there; one that does not would call this log \
-                damaged. So the append behind the recovery has left the log less safe than the first one did.",
+        shows: "Segment 2 now names an end that segment 1 does not have. Step 8 still finds both records, but only because it \
+                forgives that. An open that forgives it cannot notice a batch that is really lost there; one that does not calls \
+                this healthy log damaged. So the append after the recovery is less safe than the first one was.",
         fault: 6,
         notes: &[
             (4, "the mark is in segment 1, in the page cache only"),
@@ -82,7 +82,7 @@ pub const KEPT: &[Kept] = &[
         ],
         minimal: "Without the failed write the mark is durable; without the second append nothing names the end; \
                   without the loss of power the mark is still read.",
-        passing: "The first batch of segment 2 says that segment 1 ends behind record 1, the last batch that is proven to be durable; a mark that ends a segment is not counted as its end.",
+        passing: "The first batch of segment 2 says that segment 1 ends behind record 1, the last batch that is proven to be durable; an idle mark behind that batch does not count.",
     },
 ];
 
@@ -102,7 +102,7 @@ impl Facts {
             shows: kept.shows.to_owned(),
             ends: format!(
                 "**The engine had this bug.** With `corpus/mutants/{mutant}.patch`, which brings it back, the production \
-                 code on a simulated disk breaks at the last step. As it is, the same calls run through, and nothing breaks (`code: reached`). What the last column says of the engine is of the run with the patch. The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
+                 code on a simulated disk breaks at the last step. Without the patch, as in the replay below, the same calls run to the end, and nothing breaks: that is what `code: reached` means. What the last column says of the engine is of the run with the patch. The step in bold is the one that goes wrong. The design's model cannot show it: it leaves out \
                  {unmodelled}."
             ),
             fault: Some(kept.fault),

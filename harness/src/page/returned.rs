@@ -75,9 +75,7 @@ fn promised(found: &Found, before: &State) -> String {
 fn lost(found: &Found) -> String {
     match found.damage {
         None => String::new(),
-        Some((first, Lsn::MAX)) => {
-            format!("; all from record {first} on counts as lost, whether it was ever written or not")
-        }
+        Some((first, Lsn::MAX)) => format!("; names everything from record {first} on as damaged"),
         Some((first, last)) => format!("; names {} as damaged", numbers(&(first..=last).collect::<Vec<_>>())),
     }
 }
@@ -94,30 +92,27 @@ pub(super) fn created(state: &State) -> String {
 /// Of a claim that all up to a record is durable: that it is false, if it is, and what shows it.
 pub(super) fn falsely(state: &State, last: Lsn, shows: &str) -> String {
     let Some(engine) = &state.engine else { return String::new() };
-    let stays = |lsn: &Lsn| {
-        let holds = |batch: &&Batch| batch.base <= *lsn && *lsn <= batch.last();
-        state
-            .disk
-            .batches
-            .iter()
-            .filter(holds)
-            .any(|batch| batch.durable() && state.disk.shows(batch.segment))
+    let batches = &state.disk.batches;
+    let holds = |batch: &Batch, lsn: Lsn| batch.base <= lsn && lsn <= batch.last();
+    // What another batch lies over is at risk with that one.
+    let synced = |lsn: Lsn, named: bool| {
+        (1_u64..).zip(batches).any(|(number, batch)| {
+            let whole = batch.durable() && !batches.iter().any(|later| later.over == Some(number));
+            holds(batch, lsn) && whole && (!named || state.disk.shows(batch.segment))
+        })
     };
-    let gone: Vec<Lsn> = (engine.durable + 1..=last).filter(|lsn| !stays(lsn)).collect();
+    let gone: Vec<Lsn> = (engine.durable + 1..=last).filter(|lsn| !synced(*lsn, true)).collect();
     if gone.is_empty() {
         return String::new();
     }
-    let synced = |lsn: &Lsn| {
-        let holds = |batch: &&Batch| batch.base <= *lsn && *lsn <= batch.last();
-        state.disk.batches.iter().filter(holds).any(Batch::durable)
-    };
-    let gone_numbers = numbers(&gone);
-    if gone.iter().all(synced) {
-        return format!(
-            "; not true{shows}: the bytes of {gone_numbers} are on the device, but no name leads to them"
-        );
+    let which = numbers(&gone);
+    if gone.iter().all(|lsn| synced(*lsn, false)) {
+        format!(", though no name leads to the bytes of {which}{shows}")
+    } else if gone.iter().all(|lsn| !batches.iter().any(|batch| holds(batch, *lsn))) {
+        format!(", though nobody has written {which}{shows}")
+    } else {
+        format!(", though a loss of power may take {which}{shows}")
     }
-    format!("; not true{shows}: a loss of power may take {gone_numbers}")
 }
 
 /// What a read from a record on finds of what was acknowledged, by the manifest that it reads by.

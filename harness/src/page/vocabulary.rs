@@ -105,7 +105,7 @@ const WORDS: &[(&str, In, &[&str], &str)] = &[
         "sealed",
         In::All,
         &["sealed"],
-        "of a segment: a later one holds a batch, so that nothing is written to it any more",
+        "of a segment: a later one holds a batch, and nothing is written to it any more",
     ),
     (
         "publish",

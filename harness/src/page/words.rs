@@ -126,7 +126,7 @@ fn writer(number: Writer) -> String {
     match number {
         1 => "a second writer".to_owned(),
         2 => "a third writer".to_owned(),
-        more => format!("writer {}", more + 1),
+        more => format!("the writer with number {more}"),
     }
 }
 
@@ -309,7 +309,7 @@ fn engine(step: &EngineStep) -> String {
             format!("moves the durable watermark to record {lsn}")
         }
         EngineStep::Publish(Durability::ProcessCrash, lsn) => {
-            format!("moves the watermark of what is written to record {lsn}")
+            format!("moves the written watermark to record {lsn}")
         }
         EngineStep::Ack(lsns, _) => format!("acknowledges {}", records(lsns)),
         EngineStep::Fail(lsns) => format!("fails {}", records(lsns)),

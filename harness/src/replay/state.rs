@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use truelog_spec::contract::{Call, Contract, Obligations, Violation, payload};
 use truelog_spec::step::{
-    Call as CallName, CrashKind, Ended, EngineStep, Fault, ReaderNo, Role, TicketNo, Write,
+    Call as CallName, CrashKind, DamageKind, Ended, EngineStep, Fault, ReaderNo, Role, TicketNo, Write,
 };
 use truelog_spec::{ClientStep, Outcome, Step, WorldStep};
 
@@ -281,9 +281,12 @@ impl State {
         if let Some((kind, image)) = carry_out(step, &self.units, &self.disk, self.log.is_some())? {
             self.crash(kind, image);
         }
-        if let WorldStep::Damage { unit, .. } = step {
+        if let WorldStep::Damage { unit, kind } = step {
             self.contract.damage(&place::damage(&self.lines[..self.due], *unit));
             self.owed = None;
+            if *kind == DamageKind::Copied {
+                self.contract.copied();
+            }
         }
         Ok(())
     }

@@ -6,9 +6,9 @@ use truelog_env::{File, IoError};
 use crate::batch::{FRAME_HEADER, Frames, check_frames, put_frame};
 use crate::codec::{Get, Put, as_u64, checksum, put_checksum, round_up};
 use crate::error::Reason;
-use crate::home::read_full_at;
 use crate::lsn::{Lsn, LsnRange, RunNo};
 use crate::payload::Memory;
+use crate::read_buf::ReadBuf;
 use crate::types::{Entry, LogId};
 
 /// The first four bytes of an archive block.
@@ -277,23 +277,21 @@ fn fit(memory: &mut Vec<u8>, len: usize) {
 ///
 /// # Errors
 /// The file's own, which says nothing about the bytes. A file that ends earlier is none.
-pub(crate) fn read_bytes(file: &dyn File, offset: u64, len: u64, limit: u64) -> Result<Vec<u8>, IoError> {
-    read_bytes_into(Vec::new(), file, offset, len, limit)
+pub(crate) fn read_bytes(file: &dyn File, offset: u64, len: u64, limit: u64) -> Result<ReadBuf, IoError> {
+    read_bytes_into(ReadBuf::default(), file, offset, len, limit)
 }
 
 /// The same, into memory that is there.
 pub(crate) fn read_bytes_into(
-    mut bytes: Vec<u8>,
+    mut buf: ReadBuf,
     file: &dyn File,
     offset: u64,
     len: u64,
     limit: u64,
-) -> Result<Vec<u8>, IoError> {
+) -> Result<ReadBuf, IoError> {
     let room = limit.saturating_sub(offset).min(len);
-    fit(&mut bytes, usize::try_from(room).unwrap_or(usize::MAX));
-    let got = read_full_at(file, &mut bytes, offset)?;
-    bytes.truncate(got);
-    Ok(bytes)
+    buf.read(file, usize::try_from(room).unwrap_or(usize::MAX), offset)?;
+    Ok(buf)
 }
 
 /// Packs records into blocks. Its buffers are used again.

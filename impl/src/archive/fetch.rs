@@ -13,6 +13,7 @@ use crate::error::{Error, Reason};
 use crate::home::Home;
 use crate::lsn::{DriveNo, LsnRange};
 use crate::names::Name;
+use crate::read_buf::ReadBuf;
 
 /// The waits before each retry. What is still wrong behind them is not a passing trouble.
 pub(crate) const BACK_OFF: [Duration; 3] =
@@ -31,7 +32,7 @@ struct Piece {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) block: ArchiveBlock,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: ReadBuf,
 }
 
 const fn is_missing(error: &Error) -> bool {
@@ -130,7 +131,7 @@ impl Archive {
             _ => Trouble { fault: DriveFault::Read, error: Error::io(&path, source) },
         })?;
         let site = run.header(self.home.log, self.home.block).site(index, offset);
-        let bytes = read_bytes_into(self.spares.take(), &*file, offset, len, run.len)
+        let bytes = read_bytes_into(self.spares.take_read(), &*file, offset, len, run.len)
             .map_err(|source| Trouble { fault: DriveFault::Read, error: Error::io(&path, source) })?;
         let block = ArchiveBlock::decode_into(self.spares.take(), &bytes, &site)
             .map_err(|reason| Trouble { fault: DriveFault::Mismatch, error: corrupt(reason) })?;

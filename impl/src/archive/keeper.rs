@@ -56,6 +56,8 @@ pub(crate) struct Keeper {
     scrub: Option<Scrub>,
     /// What the last scrub found, until somebody takes it.
     scrubbed: Option<ScrubReport>,
+    /// A piece of a scrub was the last thing done.
+    compacts_next: bool,
     reclaims: VecDeque<Reclaim>,
     pace: Pace,
     /// Runs that could not be read to make another copy or a merge of them, and the drives that served then.
@@ -75,6 +77,7 @@ impl Keeper {
             copying: None,
             scrub: None,
             scrubbed: None,
+            compacts_next: false,
             reclaims: VecDeque::new(),
             pace: Pace::new(rate),
             uncopyable: (DriveSet::EMPTY, BTreeSet::new()),
@@ -167,9 +170,19 @@ impl Keeper {
             || !paced
                 && (self.copy(engine, progress)?
                     || self.reclaim_step(engine, progress)?
-                    || self.scrub_step(engine)?
-                    || self.compact(engine, eager, progress)?);
+                    || self.scrub_or_compact(engine, eager, progress)?);
         Ok(progress.worked)
+    }
+
+    /// A scrub and a compaction go on by turns: who scrubs without end would never compact. One that has failed does not hold up
+    /// a scrub.
+    fn scrub_or_compact(&mut self, engine: &Engine, eager: bool, progress: &mut ArchiveProgress) -> Turn {
+        let compacts = std::mem::take(&mut self.compacts_next) && self.trouble.is_none();
+        if compacts && self.compact(engine, eager, progress)? {
+            return Ok(true);
+        }
+        self.compacts_next = self.scrub_step(engine)?;
+        Ok(self.compacts_next || !compacts && self.compact(engine, eager, progress)?)
     }
 
     /// Makes the quarantine of a drive that failed durable.

@@ -124,7 +124,7 @@ impl Archive {
             Some(block) => block,
             None => {
                 let found = self.fetch(run, position, row.offset, u64::from(row.len), row.lsns())?;
-                self.spares.give(found.bytes);
+                self.spares.give_read(found.bytes);
                 Arc::new(found.block)
             }
         };
@@ -160,7 +160,7 @@ impl Archive {
             let found = self.fetch(&run, key.index, row.offset, u64::from(row.len), row.lsns()).ok();
             drop(snapshot);
             let found = found?;
-            self.spares.give(found.bytes);
+            self.spares.give_read(found.bytes);
             Some(found.block)
         })
     }

@@ -32,7 +32,8 @@ pub struct BadCopy {
     pub repaired: bool,
 }
 
-/// What a scrub found and did.
+/// What a scrub found and did. A run that was trimmed meanwhile, or became part of another one, is passed over: it is nobody's
+/// copy any more, and what it became part of was read back when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub struct ScrubReport {
@@ -42,7 +43,7 @@ pub struct ScrubReport {
     pub blocks: u64,
     /// How many bytes these have.
     pub bytes: u64,
-    /// The copies that it could not read because their drive cannot be reached, or that were replaced meanwhile.
+    /// The copies that it could not read because their drive cannot be reached.
     pub skipped: Vec<(DriveNo, RunNo)>,
     /// The copies that were damaged.
     pub bad: Vec<BadCopy>,
@@ -136,7 +137,10 @@ impl Scrub {
         let mended = shelf.states().iter().any(|state| state.entry.number == drive && mended(state));
         let home = if mended { shelf.home(drive) } else { shelf.reachable(drive) };
         drop(shelf);
-        match home.filter(|_| now(engine, &run).is_some()) {
+        if now(engine, &run).is_none() {
+            return;
+        }
+        match home {
             Some(home) => {
                 self.report.copies += 1;
                 self.at = Some((run, drive, home, 0));
@@ -153,19 +157,14 @@ impl Scrub {
         home: Home,
         block: usize,
     ) -> Result<u64> {
-        // A trim may have dropped it since the last step. Between here and the end of this one nothing is removed: that
-        // is a step, too.
+        // A trim or a merge may have dropped it since the last step. Between here and the end of this one nothing is
+        // removed: that is a step, too.
         // Where its copies are now: another may have been made since the scrub began.
-        let Some(run) = now(engine, &run) else {
-            self.report.skipped.push((drive, run.number));
-            return Ok(0);
-        };
+        let Some(run) = now(engine, &run) else { return Ok(0) };
         let index = match engine.archive.index(&run) {
             Ok(index) => index,
-            Err(super::Missed::Race) => {
-                self.report.skipped.push((drive, run.number));
-                return Ok(0);
-            }
+            // What the catalog does not name any more.
+            Err(super::Missed::Race) => return Ok(0),
             Err(super::Missed::Failed(error)) => {
                 // No copy has a whole index, nor has this one: of nothing else in it can be said where it is.
                 let row = usize::try_from(run.blocks).ok().and_then(|at| run.index_row(at));

@@ -1,17 +1,20 @@
 //! Memory that blocks were read into, to be used again: to get fresh memory from the system, page by page, and to give it
 //! back, which interrupts the other processors, costs a scan as much as half of what it takes to unpack.
 
+use super::block::ArchiveBlock;
+use crate::read_buf::ReadBuf;
 use crate::sync::{Arc, Mutex};
 
-use super::block::ArchiveBlock;
-
-/// So many are kept: what was read and what it unpacks to, for a reader and for the prefetcher.
-const MOST: usize = 4;
+/// So many of each are kept: for a reader and for the prefetcher.
+const MOST: usize = 2;
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Spares {
-    buffers: Mutex<Vec<Vec<u8>>>,
+    /// For what was read.
+    read: Mutex<Vec<ReadBuf>>,
+    /// For what that unpacks to.
+    unpacked: Mutex<Vec<Vec<u8>>>,
     /// How long each is, in bytes: a longer one, or a shorter one, is not kept.
     longest: usize,
 }
@@ -19,20 +22,34 @@ pub(crate) struct Spares {
 impl Spares {
     /// For blocks that unpack to so many bytes, or fewer.
     pub(crate) fn new(longest: usize) -> Self {
-        Self { buffers: Mutex::new(Vec::new()), longest }
+        Self { read: Mutex::new(Vec::new()), unpacked: Mutex::new(Vec::new()), longest }
+    }
+
+    /// Memory that any block of that length can be read into.
+    pub(crate) fn take_read(&self) -> ReadBuf {
+        let kept = self.read.lock().pop();
+        kept.unwrap_or_else(|| ReadBuf::with_room(self.longest))
     }
 
     /// Memory that any block of that length fits into: whoever takes it writes over all that is in it, or cuts it off.
     pub(crate) fn take(&self) -> Vec<u8> {
-        let kept = self.buffers.lock().pop();
+        let kept = self.unpacked.lock().pop();
         kept.unwrap_or_else(|| Vec::with_capacity(self.longest))
     }
 
-    /// Nobody needs it any more.
+    /// Nobody needs what was read any more.
+    pub(crate) fn give_read(&self, buf: ReadBuf) {
+        let mut kept = self.read.lock();
+        if buf.room() == self.longest && kept.len() < MOST {
+            kept.push(buf);
+        }
+    }
+
+    /// Nobody needs what was unpacked any more.
     pub(crate) fn give(&self, buffer: Vec<u8>) {
-        let mut buffers = self.buffers.lock();
-        if buffer.capacity() == self.longest && buffers.len() < MOST {
-            buffers.push(buffer);
+        let mut kept = self.unpacked.lock();
+        if buffer.capacity() == self.longest && kept.len() < MOST {
+            kept.push(buffer);
         }
     }
 
@@ -66,5 +83,10 @@ mod tests {
         }
         let kept = (0..9).filter(|_| !spares.take().is_empty()).count();
         assert_eq!(kept, MOST);
+        let buf = spares.take_read();
+        let at = buf.as_ptr();
+        spares.give_read(buf);
+        spares.give_read(ReadBuf::with_room(99));
+        assert_eq!((spares.take_read().as_ptr(), spares.take_read().room()), (at, 100));
     }
 }

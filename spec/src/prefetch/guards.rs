@@ -59,7 +59,7 @@ impl Guard {
             ),
             Self::SwitchNeedsAcknowledgement => (
                 "the catalog names a generation only when the write of its blocks is acknowledged",
-                "their write is not acknowledged",
+                "the write of its blocks is not acknowledged",
             ),
             Self::PublishNeedsVerification => (
                 "a buffer is made ready only when it was compared with its metadata",

@@ -34,7 +34,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "The segment is renamed into place, and the directory is never synced. Syncing the file makes its \
                 bytes durable and not its entry in the directory: after the loss of power nothing leads to them.",
         shows: "Record 1 was acknowledged, and is gone: the manifest names segment 1, and no such file is there.",
-        passing: "The directory is synced after the rename: the name is on the device before the first batch.",
+        passing: "The directory is synced after the rename: the name is on the device before the manifest names \
+                the segment.",
     }),
     (Switch::NoAncestorSync, Story {
         title: "The log's own directory is not durable",
@@ -48,21 +49,23 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::IdentityNotVouched, Story {
         title: "An identity whose directory sync had failed is taken on trust",
         breaks: "",
-        says: "The identity is the file that makes a directory a log. Creation fails at the sync of the directory \
-                after its rename. Its name is still seen in the cache, so a second open goes on. But after a failed \
-                sync the kernel counts that name as written, and no later sync writes it: only a new file, renamed \
-                anew, would be. A manifest entry vouches for the name only if it was written by one who knew that \
-                the name was durable. Nobody did: entry 1 was written before there was an identity, and entry 2 by \
-                this open, which took the name on trust. The power fails, and no log is there.",
+        says: "The identity is the file that makes a directory a log. Create renames the identity into place, and \
+                the sync of the directory after that fails. The identity's name is still seen in the cache, and so \
+                the next open goes on. But after a failed sync the kernel counts that name as written, and no \
+                later sync writes it: only a new file, renamed anew, would be. A manifest entry vouches for the \
+                name only if it was written by one who knew that the name was durable. Nobody did: entry 1 was \
+                written before there was an identity, and entry 2 by this open, which took the name on trust. The \
+                power fails, and no log is there.",
         shows: "Record 1 was acknowledged, and no log is there any more.",
         passing: "Open makes the identity again, unless the manifest vouches for its name.",
     }),
     (Switch::CheckpointWithoutDirSync, Story {
         title: "Manifest entries go to a manifest whose name is not durable",
         breaks: "",
-        says: "The manifest is full, so that the entry for a new segment needs a new manifest file. It is renamed \
-                over the old one, and the directory is not synced. The next manifest entry is durable in a file that \
-                the loss of power makes unreachable: the old manifest is back, and knows nothing of the segment.",
+        says: "The manifest is full, and so the entry for a new segment needs a new manifest file. It is renamed \
+                over the old one, and the directory is not synced. The next manifest entry is durable in a file \
+                that the loss of power makes unreachable: the old manifest is back, and knows nothing of the \
+                segment.",
         shows: "Record 1 was acknowledged. Segment 1 is there, but the old manifest does not name it, which looks \
                 like damage: the log opens for reading only, without the record.",
         passing: "The directory is synced after the rename, before the next manifest entry.",
@@ -70,9 +73,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::TrustCachedBytes, Story {
         title: "Recovery returns what only the page cache holds",
         breaks: "What `open` returned counts as acknowledged.",
-        says: "The process dies after a write that was never synced. The next open reads a valid batch from the page \
-                cache and returns it, which counts as an acknowledgement. The power fails, and the batch was never \
-                on the device.",
+        says: "The process dies after a write that was never synced. The next open reads a valid batch from the \
+                page cache and returns it, which counts as an acknowledgement. Nothing shows that this batch was \
+                ever durable: nothing vouches for it. The power fails, and the batch was never on the device.",
         shows: "The first open returned record 1, which counts as acknowledged; the second one does not find it.",
         passing: "Valid batches that nothing vouches for are written again and synced before open returns. (To sync \
                 them alone would not do: what an earlier failed write-back has lost counts as written.)",
@@ -92,7 +95,8 @@ const STORIES: &[(Switch, Story)] = &[
                 again to a segment of its own, segment 2, where record 2 follows and is acknowledged. The next \
                 recovery comes to where the batches of segment 1 end. Behind them there is only empty space, and \
                 nothing is torn there. But it takes this end of a segment for the torn end of the whole log, and \
-                cuts the log here. It never reads segment 2, so that no row of the table shows segment 2 being read.",
+                cuts the log here. It never reads segment 2, and so no row of the table shows segment 2 being \
+                read.",
         shows: "Record 2 was acknowledged, and is gone: the next record would be 2 again.",
         passing: "Only the last segment that is not empty is judged at its end; an older one ends where the next \
                 one's first batch says.",
@@ -101,10 +105,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A batch is written over the block of the one before",
         breaks: "",
         says: "Batch 1 is synced. The last block has room, so the next commit writes it again: batch 2, with the \
-                old record and the new one, lies over batch 1, whose record is acknowledged on the strength of that \
-                first sync. The fault is to write over it: bytes that were durable are put at risk. (That the \
-                acknowledgement comes behind it is no part of the fault.) The loss of power keeps one sector of \
-                batch 2: neither batch is whole.",
+                old record and the new one, lies over batch 1, whose record is acknowledged on the strength of \
+                that first sync. The fault is to write over it: bytes that were durable are put at risk. (Here \
+                record 1 is acknowledged after the overwrite; that order is not the fault.) The loss of power \
+                keeps one sector of batch 2: neither batch is whole.",
         shows: "Record 1 was synced and acknowledged, and is gone: half of another batch lies over it.",
         passing: "Each batch starts on a block of its own.",
     }),
@@ -137,7 +141,7 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::WatermarkPassesHole, Story {
         title: "The durable watermark passes a batch that was never synced",
         breaks: "bytes",
-        says: "Record 1 need only survive a crash of the process, so that it is written and not synced. The next \
+        says: "Record 1 need only survive a crash of the process, and so it is written and not synced. The next \
                 batch is written through to the disk, and the watermark moves to its end, over the hole.",
         shows: "All up to record 2 was said to be durable; the batch of record 1 is gone, and behind that hole \
                 recovery returns nothing, not even record 2.",
@@ -156,9 +160,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The path is checked before the sync, and not again after it",
         breaks: "name",
         says: "A batch that need only survive a crash of the process is written, and the path of its segment, \
-                segment 1, is checked. Then somebody removes the name of segment 1. A second append begins segment \
-                2, and is to survive a loss of power: before its batch is written, segment 1 is synced, and the \
-                durable watermark moves to record 1. The sync has succeeded, and nothing leads to the file.",
+                segment 1, is checked. A second append, which is to survive a loss of power, begins segment 2. \
+                Then somebody removes the name of segment 1. Before the second batch is written, segment 1 is \
+                synced, and the durable watermark moves to record 1. The sync has succeeded, and nothing leads to \
+                the file.",
         shows: "Record 1 is said to survive a loss of power, and no name leads to the file that holds it.",
         passing: "Each sync is followed by a check of its path.",
     }),
@@ -185,8 +190,9 @@ const STORIES: &[(Switch, Story)] = &[
         says: "Appends that come together share a batch, and one of the writers, the leader, writes and syncs it \
                 for all. The sync fails, and the failure stays with the leader: a writer that waits for the same \
                 batch is acknowledged. The model has no leaders: its path shows what such a follower sees, an \
-                acknowledgement after the failed sync of its batch. That the engine tells its followers is checked \
-                under threads, where a mutant of this name forgets them.",
+                acknowledgement after the failed sync of its batch. That the production code tells its followers \
+                is checked with threads; so is a broken version of it, the mutant of this name, which forgets \
+                them.",
         shows: "Record 1 is acknowledged, and the sync of its batch has failed.",
         passing: "A failed batch has failed for everybody who waits for it.",
     }),
@@ -213,9 +219,9 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RewriteUnderNewLsns, Story {
         title: "Recovery appends the tail a second time",
         breaks: "duplicated",
-        says: "An open writes the valid batches that nothing vouches for again, to a segment of its own. Here their \
-                records get new numbers, after the old ones, and the next open, after the process has died, finds \
-                each record twice.",
+        says: "An open writes again, to a segment of its own, the last valid batches that nothing vouches for. \
+                Here their records get new numbers, after the old ones, and the next open, after the process has \
+                died, finds each record twice.",
         shows: "One record was appended, and two are recovered: it is record 1, and record 2 as well.",
         passing: "The tail is written again under the numbers that it has: the new batch stands in for the old one, \
                 which is not read any more.",
@@ -224,10 +230,10 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A batch is valid wherever it lies",
         breaks: "misattributed",
         says: "The disk has put a copy of batch 1 in the place of batch 2. This overwrites the record that was \
-                appended second. A batch here says nothing of where it belongs: its checksum is right in any place, \
-                and its place alone gives its record a number. So recovery takes the copy for record 2, and finds \
-                the log whole. Nothing vouches for either batch, and so it writes both again to a segment of its \
-                own, as each open does with such batches.",
+                appended second. A batch here says nothing of where it belongs: its checksum is right in any \
+                place, and its place alone gives its record a number. So recovery takes the copy for record 2, and \
+                finds the log whole. Nothing that is left on the disk proves that either batch was durable, and so \
+                the open writes both again to a new segment, as it does with all such batches.",
         shows: "The open returns records 1 and 2, which are one and the same; the record that was appended second is \
                 not there.",
         passing: "A batch names its log, segment and offset under its checksum: a copy elsewhere is invalid.",
@@ -272,16 +278,16 @@ const STORIES: &[(Switch, Story)] = &[
         passing: "The file is synced under its temporary name, then renamed.",
     }),
     (Switch::EditBehindTornEdit, Story {
-        title: "A new life goes on writing to the manifest of the one before",
+        title: "An open goes on writing to the manifest file that it finds",
         breaks: "missing",
-        says: "A loss of power takes manifest entry 3, which was written and not synced: in its place there is a \
-                gap. Half of the entry may be left there: then nobody knows how long it was, and the gap cannot be \
-                filled. The next open goes on with the same manifest file, at its end: its own entry, number 4 (step \
-                19), stands behind the gap. The file is 1, 2, gap, 4. In one life an entry is written only when \
-                the one before it is synced, so that a crash costs the last entry of a file at most. If each open begins \
-                a new file, a valid entry behind a missing one cannot come from a crash: it is taken for damage, and a \
-                damaged manifest is not believed at all. (In the steps below nothing at all is left of entry 3. The \
-                model stands in for the half with a rule: no place and no number is used twice.)",
+        says: "A loss of power takes manifest entry 3, which was written and not synced. Half of it may be left; \
+                nobody then knows how long it was, and so its place is never used again. The next open goes on \
+                with the same file, behind that gap: 1, 2, gap, 4 (step 19). But a valid entry behind a missing \
+                one is what the design takes for damage: an entry is written only when the one before it is \
+                synced, and so a crash can cost only the last one of a file, as long as each open begins a new \
+                file. Here one did not, and a manifest that looks damaged is not believed at all. (In the steps \
+                nothing is left of entry 3. The model skips its place and its number all the same, as an engine \
+                must where half is left.)",
         shows: "Nothing was damaged, and the log opens for reading only: a valid manifest entry follows one that is \
                 not there.",
         passing: "Each open begins a manifest file of its own.",
@@ -301,9 +307,8 @@ const STORIES: &[(Switch, Story)] = &[
         breaks: "half made",
         says: "The identity is the file that makes a directory a log. Here it gets its name before there is a \
                 manifest. A crash after step 9 leaves just that to the next open, which finds a log without a \
-                manifest, and must call it damaged. The path needs no crash: in the model a create may recover the \
-                directory at once (step 10), before it has made the manifest. It finds what a crash after step 9 \
-                would leave, and calls it damaged.",
+                manifest, and must call it damaged. (The steps show no crash: the model lets the create itself \
+                look at the directory, step 10, and it finds what a crash after step 9 would leave.)",
         shows: "Nothing was damaged, and the new log opens for reading only: it has an identity and no manifest, \
                 which is all that a crash after step 9 would leave.",
         passing: "The identity is renamed last, when the first manifest is durable.",
@@ -321,11 +326,11 @@ const STORIES: &[(Switch, Story)] = &[
         breaks: "never silently cut",
         says: "Some bits of batch 1, which is durable, flip, on the disk and in all that is read of it. Batch 2 \
                 stands behind it, and can be read: only the process has died, and the page cache lives on. A batch \
-                is written with how far the log was durable by then. So batch 2 shows that record 1 was durable, and \
-                that its bytes are damaged, not unfinished: it vouches for record 1. (Batch 2 is not synced, step \
-                17, but it can be read, and what it says of record 1 is durable: that is enough of a witness.) Recovery \
-                takes batch 1 for the unfinished end of the log all the same, cuts it and what is behind it, and nobody \
-                hears of the loss.",
+                is written with how far the log was durable by then. So batch 2 shows that record 1 was durable, \
+                and that its bytes are damaged, not unfinished: it vouches for record 1. (Batch 2 itself was never \
+                synced, step 17, but it can be read, and it was written only after record 1 had become durable: \
+                that is proof enough.) Recovery takes batch 1 for the unfinished end of the log all the same, cuts \
+                it and what is behind it, and nobody hears of the loss.",
         shows: "Record 1 was said to be durable (step 14: the durable watermark). The log opens without it, names no \
                 damage, and would give its number to another record. (Record 2 was promised to nobody.)",
         passing: "What something vouches for is named as damage and kept, and the log opens for reading only.",
@@ -354,7 +359,7 @@ const STORIES: &[(Switch, Story)] = &[
         says: "Compaction copies segment 1 into a run on a drive. The run is synced and renamed there, and the \
                 manifest names it before the drive's directory is synced. The power fails. It happens to keep the \
                 manifest's entry, which was not synced yet, and to lose the run's name. Segment 1 still holds the \
-                record, but the manifest now says to look in the run alone, so that nobody reads segment 1. (The \
+                record, but the manifest now says to look in the run alone, and so nobody reads segment 1. (The \
                 second append begins segment 2: only a segment that has a successor is compacted.)",
         shows: "Record 1 was acknowledged; the manifest says that it is in run 1, and no run 1 is there.",
         passing: "The drive's directory is synced before the manifest names the run.",
@@ -384,8 +389,9 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A failed publish deletes the run that it was to publish",
         breaks: "in the log's directory",
         says: "The sync of the manifest fails, so the compaction cleans up after itself. But a sync that fails may \
-                have written all the same: the manifest on the device names the run, which is gone, and no longer \
-                the segment. (The second append begins segment 2: only a segment that has a successor is compacted.)",
+                have written all the same: then the manifest on the device names the run, which is gone, in the \
+                place of segment 1, and nobody looks for record 1 in segment 1 any more. (The second append begins \
+                segment 2: only a segment that has a successor is compacted.)",
         shows: "Run 1 is removed, and the manifest on the device names it.",
         passing: "The handle is given up and removes nothing: the next open finds out what the manifest says.",
     }),
@@ -414,9 +420,10 @@ const STORIES: &[(Switch, Story)] = &[
     (Switch::RunDropsRecords, Story {
         title: "A run is published for more records than it holds",
         breaks: "after a compaction",
-        says: "Compaction writes the first of the two records of two sealed segments into the run, and the manifest \
-                names the run for both, in the place of both segments. Readers look for the second one in the run, \
-                and it is not there. (The third append begins segment 3, so that segments 1 and 2 may be compacted.)",
+        says: "Two sealed segments hold one record each. Compaction writes only the first record into the run, and \
+                the manifest names the run for both records, in the place of both segments. Readers look for the \
+                second one in the run, and it is not there. (The third append begins segment 3, so that segments 1 \
+                and 2 may be compacted.)",
         shows: "Record 2 was acknowledged; the manifest says that it is in run 1, which does not hold it.",
         passing: "The manifest names a run by exactly the records that its blocks hold.",
     }),
@@ -441,7 +448,7 @@ const STORIES: &[(Switch, Story)] = &[
         passing: "Each copy is read back past the page cache, and compared, before the manifest names it.",
     }),
     (Switch::GivenUpMeansDone, Story {
-        title: "A sync of a run that failed is taken for done",
+        title: "A failed sync of a run is taken for done",
         breaks: "after a crash anywhere in it",
         says: "The sync of a run fails, and the compaction goes on as if it had succeeded. The copy is read back, \
                 and reads well: what answers is the page cache. (The engine reads past it wherever the file system \

@@ -72,6 +72,8 @@ fn open(dir: &Path, what: Use) -> Result<Box<dyn super::Store>> {
         Use::Append => Configuration::default_for(dir)
             .preallocate_bytes(16 << 20)
             .checkpoint_after_bytes(15 << 20)
+            // A batch is one write then, not five.
+            .buffer_bytes(128 << 10)
             .open(LogVoid)?,
         Use::Bulk | Use::Keep => {
             let found = Arc::clone(&places);

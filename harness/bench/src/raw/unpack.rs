@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 use truelog::format::{BLOCK_HEADER, BlockHeader, BlockKind, RunHeader};
 
+use super::aligned::Aligned;
 use crate::measure::{Meter, Sample};
 use crate::payload::SMALL;
 use crate::plan::Task;
@@ -16,11 +17,15 @@ use crate::workloads::archive::{self, Part};
 
 /// How many blocks may be read and not unpacked.
 const AHEAD: usize = 64;
+/// No block is longer, unless it holds a single record that is.
+const LONGEST: usize = 512 << 10;
 /// The checksum is of what follows it, by docs/FORMAT.md.
 const CHECKED_FROM: usize = 8;
 
+/// What a block is read into. It begins at a page, since reading is many times slower where it does not.
+type Stored = (Aligned, usize);
 /// Memory that was read into, to be used again.
-type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+type Spare = Arc<Mutex<Vec<Aligned>>>;
 
 /// Reads on one thread and unpacks on as many as there are processors.
 pub fn run(task: &Task) -> Result<Sample> {
@@ -50,18 +55,18 @@ pub fn run(task: &Task) -> Result<Sample> {
 }
 
 /// Unpacks what comes. Says how many records were in it.
-fn unpack_all(from: &Mutex<Receiver<Vec<u8>>>, spare: &Spare) -> Result<u64> {
+fn unpack_all(from: &Mutex<Receiver<Stored>>, spare: &Spare) -> Result<u64> {
     let (mut unpacked, mut found) = (Vec::new(), 0);
     loop {
         let next = from.lock().map_err(|_| anyhow::anyhow!("another unpacker panicked"))?.recv();
-        let Ok(stored) = next else { return Ok(found) };
-        found += unpack(&stored, &mut unpacked)?;
+        let Ok((stored, len)) = next else { return Ok(found) };
+        found += unpack(&stored[..len], &mut unpacked)?;
         spare.lock().map_err(|_| anyhow::anyhow!("another unpacker panicked"))?.push(stored);
     }
 }
 
 /// Hands over a run's blocks, each with its header.
-fn read(run: &File, to: &SyncSender<Vec<u8>>, spare: &Spare) -> Result<()> {
+fn read(run: &File, to: &SyncSender<Stored>, spare: &Spare) -> Result<()> {
     let mut first = vec![0; 4096];
     run.read_exact_at(&mut first, 0)?;
     let unit = u64::from(RunHeader::decode(&first).map_err(|reason| anyhow::anyhow!("{reason}"))?.block);
@@ -72,10 +77,11 @@ fn read(run: &File, to: &SyncSender<Vec<u8>>, spare: &Spare) -> Result<()> {
         let header = BlockHeader::parse(&head).map_err(|reason| anyhow::anyhow!("{reason} at {at}"))?;
         let len = BLOCK_HEADER as u64 + u64::from(header.stored);
         let used = spare.lock().map_err(|_| anyhow::anyhow!("an unpacker panicked"))?.pop();
-        let mut block = used.unwrap_or_default();
-        block.resize(usize::try_from(len)?, 0);
-        run.read_exact_at(&mut block, at)?;
-        if to.send(block).is_err() {
+        let whole = usize::try_from(len)?;
+        let mut block =
+            used.filter(|used| used.len() >= whole).unwrap_or_else(|| Aligned::new(whole.max(LONGEST)));
+        run.read_exact_at(&mut block[..whole], at)?;
+        if to.send((block, whole)).is_err() {
             break;
         }
         at += len.next_multiple_of(unit);

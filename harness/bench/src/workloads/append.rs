@@ -84,13 +84,9 @@ pub fn run(peer: &Peer, task: &Task) -> Result<Sample> {
     let store = (peer.open)(&task.dir, Use::Append)?;
     if task.workload == Workload::Batch64 {
         return drive(task, &Drive { writers: 1, batch: BATCH, len: SMALL }, &|_, numbers, payload| {
-            let mut bytes = [[0; SMALL]; BATCH];
-            for (into, number) in bytes.iter_mut().zip(numbers) {
-                into.copy_from_slice(payload.numbered(number));
-            }
             let mut records: [&[u8]; BATCH] = [&[]; BATCH];
-            for (record, bytes) in records.iter_mut().zip(&bytes) {
-                *record = bytes;
+            for (record, made) in records.iter_mut().zip(payload.batch(numbers)) {
+                *record = made;
             }
             store.append_batch(&records)
         });

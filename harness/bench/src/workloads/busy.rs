@@ -32,7 +32,7 @@ pub fn run(task: &Task) -> Result<Sample> {
         log.add_drive(&dir, 0)?;
     }
     await_run(&log)?;
-    let before = log.runs().len();
+    let before = archived(&log);
     let (over, scrubs) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         let scrubber = scope.spawn(|| -> Result<()> {
@@ -46,9 +46,12 @@ pub fn run(task: &Task) -> Result<Sample> {
         let sample = append(task, &log);
         over.store(true, Ordering::Relaxed);
         scrubber.join().map_err(|_| anyhow!("the scrubber panicked"))??;
-        let (runs, blocks) = (log.runs().len(), scrubs.load(Ordering::Relaxed));
-        ensure!(blocks > 0, "no block was scrubbed: it was not busy");
-        let note = format!("{before} runs before and {runs} behind it, {blocks} blocks scrubbed");
+        let (records, blocks) = (archived(&log) - before, scrubs.load(Ordering::Relaxed));
+        ensure!(
+            blocks > 0 && records > 0,
+            "{blocks} blocks scrubbed and {records} records archived: it was not busy"
+        );
+        let note = format!("{records} records archived and {blocks} blocks scrubbed meanwhile");
         sample.map(|sample| Sample { note, ..sample })
     })
 }
@@ -61,6 +64,11 @@ fn await_run(log: &Log) -> Result<()> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// How many records are in runs.
+fn archived(log: &Log) -> u64 {
+    log.runs().iter().map(|run| run.lsns.len()).sum()
 }
 
 fn append(task: &Task, log: &Log) -> Result<Sample> {

@@ -78,7 +78,7 @@ pub(super) fn show(columns: &Columns) -> String {
 /// The mutants that fall to a check which is cheaper than the one that they declare, each with the first that they fall to.
 pub(super) fn fall_sooner(rows: &[Row]) -> BTreeMap<&str, &Row> {
     let mut sooner = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.undeclared && row.end != End::Survived) {
+    for row in rows.iter().filter(|row| row.undeclared && row.fell()) {
         sooner.entry(row.mutant.as_str()).or_insert(row);
     }
     sooner
@@ -109,7 +109,7 @@ pub(super) fn needs(rows: &[Row]) -> BTreeMap<Knob, BTreeSet<String>> {
     for row in rows {
         let Some(knob) = row.without.filter(|_| falls.contains(&of(row))) else { continue };
         let told = match &row.end {
-            End::Survived => row.mutant.clone(),
+            End::Survived | End::Incomplete { .. } => row.mutant.clone(),
             End::Misnamed { named } => format!("{} (falls for {})", row.mutant, named.join(", ")),
             _ => continue,
         };

@@ -26,6 +26,7 @@ use serde::Serialize;
 use super::out;
 use crate::knobs::Knob;
 use crate::order::MECHANISM;
+use crate::report::Verdict;
 use declared::{Declared, Kill, declared};
 use workshop::Workshop;
 
@@ -75,6 +76,8 @@ enum End {
     Killed,
     /// The check found nothing.
     Survived,
+    /// The check found nothing, and had left something out.
+    Incomplete { says: String },
     /// The check found something else.
     Misnamed { named: Vec<String> },
     /// The patch no longer fits the tree.
@@ -90,6 +93,7 @@ impl fmt::Display for End {
         match self {
             Self::Killed => f.write_str("killed"),
             Self::Survived => f.write_str("SURVIVED"),
+            Self::Incomplete { says } => write!(f, "NOT SEEN: {says}"),
             Self::Misnamed { named } => write!(f, "KILLED FOR ANOTHER INVARIANT: {}", named.join(", ")),
             Self::NoLongerApplies { says } => write!(f, "NO LONGER APPLIES: {says}"),
             Self::DoesNotBuild { says } => write!(f, "DOES NOT BUILD: {says}"),
@@ -113,6 +117,13 @@ struct Row {
     /// What the check had gone through when it ended, by its own count.
     explored: String,
     seconds: f64,
+}
+
+impl Row {
+    /// Whether the check found anything.
+    const fn fell(&self) -> bool {
+        matches!(self.end, End::Killed | End::Misnamed { .. })
+    }
 }
 
 fn name_of<S: serde::Serializer>(knob: &Option<Knob>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -190,7 +201,7 @@ fn conclude(rows: &[Row], arguments: &Arguments) -> (String, Vec<String>) {
 const fn as_it_should(row: &Row) -> bool {
     match row.end {
         End::Killed => true,
-        End::Survived | End::Misnamed { .. } => row.undeclared,
+        End::Survived | End::Incomplete { .. } | End::Misnamed { .. } => row.undeclared,
         _ => false,
     }
 }
@@ -200,7 +211,8 @@ const fn as_it_should(row: &Row) -> bool {
 fn unneeded(row: &Row) -> Option<String> {
     let Row { mutant, check, end, without, .. } = row;
     match (end, without) {
-        (End::Killed, None) | (End::Survived | End::Misnamed { .. }, Some(_)) => None,
+        (End::Killed, None) => None,
+        (End::Survived | End::Incomplete { .. } | End::Misnamed { .. }, Some(_)) => None,
         (End::Killed, Some(knob)) => {
             Some(format!("{mutant}: {check}: killed as declared without `{}`", knob.name()))
         }
@@ -364,6 +376,16 @@ fn explored(reports: &serde_json::Value) -> String {
     told.or(counts.first()).map_or_else(String::new, |(what, n)| format!("{n} {what}"))
 }
 
+/// How a check ends that left something out.
+const INCOMPLETE: i32 = Verdict::Incomplete.exit_code() as i32;
+
+/// What checks say that they left out.
+fn left_out(reports: &serde_json::Value) -> String {
+    let notes = reports.as_array().into_iter().flatten().filter_map(|report| report["notes"].as_array());
+    let notes = notes.flatten().filter_map(serde_json::Value::as_str);
+    notes.filter(|note| note.starts_with("incomplete")).collect::<Vec<_>>().join("; ")
+}
+
 fn ended(kill: &Kill, code: Option<i32>, reports: &serde_json::Value, stderr: &[u8]) -> End {
     let mut named: Vec<String> = reports
         .as_array()
@@ -380,9 +402,9 @@ fn ended(kill: &Kill, code: Option<i32>, reports: &serde_json::Value, stderr: &[
         named.retain(|name| name != MECHANISM);
     }
     match named.as_slice() {
-        // Whose surroundings failed has seen nothing; whoever left something out may have.
-        [] if !matches!(code, Some(0 | 3)) => End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) },
-        [] => End::Survived,
+        [] if code == Some(0) => End::Survived,
+        [] if code == Some(INCOMPLETE) => End::Incomplete { says: left_out(reports) },
+        [] => End::Broke { says: format!("exit {code:?}: {}", tail(stderr)) },
         all if *all == kill.invariants[..] => End::Killed,
         _ => End::Misnamed { named },
     }

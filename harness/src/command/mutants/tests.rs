@@ -96,6 +96,9 @@ fn a_knob_that_is_not_needed_is_told() {
     let needless = "m: crash: killed as declared without `names`";
     assert_eq!(told(End::Killed, Some(Knob::Names)).as_deref(), Some(needless));
     assert_eq!(told(End::Survived, Some(Knob::Names)), None);
+    let blind = || End::Incomplete { says: "incomplete: no fault struck".into() };
+    assert_eq!(told(blind(), Some(Knob::Names)), None);
+    assert_eq!(told(blind(), None).as_deref(), Some("m: crash: NOT SEEN: incomplete: no fault struck"));
     assert_eq!(told(End::Misnamed { named: vec!["mechanism".into()] }, Some(Knob::Names)), None);
     assert!(told(End::Broke { says: "a panic".into() }, Some(Knob::Names)).is_some());
 }
@@ -130,6 +133,9 @@ fn a_mutant_is_killed_only_for_the_invariant_it_declares() {
     let off = br#"[{"findings":[{"invariant":"mechanism"}]}]"#;
     assert_eq!(judge(&kill(), Some(1), off, b""), End::Misnamed { named: vec!["mechanism".into()] });
     assert_eq!(judge(&kill(), Some(0), br#"[{"findings":[]}]"#, b""), End::Survived);
+    let blind = br#"[{"findings":[],"notes":["in a second: 3 runs","incomplete: no strace"]}]"#;
+    let said = End::Incomplete { says: "incomplete: no strace".into() };
+    assert_eq!(judge(&kill(), Some(3), blind, b""), said);
     assert!(matches!(judge(&kill(), Some(101), b"", b"boom"), End::Broke { .. }));
     assert!(matches!(judge(&kill(), Some(4), br#"[{"findings":[]}]"#, b"no strace"), End::Broke { .. }));
 }

@@ -1,7 +1,7 @@
 //! Where mutants are built: a copy of the tree, in which one follows the other, sharing what does not change.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -29,6 +29,8 @@ pub(super) struct Workshop {
     base: PathBuf,
     copy: PathBuf,
     target: PathBuf,
+    /// Held as long as patches are put into the copy: two runs would patch one tree.
+    _lock: File,
 }
 
 /// A mutant's verifier, beside the next one's.
@@ -48,6 +50,7 @@ impl Workshop {
     fn within(root: &Path, base: &Path) -> io::Result<Self> {
         let (copy, target) = (base.join("mutants/tree"), base.join("mutants/target"));
         fs::create_dir_all(&copy)?;
+        let lock = alone(&base.join("mutants"))?;
         if !target.exists() {
             fs::create_dir_all(target.join("debug"))?;
             seed(&base.join("debug"), &target.join("debug"))?;
@@ -57,6 +60,7 @@ impl Workshop {
             base: base.join("mutants").canonicalize()?,
             copy: copy.canonicalize()?,
             target: target.canonicalize()?,
+            _lock: lock,
         })
     }
 
@@ -105,7 +109,25 @@ impl Workshop {
             .args(arguments)
             .current_dir(&self.copy)
             .env("CARGO_TARGET_DIR", &self.target)
+            // One follows the other: without it each would be compiled from its beginning.
+            .env("CARGO_INCREMENTAL", "1")
             .output()
+    }
+}
+
+/// Takes the workshop for this process alone.
+fn alone(base: &Path) -> io::Result<File> {
+    let lock = File::create(base.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            let says = format!(
+                "another run of `cargo verify mutants` uses {}: wait for it, or set another CARGO_TARGET_DIR",
+                base.display()
+            );
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, says))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const TEXTS: &[(Guard, Texts)] = &[
     (Guard::NoSuchStep, texts("the engine has no such step here", "")),
     (Guard::AckNeedsSync, texts(
         "a record whose batch has not failed is acknowledged only when the watermark that its durability names has come so far",
-        "what is promised here is not done yet: no watermark has come so far")),
+        "what is promised does not hold yet: the watermark that shows it has not come so far")),
     (Guard::FailedBatchFailsAll, texts(
         "nobody is acknowledged out of a batch whose write or sync failed",
         "the write or the sync of its batch has failed")),
@@ -41,7 +41,7 @@ pub(super) const TEXTS: &[(Guard, Texts)] = &[
         "a sync that failed is never tried again on the same bytes",
         "a sync of the same bytes has failed: the kernel may have nothing left to write")),
     (Guard::FailurePoisons, texts(
-        "after a failed write or sync that matters the handle writes nothing more",
+        "after a failed write or sync of a segment, the manifest or the log's directory the handle writes nothing more",
         "a write or a sync has failed before")),
     (Guard::ShortWriteBeforeSync, texts(
         "a short write is finished before the sync",
@@ -117,7 +117,7 @@ pub(super) const TEXTS: &[(Guard, Texts)] = &[
         "the tail holds more than that")),
     (Guard::RewriteKeepsLsns, texts(
         "the unvouched tail is written again under the LSNs that it has",
-        "the record has a number already")),
+        "what it writes again has a number already")),
     (Guard::UnlockAfterAllResolved, texts(
         "the handle is let go of only when every append was answered",
         "an append still waits for its answer")),

@@ -12,12 +12,12 @@ const STORIES: &[(Switch, Story)] = &[
         says: "A compaction rewrites a block in its place. Its new checksum counts as soon as the write is \
                submitted, while the drive may still give the old bytes. \"Last write pending\" is set from then \
                until the acknowledgement. A prefetch of the block reads the old bytes meanwhile, and sets \"cache \
-               ready\". Verification asks \"cache ready\" first: there is a buffer, so that the comparison is \
-               settled. Whether a write is pending it asks second, and too late: the old bytes are held against the \
-               new checksum. So it was in the incident, whose error code is FPRE004: each retry compared the same \
-               buffer, and after three of them a healthy drive was quarantined. (With the order turned round \
-               another race is left, see back-off-before-ready: that there are two flags is what the design \
-               forbids.)",
+               ready\". Verification asks \"cache ready\" first: there is a buffer, and so the comparison is \
+               settled. Whether a write is pending it asks second, and too late: the old bytes are held against \
+               the new checksum. So it was in the incident, whose error code is FPRE004: each retry compared the \
+               same buffer, and after three of them a healthy drive was quarantined. (The order failed here, but \
+               with it turned round another race is left, see back-off-before-ready: so what the design forbids is \
+               the flag itself, step 5.)",
         shows: "Both flags were seen set (steps 6 and 7), and the old bytes are compared with the new checksum all \
                the same: a mismatch, and nothing is wrong with the drive.",
         passing: "There is no flag to set: a slot's phase, pins and generation are one word, a buffer is verified \
@@ -28,12 +28,13 @@ const STORIES: &[(Switch, Story)] = &[
         title: "The patch of FPRE004 leaves the race open: an acknowledgement within the back-off finds nothing to \
                drop",
         breaks: "never the bytes of one write with the checksum of another",
-        says: "In the design of the incident (its error code is FPRE004) a compaction rewrites blocks in place, and \
-               the new checksum counts at once. The patch asks \"last write pending\" first, and marks a buffer \
-               ready only after a pause (the back-off), so that the acknowledgement may come first and drop what is \
-               stale. But it drops only buffers that are ready. Here it comes within the pause, and finds none. \
-               Then the old bytes are marked ready, no write is pending, and they are compared with the new \
-               checksum. Each retry compares the same buffer. The patch made the race rare, and did not close it.",
+        says: "In the incident FPRE004 a healthy drive was quarantined. In its design a compaction rewrites blocks \
+               in place, and the new checksum counts at once. The patch asks \"last write pending\" before \"cache \
+               ready\", and marks a buffer ready only after a pause (the back-off), so that the acknowledgement \
+               may come first and drop what is stale. But it drops only buffers that are ready. Here it comes \
+               within the pause, and finds none. Then the old bytes are marked ready, no write is pending, and \
+               they are compared with the new checksum. Each retry compares the same buffer, and after three of \
+               them the drive is quarantined. The patch made the race rare, and did not close it.",
         shows: "No write is pending, the buffer is ready, and it holds the old bytes: they are compared with the new \
                checksum, and nothing is wrong with the drive.",
         passing: "Phase and generation are one word. When the generation ends, a slot that is still being filled is \
@@ -69,8 +70,8 @@ const STORIES: &[(Switch, Story)] = &[
                that it wants, and is served the older generation's: the word says which one it is, and here the pin \
                does not compare it.",
         shows: "Reader 2 asked for block 1 of generation 1, and is served that of generation 0.",
-        passing: "The generation is in the word, and the pin compares it: the newer reader finds that nothing fits, \
-               and reads the drive itself.",
+        passing: "The pin compares the generation in the word with the one that it expects: they differ, nothing \
+               fits, and the newer reader reads the drive itself.",
     }),
     (Switch::RetireIgnoresPins, Story {
         title: "A slot is emptied while a reader has it pinned",
@@ -81,7 +82,8 @@ const STORIES: &[(Switch, Story)] = &[
                shortest path the same one).",
         shows: "Reader 1 asked for block 1, and gets a buffer of length 0: it was emptied under the reader, and is \
                being filled anew.",
-        passing: "A slot with pins only stops taking new ones: the last reader that has it pinned empties it.",
+        passing: "A slot that has pins is only closed to new ones, and the last reader that has it pinned empties \
+               it.",
     }),
     (Switch::SlotOnTrust, Story {
         title: "A reader takes the slot's block on trust",
@@ -96,7 +98,7 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A buffer that holds only the second half of a block is served as the whole",
         breaks: "length",
         says: "Reader 2 begins in the middle of a block, and the block is prefetched from there on. In the model \
-               each half of a block has a checksum of its own: this half is right, so that verification lets it \
+               each half of a block has a checksum of its own: this half is right, and so verification lets it \
                pass. Reader 1 asks for all of it, and is served the second half as if it were the whole.",
         shows: "Reader 1 asked for the whole of block 1, and is served its second half.",
         passing: "A buffer serves only what lies within it: what begins where the buffer begins, or later, and ends \
@@ -106,7 +108,7 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A short read ahead is taken for the end",
         breaks: "length",
         says: "The device gives less than was asked for, which it may. In the model each half of a block has a \
-               checksum of its own: the half that has arrived is right, so that verification lets it pass. The \
+               checksum of its own: the half that has arrived is right, and so verification lets it pass. The \
                reader takes the end of the buffer for the end of the data.",
         shows: "Reader 1 asked for the whole of block 1, and is served its first half.",
         passing: "A buffer that ends too early does not serve: the reader reads the drive itself.",
@@ -124,19 +126,20 @@ const STORIES: &[(Switch, Story)] = &[
         title: "A race is counted against the drive until it is quarantined",
         breaks: "no race quarantines a healthy drive",
         says: "A compaction writes new blocks and removes the old ones while one of the old ones is being \
-               prefetched; reader 1, whose snapshot is the old generation, no longer needs that block by then. The \
-               freed place is used again: the read finds other bytes there, and so does each retry; after three \
-               retries a healthy drive is quarantined.",
+               prefetched; reader 1, whose snapshot is the old generation, no longer needs that block by then. A \
+               read ahead does not keep its block from being removed: only a reader does. The freed place is used \
+               again: the read finds other bytes there, and so does each retry; after three retries a healthy \
+               drive is quarantined.",
         shows: "The drive is quarantined, and nothing is wrong with it: the blocks that were read had been removed.",
-        passing: "After a mismatch the catalog's generation is read again: it has moved, so that the mismatch is a \
+        passing: "After a mismatch the catalog's generation is read again: it has moved, and so the mismatch is a \
                race, and nothing is held against the drive.",
     }),
     (Switch::NoRetries, Story {
         title: "A drive is quarantined for one bad read",
         breaks: "Retries are bounded",
-        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. \
-               \"Bounded\" is meant both ways here: a mismatch is read again three times, no more and no fewer, and \
-               only then is the drive quarantined.",
+        says: "One read is garbled on its way. It is not tried again, and a healthy drive is quarantined. The \
+               invariant's \"retries are bounded\" means both: a mismatch is read again three times, no more and \
+               no fewer, and only then is the drive quarantined.",
         shows: "No retry was made, and the drive is quarantined for one garbled read; nothing is wrong with what it \
                holds.",
         passing: "A mismatch is read again three times before the drive is quarantined.",
@@ -147,7 +150,8 @@ const STORIES: &[(Switch, Story)] = &[
         says: "A block of a generation holds the records of some LSNs; a compaction writes the same records into \
                the blocks of the next generation. A reader has asked under the old generation. The compactor \
                switches the catalog and removes what it replaced; the reader finds nothing where its snapshot \
-               leads.",
+               leads. (In reclaim-without-waiting-for-readers a segment of the log goes in this way, and not the \
+               blocks of a drive.)",
         shows: "Reader 1 asked for block 1 of generation 0, and finds it removed.",
         passing: "Old blocks are removed when no reader has a snapshot that old.",
     }),
