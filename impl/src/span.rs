@@ -15,6 +15,9 @@ pub(crate) const MIN_STRIDE: u64 = MIN_BLOCK as u64;
 /// Into how many parts the marks of a recovery divide a segment at most.
 const PARTS: u64 = 256;
 
+/// So many stretches are searched sooner than it is guessed which it is.
+const FEW: usize = 8;
+
 /// Where the kept records of one segment are.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
@@ -82,7 +85,8 @@ impl Span {
 
     /// The nearest known beginning of a batch at or before `lsn`.
     pub(crate) fn nearest(&self, lsn: Lsn) -> Mark {
-        if let Some(mark) = self.even(lsn).filter(|mark| mark.holds(lsn)) {
+        let even = if self.marks.len() > FEW { self.even(lsn) } else { None };
+        if let Some(mark) = even.filter(|mark| mark.holds(lsn)) {
             return mark;
         }
         let behind = self.marks.partition_point(|stretch| stretch.base() <= lsn);
