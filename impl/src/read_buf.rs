@@ -8,17 +8,19 @@ use crate::codec::as_u64;
 use crate::home::read_full_at;
 use crate::payload::{Memory, Payload};
 
-/// Where in memory what was read begins, in bytes: at a page. What a file's cache holds is copied from there many times slower
+/// Where in memory what is large begins, in bytes: at a page. What a file's cache holds is copied from there many times slower
 /// on some processors if it goes to a place a few bytes further on in a page than it comes from, and that is where the
 /// system's allocator begins whatever is large.
 const PAGE: usize = 4096;
+/// So many bytes are large.
+const LARGE: usize = 16 * PAGE;
 
 /// What was read from a file. Its memory is zeroed when it grows, and not again for each read; it is left to whoever still
 /// looks at it when the next read comes.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuf {
     memory: Memory,
-    /// Where in the memory the page begins.
+    /// Where in the memory what was read begins.
     start: usize,
     filled: usize,
 }
@@ -58,9 +60,11 @@ impl ReadBuf {
 
     /// Takes other memory, with room for so many bytes, and the first `keep` of those that are here along.
     fn grow(&mut self, len: usize, keep: usize) {
-        let mut memory = vec![0; len + PAGE - 1];
+        let spare = if len < LARGE { 0 } else { PAGE - 1 };
+        let mut memory = vec![0; len + spare];
         // Where that cannot be told it is only slower.
-        let start = memory.as_ptr().align_offset(PAGE).min(PAGE - 1);
+        let start = memory.as_ptr().align_offset(PAGE).min(spare);
+        memory.truncate(start + len);
         memory[start..start + keep].copy_from_slice(&self[..keep]);
         (self.memory, self.start) = (Memory::new(memory), start);
     }
@@ -77,7 +81,7 @@ impl ReadBuf {
 
     /// How many bytes can be read into it before it takes other memory.
     pub(crate) fn room(&self) -> usize {
-        self.memory.len().saturating_sub(PAGE - 1)
+        self.memory.len() - self.start
     }
 }
 
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_begins_at_a_page() {
+    fn what_is_large_begins_at_a_page_and_what_is_small_takes_no_more_than_it_is() {
         let (env, dir) = (native(), tempfile::tempdir().expect("a directory"));
         let file = env.fs.open(&dir.path().join("file"), OpenMode::CREATE).expect("a file");
         file.write_at(&[7; 1 << 20], 0).expect("written");
@@ -141,7 +145,9 @@ mod tests {
         let mut others = Vec::new();
         for len in [1, 100, 5000, 70_000, 300_000, 1 << 20] {
             buf.read_on(&*file, len, 0).expect("read");
-            assert_eq!((buf.as_ptr().align_offset(PAGE), buf.len(), buf.room()), (0, len, len));
+            assert_eq!((buf.len(), buf.room()), (len, len));
+            assert!(len < LARGE || buf.as_ptr().align_offset(PAGE) == 0, "{len}");
+            assert!(len >= LARGE || buf.memory.len() == len, "{len}");
             assert!(buf.iter().all(|byte| *byte == 7));
             others.push(buf.view(0, 1));
         }

@@ -101,6 +101,25 @@ fn who_scrubs_without_end_has_the_log_compacted_meanwhile() {
 }
 
 #[test]
+fn a_compaction_that_has_failed_is_tried_again_although_somebody_scrubs_without_end() {
+    let place = place();
+    let log = Log::create(&place.log, &options()).expect("a log");
+    log.add_drive(&place.drives[0], 0).expect("a drive");
+    fill(&log, 300);
+    for _ in 0..3 {
+        log.scrub(None, false).expect("a report");
+    }
+    assert!(log.runs().is_empty(), "one drive is too few for two copies");
+    log.add_drive(&place.drives[1], 0).expect("a drive");
+    let began = Instant::now();
+    while log.runs().is_empty() {
+        log.scrub(None, false).expect("a report");
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is compacted");
+    }
+    check(&log, 1);
+}
+
+#[test]
 fn damage_to_all_copies_names_the_records_and_nothing_else() {
     let place = place();
     let log = archived(&place);

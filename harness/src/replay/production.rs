@@ -313,7 +313,14 @@ impl Stage {
                 log.wait(taken).map(|acks| acked(&acks))
             }
             ClientStep::Trim { before } => log.trim(*before).map(Outcome::Trimmed),
-            ClientStep::Tick => log.step().map(|()| Outcome::Done),
+            ClientStep::Tick => {
+                log.step()?;
+                // As the threads of a log with an archive do.
+                if !log.drives().is_empty() {
+                    log.archive_step()?;
+                }
+                Ok(Outcome::Done)
+            }
             ClientStep::Read { from, reader: None } => Ok(Outcome::Read(log.read(*from).len() as u64)),
             ClientStep::Read { reader: Some(reader), .. } => {
                 self.released(*reader).map(Outcome::Read).ok_or_else(place::closed)

@@ -58,13 +58,17 @@ pub(crate) struct Keeper {
     scrubbed: Option<ScrubReport>,
     /// A piece of a scrub was the last thing done.
     compacts_next: bool,
+    /// Until then there was nothing to compact: to find that out takes as long as to check a block.
+    nothing_until: Duration,
     reclaims: VecDeque<Reclaim>,
     pace: Pace,
     /// Runs that could not be read to make another copy or a merge of them, and the drives that served then.
     uncopyable: (DriveSet, BTreeSet<RunNo>),
     /// When compaction may be tried again, after it has failed.
+    compaction: Backoff,
+    /// The same of anything else.
     again: Backoff,
-    /// Why it failed.
+    /// Why the last of these failed.
     trouble: Option<Error>,
     /// Nothing was due, and until then it need not be looked again while there are blocks to read ahead.
     idle_until: Option<Duration>,
@@ -78,9 +82,11 @@ impl Keeper {
             scrub: None,
             scrubbed: None,
             compacts_next: false,
+            nothing_until: Duration::ZERO,
             reclaims: VecDeque::new(),
             pace: Pace::new(rate),
             uncopyable: (DriveSet::EMPTY, BTreeSet::new()),
+            compaction: Backoff::default(),
             again: Backoff::default(),
             trouble: None,
             idle_until: None,
@@ -95,6 +101,7 @@ impl Keeper {
     pub(crate) fn forget_trouble(&mut self) {
         self.trouble = None;
         self.again.reset();
+        self.compaction.reset();
     }
 
     /// Begins a scrub, unless one is under way. Says whether it did.
@@ -147,10 +154,13 @@ impl Keeper {
         progress.pending = paced.is_some();
         if eager || self.again.is_due(now) {
             match self.turn(engine, eager, paced.is_some(), &mut progress) {
-                Ok(_) => {}
+                Ok(_) => self.again.reset(),
                 // What was begun is taken back; the next step plans anew.
                 Err(Setback::Moot) => progress.worked = true,
-                Err(setback) => self.set_back(engine, setback)?,
+                Err(setback) => {
+                    self.set_back(engine, setback)?;
+                    self.again.failed(now);
+                }
             }
         } else {
             progress.pending = true;
@@ -174,15 +184,38 @@ impl Keeper {
         Ok(progress.worked)
     }
 
-    /// A scrub and a compaction go on by turns: who scrubs without end would never compact. One that has failed does not hold up
-    /// a scrub.
+    /// A scrub and a compaction go on by turns: who scrubs without end would never compact.
     fn scrub_or_compact(&mut self, engine: &Engine, eager: bool, progress: &mut ArchiveProgress) -> Turn {
-        let compacts = std::mem::take(&mut self.compacts_next) && self.trouble.is_none();
-        if compacts && self.compact(engine, eager, progress)? {
+        let compacts = std::mem::take(&mut self.compacts_next);
+        if compacts && self.try_compact(engine, eager, progress)? {
             return Ok(true);
         }
         self.compacts_next = self.scrub_step(engine)?;
-        Ok(self.compacts_next || !compacts && self.compact(engine, eager, progress)?)
+        Ok(self.compacts_next || !compacts && self.try_compact(engine, eager, progress)?)
+    }
+
+    /// Compacts, unless that has failed a moment ago, or, beside a scrub, has found nothing. That it fails holds nothing else up.
+    fn try_compact(&mut self, engine: &Engine, eager: bool, progress: &mut ArchiveProgress) -> Turn {
+        let now = engine.home.env.clock.monotonic();
+        if !eager && !self.compaction.is_due(now) {
+            progress.pending = true;
+            return Ok(false);
+        }
+        if !eager && self.scrub.is_some() && now < self.nothing_until {
+            return Ok(false);
+        }
+        match self.compact(engine, eager, progress) {
+            Ok(worked) => {
+                self.nothing_until = if worked { Duration::ZERO } else { now.saturating_add(LATER) };
+                Ok(worked)
+            }
+            Err(Setback::Moot) => Err(Setback::Moot),
+            Err(setback) => {
+                self.set_back(engine, setback).map_err(Setback::Log)?;
+                self.compaction.failed(now);
+                Ok(false)
+            }
+        }
     }
 
     /// Makes the quarantine of a drive that failed durable.
@@ -311,7 +344,7 @@ impl Keeper {
         match engine.publish_run(run, job.planned().floor) {
             Ok(Some(reclaim)) => {
                 self.reclaims.push_back(reclaim);
-                self.again.reset();
+                self.compaction.reset();
                 self.trouble = None;
                 Ok(true)
             }
@@ -343,7 +376,6 @@ impl Keeper {
         };
         engine.home.emit(&Event::ArchiveDelayed { error: error.clone() });
         self.trouble = Some(error);
-        self.again.failed(engine.home.env.clock.monotonic());
         Ok(())
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Scrub {
     readmit: bool,
     /// The drives of which a block was read and found whole.
     proved: DriveSet,
+    /// The drives of which a copy was passed over, since its run is no more.
+    passed: DriveSet,
     /// A copy that was repaired and that nothing names any more.
     left_over: Option<Reclaim>,
     report: ScrubReport,
@@ -100,6 +102,7 @@ impl Scrub {
             only,
             readmit,
             proved: DriveSet::EMPTY,
+            passed: DriveSet::EMPTY,
             left_over: None,
             report: ScrubReport::default(),
         }
@@ -138,6 +141,7 @@ impl Scrub {
         let home = if mended { shelf.home(drive) } else { shelf.reachable(drive) };
         drop(shelf);
         if now(engine, &run).is_none() {
+            self.passed = self.passed.with(drive);
             return;
         }
         match home {
@@ -160,11 +164,17 @@ impl Scrub {
         // A trim or a merge may have dropped it since the last step. Between here and the end of this one nothing is
         // removed: that is a step, too.
         // Where its copies are now: another may have been made since the scrub began.
-        let Some(run) = now(engine, &run) else { return Ok(0) };
+        let Some(run) = now(engine, &run) else {
+            self.passed = self.passed.with(drive);
+            return Ok(0);
+        };
         let index = match engine.archive.index(&run) {
             Ok(index) => index,
             // What the catalog does not name any more.
-            Err(super::Missed::Race) => return Ok(0),
+            Err(super::Missed::Race) => {
+                self.passed = self.passed.with(drive);
+                return Ok(0);
+            }
             Err(super::Missed::Failed(error)) => {
                 // No copy has a whole index, nor has this one: of nothing else in it can be said where it is.
                 let row = usize::try_from(run.blocks).ok().and_then(|at| run.index_row(at));
@@ -215,6 +225,13 @@ impl Scrub {
     }
 
     fn go_on(&mut self, engine: &Engine, mut repair: Copying, next: At) -> Result<u64> {
+        // Its run was trimmed or merged, and its name may be gone: that says nothing of the drive.
+        if now(engine, &next.0).is_none() {
+            self.passed = self.passed.with(next.1);
+            self.left_over = repair.left_over(engine)?;
+            repair.abandon(engine);
+            return Ok(0);
+        }
         match repair.step(engine) {
             Ok(Made::More(bytes)) => {
                 self.repair = Some((repair, next));
@@ -297,7 +314,9 @@ impl Scrub {
             let home = engine.archive.shelf().lock().home(number);
             let may = state.out.is_none_or(DriveOut::is_mended_by_scrub);
             let looked_at = self.only.is_none_or(|only| only == number);
-            let clean = self.proved.contains(number) || !held.contains(number);
+            // Of what was passed over nothing is known.
+            let empty = !held.contains(number) && !self.passed.contains(number);
+            let clean = self.proved.contains(number) || empty;
             if state.serves() || !looked_at || !may || wrong.contains(number) || !clean {
                 continue;
             }

@@ -20,7 +20,7 @@ pub const PEER: Peer = Peer {
     standing: Standing::Syncs,
     unchecked: None,
     lacks: &[],
-    setup: "files of 16 MiB used again after a checkpoint that does nothing; kept logs are never checkpointed",
+    setup: "files of 16 MiB used again after a checkpoint that does nothing, a buffer of 128 KiB; kept logs are never checkpointed",
     open,
     scan,
 };

@@ -17,7 +17,7 @@ pub const PEER: Peer = Peer {
     standing: Standing::Syncs,
     unchecked: None,
     lacks: &[],
-    setup: "default, uncompressed; a raft group for each writer, which raft-engine needs",
+    setup: "default, uncompressed; a raft group for each writer, which raft-engine needs; kept logs in batches of 64",
     open: |dir, _: Use| Ok(Box::new(Store::open(dir)?)),
     scan,
 };

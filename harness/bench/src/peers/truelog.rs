@@ -20,7 +20,7 @@ pub const PEER: Peer = Peer {
     standing: Standing::Ours,
     unchecked: None,
     lacks: &[],
-    setup: "default options (fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster); appends into files of 16 MiB used again after a trim, which comes every 15 MiB; in bulk segments are allocated and of 1 GiB",
+    setup: "fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster; appends into files of 16 MiB (option reuse) used again after a trim, which comes every 15 MiB; in bulk segments are allocated and of 1 GiB; else default options",
     open: |dir, what| open_for(dir, what, &options(what)),
     scan,
 };
