@@ -107,13 +107,13 @@ fn a_compaction_that_has_failed_is_tried_again_although_somebody_scrubs_without_
     log.add_drive(&place.drives[0], 0).expect("a drive");
     fill(&log, 300);
     for _ in 0..3 {
-        log.scrub(None, false).expect("a report");
+        assert!(log.scrub(None, false).expect("a report").bad.is_empty());
     }
     assert!(log.runs().is_empty(), "one drive is too few for two copies");
     log.add_drive(&place.drives[1], 0).expect("a drive");
     let began = Instant::now();
     while log.runs().is_empty() {
-        log.scrub(None, false).expect("a report");
+        assert!(log.scrub(None, false).expect("a report").bad.is_empty());
         assert!(began.elapsed() < Duration::from_secs(60), "nothing is compacted");
     }
     check(&log, 1);
