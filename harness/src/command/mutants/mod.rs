@@ -2,8 +2,8 @@
 //!
 //! A mutant is a patch in corpus/mutants that puts a real bug into the engine. Its header declares, before
 //! any run, which check must kill it and which invariant that check must name. Each patch is applied to a
-//! copy of the tree, built, and checked there, by the cheapest check first. Surviving, dying for another invariant, no longer applying and
-//! not building are four different errors.
+//! copy of the tree, built, and checked there, by the cheapest check first. Surviving, surviving a check that left something out, dying
+//! for another invariant, no longer applying and not building are five different errors.
 //!
 //! A canary is a mutant that shows that a check can fail at all. Each check has one; a header says of which.
 
