@@ -154,7 +154,9 @@ impl Keeper {
         progress.pending = paced.is_some();
         if eager || self.again.is_due(now) {
             match self.turn(engine, eager, paced.is_some(), &mut progress) {
-                Ok(_) => self.again.reset(),
+                // Whoever had to wait for his turn has not succeeded in anything.
+                Ok(_) if paced.is_none() => self.again.reset(),
+                Ok(_) => {}
                 // What was begun is taken back; the next step plans anew.
                 Err(Setback::Moot) => progress.worked = true,
                 Err(setback) => {
