@@ -84,7 +84,7 @@ pub use archive::keeper::ArchiveProgress;
 pub use archive::orphans::{Kept, Orphan};
 pub use archive::prefetch::PrefetchStat;
 pub use archive::run::RunEntry;
-pub use archive::scrub::{BadCopy, ScrubReport};
+pub use archive::scrub::{BadCopy, CopyOutcome, ScrubReport};
 pub use archive::set::DriveSet;
 pub use archive::shelf::DriveState;
 pub use audit::{AuditProgress, AuditStat, Audited};

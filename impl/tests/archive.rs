@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use common::archived::{archived, check, damage_copies, files, fill, options, payload, place};
-use truelog::{Error, Log, Lsn, LsnRange, Options, RunNo};
+use common::archived::{archived, check, damage_copies, damage_copy, files, fill, options, payload, place};
+use truelog::{CopyOutcome, Error, Log, Lsn, LsnRange, Options, RunNo};
 
 #[test]
 fn what_is_compacted_reads_the_same_before_during_and_after() {
@@ -76,7 +76,10 @@ fn a_damaged_drive_is_quarantined_and_its_copies_are_made_elsewhere() {
     let (log, recovered) = Log::open(&place.log, &options()).expect("it opens");
     assert_eq!(recovered.drives.len(), 1, "the quarantine is durable");
     let report = log.scrub(None, true).expect("a report");
-    assert!(report.bad.len() == 1 && report.bad[0].repaired && report.lost.is_empty(), "{report:?}");
+    assert!(
+        report.bad.len() == 1 && report.bad[0].outcome == CopyOutcome::Repaired && report.lost.is_empty(),
+        "{report:?}"
+    );
     assert!(report.readmitted.is_empty(), "what was repaired just now is not clean yet");
     let report = log.scrub(None, true).expect("a report");
     assert!(report.bad.is_empty() && report.blocks > 0);
@@ -147,7 +150,7 @@ fn a_scrub_reads_the_headers_of_runs_too() {
     let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
     file.write_all_at(&[0xff; 8], 20).expect("damage");
     let report = log.scrub(None, true).expect("a report");
-    assert!(report.bad.len() == 1 && report.bad[0].repaired, "{report:?}");
+    assert!(report.bad.len() == 1 && report.bad[0].outcome == CopyOutcome::Repaired, "{report:?}");
     assert!(log.scrub(None, true).expect("a report").bad.is_empty());
     let drive = truelog::DriveNo(7);
     assert_eq!(
@@ -433,4 +436,30 @@ fn a_drive_that_is_removed_amid_a_copy_keeps_nothing_half_made() {
     log.remove_drive(new).expect("it has no copy yet");
     assert!(!files(&place.drives[2]).contains(&half), "{:?}", files(&place.drives[2]));
     check(&log, 1);
+}
+
+/// What a scrub has found damaged may be merged with others while it is written anew, from the copy that is whole: then
+/// nothing is left of the damage.
+#[test]
+fn damage_to_a_run_that_is_merged_meanwhile_is_gone_and_not_left() {
+    let mut gone = 0;
+    for more in 0..4 {
+        let place = place();
+        let log = Log::create(&place.log, &options()).expect("a log");
+        place.drives[..2].iter().for_each(|drive| drop(log.add_drive(drive, 0).expect("a drive")));
+        for runs in 1..=4 {
+            fill(&log, 200 + 10 * more);
+            while log.runs().len() < runs {
+                log.archive_step().expect("a step");
+            }
+        }
+        for run in log.runs() {
+            damage_copy(&place.drives[1], run.number, &[4096]);
+        }
+        let report = log.scrub(None, false).expect("a report");
+        assert_eq!((report.count(CopyOutcome::Left), report.lost.len()), (0, 0), "{report:?}");
+        gone += report.count(CopyOutcome::Gone);
+        check(&log, 1);
+    }
+    assert!(gone > 0, "no run was merged while a copy of it was written anew");
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::archived::{archived, check, damage_copies, files, fill, options, place};
 use truelog::{
-    Damage, DriveNo, Durability, Error, HealthRule, Log, LossOptions, Lsn, LsnRange, Reason, Record,
-    StreamId, accept_loss, verify_dir,
+    CopyOutcome, Damage, DriveNo, Durability, Error, HealthRule, Log, LossOptions, Lsn, LsnRange, Reason,
+    Record, StreamId, accept_loss, verify_dir,
 };
 
 fn gone(drives: &[u64]) -> LossOptions {
@@ -205,7 +205,7 @@ fn copies_that_are_bad_in_different_places_repair_each_other() {
     }
     let report = log.scrub(None, false).expect("a report");
     assert_eq!((report.bad.len(), report.lost.len()), (2, 0), "{report:?}");
-    assert!(report.bad.iter().all(|bad| bad.repaired), "{report:?}");
+    assert!(report.bad.iter().all(|bad| bad.outcome == CopyOutcome::Repaired), "{report:?}");
     let report = log.scrub(None, true).expect("a report");
     assert!(report.bad.is_empty() && report.lost.is_empty(), "{report:?}");
     check(&log, 1);

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use truelog::{
-    Claim, DriveOut, Durability, Error, Log, Lsn, Options, RebuildOptions, Record, RunNo, StreamId, Verdict,
-    rebuild_manifest,
+    Claim, CopyOutcome, DriveOut, Durability, Error, Log, Lsn, Options, RebuildOptions, Record, RunNo,
+    StreamId, Verdict, rebuild_manifest,
 };
 
 fn options() -> Options {
@@ -149,7 +149,10 @@ fn damaged_copies_are_named_and_served_around() {
     assert_eq!(bad, [(0, 0), (0, 4096)]);
     let (log, _) = Log::open(&place.log, &options()).expect("it opens");
     let report = log.scrub(None, false).expect("a report");
-    assert!(report.bad.len() == 2 && report.bad.iter().all(|bad| bad.repaired), "{report:?}");
+    assert!(
+        report.bad.len() == 2 && report.bad.iter().all(|bad| bad.outcome == CopyOutcome::Repaired),
+        "{report:?}"
+    );
     log.close().expect("closed");
     place.expect_whole();
 }

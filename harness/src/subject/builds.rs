@@ -325,7 +325,7 @@ macro_rules! subject {
                 let report = self.0.scrub(None, readmit).map_err($module::refusal)?;
                 Ok(Scrubbed {
                     blocks: report.blocks,
-                    bad: report.bad.iter().map(|bad| (bad.drive.get(), bad.run.get(), bad.repaired)).collect(),
+                    bad: report.bad.iter().map(|bad| (bad.drive.get(), bad.run.get())).collect(),
                     lost: report.lost.iter().map(|damage| $module::run(damage.lsns)).collect(),
                     readmitted: report.readmitted.iter().map(|drive| drive.get()).collect(),
                 })

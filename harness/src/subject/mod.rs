@@ -153,8 +153,8 @@ pub struct Stepped {
 pub struct Scrubbed {
     /// How many blocks were whole.
     pub blocks: u64,
-    /// The damaged copies: drive, run, and whether it was repaired.
-    pub bad: Vec<(u64, u64, bool)>,
+    /// The damaged copies: drive and run.
+    pub bad: Vec<(u64, u64)>,
     /// The records that no copy has, both ends included.
     pub lost: Vec<(u64, u64)>,
     /// The drives that serve again.

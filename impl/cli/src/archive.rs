@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use truelog::{BadCopy, DriveNo, Error, Log, Lsn, LsnRange, Options, RunEntry, ScrubReport};
+use truelog::{BadCopy, CopyOutcome, DriveNo, Error, Log, Lsn, LsnRange, Options, RunEntry, ScrubReport};
 
 use crate::args::{Place, Scrub, Trim};
 use crate::drives::Drive;
@@ -161,7 +161,7 @@ struct Bad {
     run: u64,
     offset: u64,
     why: String,
-    repaired: bool,
+    outcome: &'static str,
 }
 
 /// A copy that was not looked at.
@@ -191,6 +191,7 @@ struct Scrubbed {
     skipped: u64,
     damaged: u64,
     repaired: u64,
+    gone: u64,
     lost: u64,
     readmitted: Vec<u64>,
     /// The drives that do not serve.
@@ -202,18 +203,22 @@ struct Scrubbed {
 /// # Errors
 /// Standard output fails.
 pub(crate) fn tell_bad(bad: &BadCopy, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let BadCopy { drive, run, offset, fault, repaired } = bad;
+    let BadCopy { drive, run, offset, fault, outcome } = bad;
+    let (name, word) = match outcome {
+        CopyOutcome::Left => ("left", "BAD COPY"),
+        CopyOutcome::Repaired => ("repaired", "REPAIRED"),
+        CopyOutcome::Gone => ("gone", "GONE"),
+    };
     if json {
         let shown = Bad {
             drive: drive.get(),
             run: run.get(),
             offset: *offset,
             why: fault.to_string(),
-            repaired: *repaired,
+            outcome: name,
         };
         return output::json(out, &shown);
     }
-    let word = if *repaired { "REPAIRED" } else { "BAD COPY" };
     output::line(out, &format!("{word}  run {run} on drive {drive}, first at offset {offset}: {fault}"))
 }
 
@@ -277,10 +282,11 @@ fn tell_lost(lsns: LsnRange, error: &Error, json: bool, out: &mut dyn Write) -> 
 
 fn sum_up(report: &ScrubReport, out: Vec<Drive>) -> Scrubbed {
     let damaged = report.bad.len() as u64;
-    let repaired = report.bad.iter().filter(|bad| bad.repaired).count() as u64;
+    let [repaired, gone, left] =
+        [CopyOutcome::Repaired, CopyOutcome::Gone, CopyOutcome::Left].map(|outcome| report.count(outcome));
     let lost = report.lost.len() as u64;
     let skipped = report.skipped.len() as u64;
-    let verdict = match (lost, damaged - repaired, skipped) {
+    let verdict = match (lost, left, skipped) {
         (0, 0, 0) => "whole",
         (0, 0, _) => "incomplete",
         (0, ..) => "degraded",
@@ -294,6 +300,7 @@ fn sum_up(report: &ScrubReport, out: Vec<Drive>) -> Scrubbed {
         skipped,
         damaged,
         repaired,
+        gone,
         lost,
         readmitted: report.readmitted.iter().map(|drive| drive.get()).collect(),
         out,
@@ -301,7 +308,7 @@ fn sum_up(report: &ScrubReport, out: Vec<Drive>) -> Scrubbed {
 }
 
 fn print(shown: &Scrubbed, out: &mut dyn Write) -> Result<(), Failure> {
-    let Scrubbed { blocks, bytes, skipped, damaged, repaired, .. } = shown;
+    let Scrubbed { blocks, bytes, skipped, damaged, repaired, gone, .. } = shown;
     for drive in &shown.readmitted {
         output::line(out, &format!("READMITTED  drive {drive} serves again"))?;
     }
@@ -311,7 +318,7 @@ fn print(shown: &Scrubbed, out: &mut dyn Write) -> Result<(), Failure> {
     output::line(
         out,
         &format!(
-            "examined {}, {} whole, {bytes} bytes; {skipped} skipped, {damaged} damaged, {repaired} repaired",
+            "examined {}, {} whole, {bytes} bytes; {skipped} skipped, {damaged} damaged, {repaired} repaired, {gone} gone",
             copies(shown.copies),
             output::count(*blocks, "block")
         ),
@@ -328,7 +335,8 @@ fn conclude(dir: &Path, shown: &Scrubbed) -> Result<(), Failure> {
             Err(Failure::Incomplete { path: dir, what })
         }
         "degraded" => {
-            let what = format!("{} damaged, and not repaired", copies(shown.damaged - shown.repaired));
+            let what =
+                format!("{} damaged, and not repaired", copies(shown.damaged - shown.repaired - shown.gone));
             Err(Failure::Degraded { dir, what })
         }
         _ => Err(Failure::Violated { dir, what: output::count(shown.lost, "damaged range") }),

@@ -162,7 +162,7 @@ fn a_damaged_copy_is_told_and_repaired_and_lost_records_are_named() {
     assert_eq!((&sum["bad_copies"], &sum["receipts"]["verified"]), (&1.into(), &LINES.into()), "{sum}");
     given.expect_all_lines();
     let told = given.json("scrub", &[], 0, "");
-    assert_eq!((&told[0]["drive"], &told[0]["repaired"]), (&0.into(), &true.into()), "{told:?}");
+    assert_eq!((&told[0]["drive"], &told[0]["outcome"]), (&0.into(), &"repaired".into()), "{told:?}");
     assert_eq!(told.last().unwrap()["repaired"], 1);
     assert_eq!(given.receipts(0, "")["verdict"], "holds");
     given.damage("a");

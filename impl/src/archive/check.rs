@@ -6,7 +6,7 @@ use super::Archive;
 use super::block::{ArchiveBlock, read_bytes};
 use super::entry::DriveFault;
 use super::run::{IndexRow, RunEntry, RunHeader, RunIndex};
-use super::scrub::BadCopy;
+use super::scrub::{BadCopy, CopyOutcome};
 use crate::catalog::Damage;
 use crate::codec::as_u64;
 use crate::error::{Error, Reason, Result};
@@ -141,7 +141,7 @@ impl Archive {
 
 fn bad(checked: &mut Checked, drive: DriveNo, run: &RunEntry, offset: u64, fault: DriveFault) {
     if !checked.bad.iter().any(|bad| bad.drive == drive) {
-        checked.bad.push(BadCopy { drive, run: run.number, offset, fault, repaired: false });
+        checked.bad.push(BadCopy { drive, run: run.number, offset, fault, outcome: CopyOutcome::Left });
     }
 }
 

@@ -28,12 +28,23 @@ pub struct BadCopy {
     pub offset: u64,
     /// What it is.
     pub fault: DriveFault,
-    /// Whether the copy was written anew, and read back.
-    pub repaired: bool,
+    /// What has become of it.
+    pub outcome: CopyOutcome,
+}
+
+/// What has become of a damaged copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyOutcome {
+    /// It is as it was found.
+    Left,
+    /// It was written anew, and read back.
+    Repaired,
+    /// Its run was trimmed, or became part of another one, which was read back when it was written.
+    Gone,
 }
 
 /// What a scrub found and did. A run that was trimmed meanwhile, or became part of another one, is passed over: it is nobody's
-/// copy any more, and what it became part of was read back when it was written.
+/// copy any more. A copy that was found damaged before that is told all the same, as [`CopyOutcome::Gone`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub struct ScrubReport {
@@ -51,6 +62,24 @@ pub struct ScrubReport {
     pub lost: Vec<Damage>,
     /// The drives that serve again.
     pub readmitted: Vec<DriveNo>,
+}
+
+impl ScrubReport {
+    /// How many damaged copies have come to this.
+    pub fn count(&self, outcome: CopyOutcome) -> u64 {
+        as_u64(self.bad.iter().filter(|bad| bad.outcome == outcome).count())
+    }
+
+    /// What was found in runs that are no more has gone with them: `runs` are those that are left.
+    fn settle(&mut self, runs: &[RunEntry]) {
+        let is_gone = |run: RunNo| runs.iter().all(|left| left.number != run);
+        let left = self.bad.iter_mut().filter(|bad| bad.outcome == CopyOutcome::Left);
+        left.filter(|bad| is_gone(bad.run)).for_each(|bad| bad.outcome = CopyOutcome::Gone);
+        self.lost.retain(|damage| match damage.error {
+            Error::CorruptBlock { run, .. } | Error::Unavailable { run, .. } => !is_gone(run),
+            _ => true,
+        });
+    }
 }
 
 /// A copy of a run, where it is, and its next block.
@@ -180,8 +209,7 @@ impl Scrub {
                 let row = usize::try_from(run.blocks).ok().and_then(|at| run.index_row(at));
                 let found = row.map(|row| (row, engine.archive.check_block(&home, &run, run.blocks, &row)));
                 if let Some((row, Err(fault))) = found {
-                    let bad = BadCopy { drive, run: run.number, offset: row.offset, fault, repaired: false };
-                    self.report.bad.push(bad);
+                    self.found(drive, run.number, row.offset, fault);
                 }
                 self.lost(error);
                 return Ok(0);
@@ -213,8 +241,7 @@ impl Scrub {
                     self.at = Some(next);
                     return Ok(u64::from(row.len));
                 }
-                let bad = BadCopy { drive, run: run.number, offset: row.offset, fault, repaired: false };
-                self.report.bad.push(bad);
+                self.found(drive, run.number, row.offset, fault);
                 match Copying::begin(engine, &run, drive, home) {
                     Ok(repair) => self.repair = Some((repair, next)),
                     Err(setback) => self.set_back(engine, setback, next)?,
@@ -239,7 +266,7 @@ impl Scrub {
             }
             Ok(Made::Good(_)) => {
                 if let Some(bad) = self.report.bad.last_mut() {
-                    bad.repaired = true;
+                    bad.outcome = CopyOutcome::Repaired;
                 }
                 self.left_over = repair.left_over(engine)?;
                 Ok(0)
@@ -269,6 +296,10 @@ impl Scrub {
         Ok(())
     }
 
+    fn found(&mut self, drive: DriveNo, run: RunNo, offset: u64, fault: DriveFault) {
+        self.report.bad.push(BadCopy { drive, run, offset, fault, outcome: CopyOutcome::Left });
+    }
+
     fn lost(&mut self, error: Error) {
         if let Error::CorruptBlock { lsns, .. } | Error::Unavailable { lsns, .. } = error {
             let damage = Damage { lsns, error };
@@ -282,12 +313,13 @@ impl Scrub {
         if self.readmit {
             self.readmit(engine)?;
         }
-        let report = std::mem::take(&mut self.report);
+        let mut report = std::mem::take(&mut self.report);
         let mut catalog = engine.catalog.lock();
+        report.settle(catalog.runs());
         report.lost.iter().for_each(|damage| catalog.meet(&damage.error));
         drop(catalog);
-        let repaired = as_u64(report.bad.iter().filter(|bad| bad.repaired).count());
-        let left = as_u64(report.bad.len()) - repaired;
+        let [repaired, left] =
+            [CopyOutcome::Repaired, CopyOutcome::Left].map(|outcome| report.count(outcome));
         engine.home.emit(&Event::Scrubbed { whole: report.blocks, repaired, left });
         Ok(report)
     }

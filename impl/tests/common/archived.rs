@@ -65,11 +65,14 @@ pub(crate) fn place() -> Place {
 
 /// Damages both copies of a run, 200 bytes behind each of these places.
 pub(crate) fn damage_copies(place: &Place, run: RunNo, places: &[u64]) {
-    for drive in &place.drives[..2] {
-        let path = drive.join(format!("run-{:010}", run.get()));
-        let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
-        places.iter().for_each(|at| file.write_all_at(&[0xff; 100], at + 200).expect("damage"));
-    }
+    place.drives[..2].iter().for_each(|drive| damage_copy(drive, run, places));
+}
+
+/// Damages the copy of a run on one drive, 200 bytes behind each of these places.
+pub(crate) fn damage_copy(drive: &Path, run: RunNo, places: &[u64]) {
+    let path = drive.join(format!("run-{:010}", run.get()));
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("a run");
+    places.iter().for_each(|at| file.write_all_at(&[0xff; 100], at + 200).expect("damage"));
 }
 
 pub(crate) fn files(dir: &Path) -> Vec<String> {

@@ -59,6 +59,7 @@ struct Scrubbed {
     blocks: u64,
     damaged: u64,
     repaired: u64,
+    gone: u64,
     lost: u64,
     readmitted: Vec<u64>,
 }
@@ -232,7 +233,7 @@ impl Stage<'_> {
         assault.strike(LAST_BURST)?;
         report.count("places overwritten", assault.places());
         let first = self.scrub()?;
-        if first.damaged == 0 || first.repaired != first.damaged || first.lost > 0 {
+        if first.repaired == 0 || first.repaired + first.gone != first.damaged || first.lost > 0 {
             let says = format!("a scrub of a drive that was just damaged says {first:?}");
             return Err(Trouble::violated("quarantine-loses-nothing", says));
         }
