@@ -1,6 +1,7 @@
 //! A disk that tries to break Truelog, an oracle that judges it, and the verifier's command.
 
 pub mod campaign;
+mod caught;
 pub mod command;
 pub mod conformance;
 pub mod damage;

@@ -101,6 +101,10 @@ fn every_input_is_kept_in_words() {
         }
         // A seed that stands for nothing shows nothing.
         assert!(!text.contains("no case") && !text.contains("changes nothing"), "{}:\n{text}", target.name);
+        // Where each is refused at the first look, nothing behind that is ever reached.
+        let mut told = text.split("== ").skip(1);
+        let taken = told.any(|told| ["refused", "Err("].iter().all(|word| !told.contains(word)));
+        assert!(taken, "{}:\n{text}", target.name);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(format!("fuzz_{}", target.name), text);
         });

@@ -174,8 +174,7 @@ fn verdict(bar: &Bar, results: &Results) -> Verdict {
         }
         Value::Own(of) => verdict.value = results.median(bar.place, SUBJECT, of),
         Value::P99OfFirst => {
-            let p99 = |part| results.median((bar.place.0, part), SUBJECT, |sample| sample.p99_us);
-            verdict.value = p99(bar.place.1).zip(p99(0)).map(|(busy, rest)| busy / rest);
+            settle(&mut verdict, results.against_first_part(bar.place, SUBJECT, |sample| sample.p99_us));
         }
     }
     verdict.outcome = outcome(bar.bound, verdict.value);
@@ -188,15 +187,19 @@ fn verdict(bar: &Bar, results: &Results) -> Verdict {
 
 /// Puts the ratios to the best of a role into a verdict.
 fn hold_against(verdict: &mut Verdict, bar: &Bar, results: &Results, role: Role) {
-    let ratios = results.ratios(bar.place, SUBJECT, role, Sample::rate);
-    let ends = (f64::INFINITY, 0.0_f64);
-    let (low, high) = ratios.iter().fold(ends, |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
-    verdict.rounds = Some((low, high)).filter(|_| !ratios.is_empty());
-    verdict.value = median(ratios);
+    settle(verdict, results.ratios(bar.place, SUBJECT, role, Sample::rate));
     verdict.by_p50 = results.ratio(bar.place, SUBJECT, role, Sample::quickness);
     if let Some(best) = results.best(bar.place, role) {
         verdict.against = format!("{} ({best})", bar.against);
     }
+}
+
+/// Puts the ratios of the rounds into a verdict.
+fn settle(verdict: &mut Verdict, ratios: Vec<f64>) {
+    let ends = (f64::INFINITY, 0.0_f64);
+    let (low, high) = ratios.iter().fold(ends, |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+    verdict.rounds = Some((low, high)).filter(|_| !ratios.is_empty());
+    verdict.value = median(ratios);
 }
 
 fn outcome(bound: Bound, value: Option<f64>) -> Outcome {

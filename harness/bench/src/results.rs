@@ -150,6 +150,21 @@ impl Results {
         median(self.ratios(place, contender, best, good))
     }
 
+    /// What `value` says of a part, in each round, by what it says of the first part in that round.
+    pub fn against_first_part(
+        &self,
+        (workload, part): (Workload, u32),
+        contender: &str,
+        value: impl Fn(&Sample) -> f64,
+    ) -> Vec<f64> {
+        let mine = |part| self.of(workload, part).filter(|row| row.contender == contender);
+        let ratios = mine(part).filter_map(|row| {
+            let first = mine(0).find(|first| first.round == row.round)?;
+            Some(value(&row.sample) / value(&first.sample))
+        });
+        ratios.filter(|ratio| ratio.is_finite()).collect()
+    }
+
     /// Who is best in a role, by the median.
     pub fn best(&self, place: (Workload, u32), wanted: Role) -> Option<&str> {
         let names = self.contenders(place.0, place.1);
@@ -176,6 +191,20 @@ mod tests {
         assert_eq!(median(vec![3.0]), Some(3.0));
         assert_eq!(median(vec![9.0, 1.0]), Some(5.0));
         assert_eq!(median(vec![9.0, 1.0, 2.0]), Some(2.0));
+    }
+
+    #[test]
+    fn a_part_is_held_against_the_first_of_its_round() {
+        let row = |part, round, p99_us| {
+            let sample = Sample { p99_us, ..Sample::default() };
+            Row { workload: Workload::Busy, part, contender: "truelog".to_owned(), round, sample }
+        };
+        // The last round has no first part.
+        let rows =
+            vec![row(0, 0, 100.0), row(1, 0, 150.0), row(0, 1, 10.0), row(1, 1, 10.0), row(1, 2, 10.0)];
+        let results = Results { rows, missing: Vec::new() };
+        let ratios = results.against_first_part((Workload::Busy, 1), "truelog", |sample| sample.p99_us);
+        assert_eq!(ratios, [1.5, 1.0]);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::fmt::{self, Write as _};
 
 use truelog_spec::step::CrashKind;
 
-use super::caught::HARNESS;
 use super::fuzz;
 use super::journal::Found;
 use super::propose::{FIRST_SEEN, case_of};
 use super::totals::{ALIVE, DUE};
+use crate::caught::HARNESS;
 use crate::explore::{self, Case, Swarm};
 use crate::fuzzing::TARGETS;
 use crate::report::Report;

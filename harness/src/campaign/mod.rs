@@ -5,7 +5,6 @@
 //! each writes a file of its own, and [`merge`](journal::merge) takes them in any order, any number of times.
 
 mod arms;
-mod caught;
 mod fuzz;
 pub mod journal;
 pub mod live;
@@ -22,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use arms::{Arm, Ran, Story};
-pub(crate) use caught::caught;
 use journal::{Found, Journal, Line, OUT, kept};
 pub use plain::gather;
 pub use propose::{FIRST_SEEN, Proposal, Unproposed, Wanted, case_of, proposals, propose, steps};
@@ -30,6 +28,8 @@ pub(crate) use propose::{hash, put};
 pub(crate) use signature::signature;
 use totals::Totals;
 use watch::Watchdog;
+
+use crate::caught::caught;
 
 /// How often a case may end the process before that is what is found: the first time a person may have killed it.
 const DEATHS: u64 = 2;

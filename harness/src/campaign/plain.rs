@@ -8,9 +8,9 @@ use std::path::Path;
 use truelog_spec::Invariant;
 
 use super::arms::Story;
-use super::caught::caught;
 use super::journal::{Found, MERGED};
 use super::propose::{FOUND, hash, put};
+use crate::caught::caught;
 
 /// Writes the page, and the input of a fuzz target beside it. Returns the page's path in the campaign's directory.
 ///

@@ -91,6 +91,11 @@ pub const CHECKS: &[Check] = &[
         run: crate::displaced::check,
     },
     Check {
+        name: "fuzz",
+        says: "The fuzz targets on what is checked in, and on that with bytes changed.",
+        run: crate::fuzzing::check,
+    },
+    Check {
         name: "mechanism",
         says: "stateright exhausts the scopes of the specification's mechanism.",
         run: mechanism::check,

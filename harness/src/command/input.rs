@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::out;
-use crate::campaign::caught;
+use crate::caught::caught;
 use crate::fuzzing::Input;
 
 /// Which input, of which target.

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::out;
-use crate::campaign::{FIRST_SEEN, Unproposed, Wanted, case_of, caught, hash, propose, put, steps};
+use crate::campaign::{FIRST_SEEN, Unproposed, Wanted, case_of, hash, propose, put, steps};
+use crate::caught::caught;
 use crate::fuzzing::Input;
 
 /// Which finding, and where it goes.

@@ -54,18 +54,25 @@ pub fn batch(data: &[u8]) {
     assert_eq!(
         BatchHeader::decode(&header.encode(), &site),
         Ok(header),
-        "a header that was read can be written"
+        "nothing-invented: a header that was read can be written"
     );
     let mut due = header.base;
     for frame in batch.records() {
-        assert_eq!(frame.lsn, due, "LSNs are dense");
+        assert_eq!(frame.lsn, due, "nothing-invented: LSNs are dense");
         let from = frame.offset as usize;
-        assert!(bytes[from..].len() >= frame.payload.len(), "a record lies within the bytes given");
+        assert!(
+            bytes[from..].len() >= frame.payload.len(),
+            "nothing-invented: a record lies within the bytes given"
+        );
         due = due.next();
     }
-    assert_eq!(due.0 - header.base.0, u64::from(header.count), "as many records as the header says");
+    assert_eq!(
+        due.0 - header.base.0,
+        u64::from(header.count),
+        "nothing-invented: as many records as the header says"
+    );
     if let Some(table) = batch.streams() {
-        assert!(table.count() <= bytes.len() / 16, "a table is no longer than its bytes");
+        assert!(table.count() <= bytes.len() / 16, "nothing-invented: a table is no longer than its bytes");
     }
 }
 
@@ -122,7 +129,10 @@ pub(super) fn tell_manifest_record(data: &[u8]) -> String {
 pub fn manifest_record(data: &[u8]) {
     for bytes in both(data) {
         if let Ok(record) = ManifestRecord::decode(&bytes, LogId([0; 16]), 0) {
-            assert!(record.len <= bytes.len() as u64, "a record lies within the bytes given");
+            assert!(
+                record.len <= bytes.len() as u64,
+                "nothing-invented: a record lies within the bytes given"
+            );
         }
     }
 }
@@ -200,27 +210,39 @@ pub fn archive_block(data: &[u8]) {
     let Some((site, bytes)) = BlockInput::read(data) else { return };
     let Ok(block) = ArchiveBlock::decode(&bytes, &site) else { return };
     let header = block.header;
-    assert_eq!(header.site, site, "a block is valid only where it was written");
-    assert_eq!(block.raw().len(), header.raw as usize, "it unpacks to what it says");
+    assert_eq!(header.site, site, "nothing-invented: a block is valid only where it was written");
+    assert_eq!(block.raw().len(), header.raw as usize, "nothing-invented: it unpacks to what it says");
     let mut due = header.base;
     for frame in block.records() {
-        assert_eq!(frame.lsn, due, "LSNs are dense");
+        assert_eq!(frame.lsn, due, "nothing-invented: LSNs are dense");
         due = due.next();
     }
-    assert_eq!(due.0 - header.base.0, header.lsns().len(), "as many records as the header says");
+    assert_eq!(
+        due.0 - header.base.0,
+        header.lsns().len(),
+        "nothing-invented: as many records as the header says"
+    );
 }
 
 /// A segment's header from arbitrary bytes.
 pub fn segment_header(data: &[u8]) {
     if let Ok(header) = SegmentHeader::decode(data) {
-        assert_eq!(SegmentHeader::decode(&header.encode()), Ok(header), "what was read can be written");
+        assert_eq!(
+            SegmentHeader::decode(&header.encode()),
+            Ok(header),
+            "nothing-invented: what was read can be written"
+        );
     }
 }
 
 /// An identity from arbitrary bytes.
 pub fn identity(data: &[u8]) {
     if let Ok(identity) = Identity::decode(data) {
-        assert_eq!(Identity::decode(&identity.encode()), Ok(identity), "what was read can be written");
+        assert_eq!(
+            Identity::decode(&identity.encode()),
+            Ok(identity),
+            "nothing-invented: what was read can be written"
+        );
     }
 }
 
@@ -232,7 +254,11 @@ pub(super) fn tell_drive_identity(data: &[u8]) -> String {
 /// A drive's identity from arbitrary bytes.
 pub fn drive_identity(data: &[u8]) {
     if let Ok(identity) = DriveIdentity::decode(data) {
-        assert_eq!(DriveIdentity::decode(&identity.encode()), Ok(identity), "what was read can be written");
+        assert_eq!(
+            DriveIdentity::decode(&identity.encode()),
+            Ok(identity),
+            "nothing-invented: what was read can be written"
+        );
     }
 }
 
@@ -244,7 +270,11 @@ pub(super) fn tell_run_header(data: &[u8]) -> String {
 /// A run's header from arbitrary bytes.
 pub fn run_header(data: &[u8]) {
     if let Ok(header) = RunHeader::decode(data) {
-        assert_eq!(RunHeader::decode(&header.encode()), Ok(header), "what was read can be written");
+        assert_eq!(
+            RunHeader::decode(&header.encode()),
+            Ok(header),
+            "nothing-invented: what was read can be written"
+        );
     }
 }
 
@@ -272,8 +302,8 @@ pub fn run_index(data: &[u8]) {
         assert_eq!(
             RunIndex::decode(&block, &entry, header.block),
             Ok(index),
-            "it is the index of what it says"
+            "nothing-invented: it is the index of what it says"
         );
-        assert!(!entry.lsns.is_empty(), "a run holds something");
+        assert!(!entry.lsns.is_empty(), "nothing-invented: a run holds something");
     }
 }

@@ -169,8 +169,13 @@ impl Changed {
         };
         if let Some(records) = found(&first) {
             let dense = records.windows(2).all(|pair| pair[0].lsn < pair[1].lsn);
-            assert!(dense, "{}: records come back in order, once each", self.says);
-            assert_eq!(Some(records), found(&second), "{}: a second open finds the same", self.says);
+            assert!(dense, "nothing-invented: {}: records come back in order, once each", self.says);
+            assert_eq!(
+                Some(records),
+                found(&second),
+                "recovery-converges: {}: a second open finds the same",
+                self.says
+            );
         }
         if self.forged {
             // What was forged well enough is a log like any other.

@@ -3,7 +3,9 @@
 //! Each function takes arbitrary bytes, and panics only when a promise is broken: what decodes never panics itself,
 //! never invents, and what it accepts it can say again; a log whose bytes were changed is judged as the checks judge it.
 
+mod check;
 mod formats;
+mod hunt;
 mod input;
 mod logs;
 mod steps;
@@ -62,9 +64,13 @@ const fn target(name: &'static str, run: fn(&[u8]), tells: fn(&[u8]) -> String, 
     Target { name, run, tells, kibibytes }
 }
 
+pub use check::check;
 pub use formats::{
     archive_block, batch, drive_identity, identity, manifest_record, run_header, run_index, segment_header,
 };
+pub(crate) use hunt::{Broken, CANARY, checked_in, hunt};
+#[cfg(test)]
+pub(crate) use hunt::{inputs, tried};
 pub use input::{Input, NotAnInput};
 pub use logs::{damaged_archive, damaged_log, manifest_recovery, segment_recovery};
 pub use steps::{archive_steps, steps};

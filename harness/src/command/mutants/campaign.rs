@@ -22,13 +22,14 @@ const STEPS: usize = 10;
 
 /// The checks whose mutants a campaign has no arm for, or one that tells no trace; and why. What stands here is left out of
 /// the draw, and the table says so.
-const CHECKS_OUT: [(&str, &str); 6] = [
+const CHECKS_OUT: [(&str, &str); 7] = [
     ("mechanism", "it changes what judges"),
     ("conformance", "it changes what judges"),
     ("strace", "no arm: the real file system"),
     ("archive-kill", "no arm: the real file system"),
     ("displaced", "no arm: other programs' deeds"),
     ("damage", "no trace: durable bytes are damaged by fuzz targets alone"),
+    ("fuzz", "no trace: bytes and text have no steps"),
 ];
 
 /// A schedule may show it, but no trace or page of one thread does.

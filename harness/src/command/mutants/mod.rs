@@ -362,7 +362,8 @@ fn judge(kill: &Kill, code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> (End, 
 }
 
 /// What says best how far a check had to go; of a check that counts none of these its first count does.
-const EFFORT: [&str; 7] = ["schedules", "damages", "images", "states", "traces", "kills", "runs"];
+const EFFORT: [&str; 8] =
+    ["schedules", "changed inputs", "damages", "images", "states", "traces", "kills", "runs"];
 
 /// The count of a report that says how far its check has come.
 fn explored(reports: &serde_json::Value) -> String {

@@ -1,4 +1,4 @@
-//! A panic inside a case: it is a finding, and the campaign goes on behind it.
+//! A panic inside a case: it is a finding, and whoever ran the case goes on behind it.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
