@@ -13,6 +13,9 @@ pub(crate) const HARNESS: &str = "harness";
 /// The engine's sources, as the compiler names them in all three builds.
 const ENGINE: &str = "impl/";
 
+/// How the line begins that names what a case violates.
+const VIOLATED: &str = "VIOLATED ";
+
 /// A panic that was caught.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Panicked {
@@ -63,7 +66,10 @@ impl Panicked {
     /// The invariant that its words name first. An engine that panics without a word of that resolves nothing; any other
     /// panic is a defect of the harness.
     pub(crate) fn breaks(&self) -> &'static str {
-        let words = self.says.split(|char: char| char != '-' && !char.is_ascii_lowercase());
+        // What stands behind the first line may be anything, such as the input itself.
+        let violated = self.says.lines().find(|line| line.starts_with(VIOLATED));
+        let text = violated.or_else(|| self.says.lines().next()).unwrap_or_default();
+        let words = text.split(|char: char| char != '-' && !char.is_ascii_lowercase());
         let named = words.filter_map(|word| word.parse::<Invariant>().ok()).next();
         match named {
             Some(invariant) => invariant.as_str(),
@@ -74,7 +80,7 @@ impl Panicked {
 
     /// What happened, in a line: what was violated, or the first line.
     pub(crate) fn line(&self) -> &str {
-        let violated = self.says.lines().find_map(|line| line.strip_prefix("VIOLATED ")?.split_once(": "));
+        let violated = self.says.lines().find_map(|line| line.strip_prefix(VIOLATED)?.split_once(": "));
         violated.map(|(_, detail)| detail).or_else(|| self.says.lines().next()).unwrap_or_default()
     }
 }
@@ -92,6 +98,8 @@ mod tests {
             "cargo verify case \"random: append\"\nclient append\nVIOLATED read-never-stale: a seven: 7";
         let panicked = Panicked { says: says.to_owned(), at: String::new() };
         assert_eq!((panicked.breaks(), panicked.line()), ("read-never-stale", "a seven: 7"));
+        let panicked = caught(|| panic!("what was read\n left: acked-is-durable")).expect_err("it panics");
+        assert_eq!(panicked.breaks(), HARNESS, "an input names nothing");
         let panicked = caught(|| panic!("no name at all")).expect_err("it panics");
         assert!(panicked.at.contains("caught.rs"), "{panicked:?}");
         assert_eq!(panicked.breaks(), HARNESS);

@@ -141,6 +141,25 @@ fn damage_to_all_copies_names_the_records_and_nothing_else() {
     assert_eq!(report.lost.iter().map(|damage| damage.lsns).collect::<Vec<_>>(), [lsns]);
 }
 
+/// Part of a run was trimmed: what no copy has of that is nobody's loss.
+#[test]
+fn what_was_trimmed_is_not_lost() {
+    let place = place();
+    let log = archived(&place);
+    let run = log.runs()[0];
+    damage_copies(&place, run.number, &[4096]);
+    let lost = log.scrub(None, false).expect("a report").lost[0].lsns;
+    assert!(lost.last < run.lsns.last, "{lost} of {run:?}");
+    log.trim(lost.last).expect("a trim");
+    let report = log.scrub(None, false).expect("a report");
+    assert_eq!(
+        report.lost.iter().map(|damage| damage.lsns).collect::<Vec<_>>(),
+        [LsnRange::of(lost.last, 1)]
+    );
+    log.trim(lost.last.next()).expect("a trim");
+    assert_eq!(log.scrub(None, false).expect("a report").lost, []);
+}
+
 /// No read needs a run's header, but a rebuild of the manifest does.
 #[test]
 fn a_scrub_reads_the_headers_of_runs_too() {

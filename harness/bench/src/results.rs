@@ -162,7 +162,8 @@ impl Results {
             let first = mine(0).find(|first| first.round == row.round)?;
             Some(value(&row.sample) / value(&first.sample))
         });
-        ratios.filter(|ratio| ratio.is_finite()).collect()
+        // Nothing by nothing says nothing; something by nothing is the worst there is.
+        ratios.filter(|ratio| !ratio.is_nan()).collect()
     }
 
     /// Who is best in a role, by the median.

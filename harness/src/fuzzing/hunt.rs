@@ -72,13 +72,15 @@ pub(crate) fn checked_in(target: &Target) -> Result<Vec<Vec<u8>>, String> {
     let root = inputs();
     let mut inputs = Vec::new();
     for kind in ["seeds", "regressions"] {
-        let Ok(entries) = std::fs::read_dir(root.join(kind).join(target.name)) else { continue };
+        let entries = std::fs::read_dir(root.join(kind).join(target.name)).into_iter().flatten();
         let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
-        inputs.extend(paths.iter().filter_map(|path| std::fs::read(path).ok()));
-    }
-    if inputs.is_empty() {
-        return Err(format!("the target {} has no seed in {}", target.name, root.display()));
+        for path in paths {
+            inputs.push(std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?);
+        }
+        if inputs.is_empty() {
+            return Err(format!("the target {} has no seed in {}", target.name, root.display()));
+        }
     }
     Ok(inputs)
 }

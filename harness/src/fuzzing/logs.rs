@@ -17,14 +17,15 @@ use crate::oracle::Reading;
 use crate::subject::Plain;
 
 /// What each story leaves.
-static LEFT: LazyLock<Vec<Left>> = LazyLock::new(|| STORIES.iter().map(leaves).collect());
+static LEFT: LazyLock<Vec<Result<Left, String>>> =
+    LazyLock::new(|| STORIES.iter().map(Story::tell::<Plain>).collect());
 
 /// What the story of an archive leaves.
-static ARCHIVE_LEFT: LazyLock<Left> = LazyLock::new(|| leaves(&ARCHIVED));
+static ARCHIVE_LEFT: LazyLock<Result<Left, String>> = LazyLock::new(|| ARCHIVED.tell::<Plain>());
 
-/// A story that cannot be told is a defect of the harness.
-fn leaves(story: &Story) -> Left {
-    story.tell::<Plain>().unwrap_or_else(|why| panic!("{why}"))
+/// A story that cannot be told is a defect of the harness, each time that it is asked for.
+fn told(left: &Result<Left, String>) -> &Left {
+    left.as_ref().unwrap_or_else(|why| panic!("{why}"))
 }
 
 /// The most changes to one log.
@@ -64,7 +65,7 @@ struct Changed {
 
 fn left(story: u8) -> (&'static str, &'static Left) {
     let at = usize::from(story) % LEFT.len();
-    (STORIES[at].name, &LEFT[at])
+    (STORIES[at].name, told(&LEFT[at]))
 }
 
 /// Overwrites a file of a story's log; nothing if that changes nothing.
@@ -145,7 +146,7 @@ fn damaged(data: &[u8]) -> Option<Changed> {
 
 /// The archive of a log with some bytes of the copies of its runs changed.
 fn damaged_copies(data: &[u8]) -> Option<(String, Image)> {
-    let mut image = ARCHIVE_LEFT.image.clone();
+    let mut image = told(&ARCHIVE_LEFT).image.clone();
     let mut paths = Vec::new();
     for dir in DRIVES.map(|drive| drive_dir(Path::new(LOG_DIR), drive)) {
         let names = image.names(&dir)?;
@@ -241,7 +242,7 @@ pub(super) fn tell_damaged(data: &[u8]) -> String {
 /// See [`damaged_archive`].
 pub(super) fn tell_damaged_archive(data: &[u8]) -> String {
     let Some((says, image)) = damaged_copies(data) else { return "changes nothing".to_owned() };
-    match judge_copies::<Plain>(&ARCHIVE_LEFT, &image) {
+    match judge_copies::<Plain>(told(&ARCHIVE_LEFT), &image) {
         Ok(word) => format!("{says}\n{word}"),
         Err(violation) => panic!("{says}: {} {}", violation.invariant, violation.detail),
     }
@@ -253,9 +254,9 @@ mod tests {
 
     /// A log that differs from what it is said to hold: the record is invented, or it went in silence.
     fn judged(change: impl FnOnce(&mut Left)) -> Result<String, Box<dyn std::any::Any + Send>> {
-        let told = &LEFT[0];
-        let (truth, synced) = (told.truth.clone(), told.synced.clone());
-        let mut left = Left { image: told.image.clone(), older: told.older.clone(), truth, synced };
+        let whole = told(&LEFT[0]);
+        let (truth, synced) = (whole.truth.clone(), whole.synced.clone());
+        let mut left = Left { image: whole.image.clone(), older: whole.older.clone(), truth, synced };
         change(&mut left);
         let image = left.image.clone();
         let left: &'static Left = Box::leak(Box::new(left));

@@ -2,7 +2,7 @@
 //!
 //! In this order: what protects data (quarantine, lost copies); what frees space; scrub; new runs.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::compact::{Job, Made, Setback, write_evidence};
@@ -54,8 +54,10 @@ pub(crate) struct Keeper {
     job: Option<Job>,
     copying: Option<Copying>,
     scrub: Option<Scrub>,
-    /// What the last scrub found, until somebody takes it.
-    scrubbed: Option<ScrubReport>,
+    /// How many scrubs were begun.
+    scrubs: u64,
+    /// What each found, until whoever began it takes it.
+    scrubbed: BTreeMap<u64, ScrubReport>,
     /// A piece of a scrub was the last thing done.
     compacts_next: bool,
     /// Until then there was nothing to compact: to find that out takes as long as to check a block.
@@ -80,7 +82,8 @@ impl Keeper {
             job: None,
             copying: None,
             scrub: None,
-            scrubbed: None,
+            scrubs: 0,
+            scrubbed: BTreeMap::new(),
             compacts_next: false,
             nothing_until: Duration::ZERO,
             reclaims: VecDeque::new(),
@@ -104,20 +107,20 @@ impl Keeper {
         self.compaction.reset();
     }
 
-    /// Begins a scrub, unless one is under way. Says whether it did.
-    pub(crate) fn scrub(&mut self, engine: &Engine, only: Option<DriveNo>, readmit: bool) -> bool {
-        let begins = self.scrub.is_none();
-        if begins {
-            self.idle_until = None;
-            self.scrub = Some(Scrub::begin(engine, only, readmit));
-            self.scrubbed = None;
+    /// Begins a scrub, unless one is under way. Gives its number, by which whoever has begun it asks for what it found.
+    pub(crate) fn scrub(&mut self, engine: &Engine, only: Option<DriveNo>, readmit: bool) -> Option<u64> {
+        if self.scrub.is_some() {
+            return None;
         }
-        begins
+        self.idle_until = None;
+        self.scrub = Some(Scrub::begin(engine, only, readmit));
+        self.scrubs += 1;
+        Some(self.scrubs)
     }
 
-    /// What the last scrub found, once.
-    pub(crate) fn take_scrubbed(&mut self) -> Option<ScrubReport> {
-        self.scrubbed.take()
+    /// What the scrub of this number found, once.
+    pub(crate) fn take_scrubbed(&mut self, number: u64) -> Option<ScrubReport> {
+        self.scrubbed.remove(&number)
     }
 
     pub(crate) fn reclaim(&mut self, reclaim: Reclaim) {
@@ -140,6 +143,9 @@ impl Keeper {
         }
         if let Some(copying) = self.copying.take_if(|copying| copying.drive() == drive) {
             copying.abandon(engine);
+        }
+        if let Some(scrub) = &mut self.scrub {
+            scrub.let_go(engine, drive);
         }
     }
 
@@ -304,7 +310,8 @@ impl Keeper {
         match stepped {
             Scrubbed::More(bytes) => self.pace.passed(bytes, engine.home.env.clock.monotonic()),
             Scrubbed::Done(report) => {
-                (self.scrub, self.scrubbed) = (None, Some(report));
+                self.scrub = None;
+                self.scrubbed.insert(self.scrubs, report);
                 self.uncopyable.1.clear();
             }
         }

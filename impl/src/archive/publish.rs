@@ -118,12 +118,12 @@ impl Engine {
         {
             return Err(Error::NoSuchDrive { drive });
         }
-        if !self.keeper.lock().scrub(self, only, readmit) {
+        let Some(number) = self.keeper.lock().scrub(self, only, readmit) else {
             return Err(Error::Locked { dir: self.home.dir.clone() });
-        }
+        };
         loop {
             let progress = self.archive_step(false)?;
-            if let Some(report) = self.keeper.lock().take_scrubbed() {
+            if let Some(report) = self.keeper.lock().take_scrubbed(number) {
                 return Ok(report);
             }
             if let Some(wait) = progress.next.filter(|wait| !wait.is_zero()) {

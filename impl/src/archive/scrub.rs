@@ -9,7 +9,7 @@ use super::reclaim::{Reclaim, copy_manifest_to};
 use super::run::{IndexRow, RunEntry};
 use super::shelf::DriveState;
 use crate::archive::set::DriveSet;
-use crate::catalog::Damage;
+use crate::catalog::{Catalog, Damage};
 use crate::codec::as_u64;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -39,7 +39,8 @@ pub enum CopyOutcome {
     Left,
     /// It was written anew, and read back.
     Repaired,
-    /// Its run was trimmed, or became part of another one, which was read back when it was written.
+    /// Nothing names it any more: its run was trimmed, or became part of another one, which was read back when it was written,
+    /// or its drive was removed from the log.
     Gone,
 }
 
@@ -70,13 +71,20 @@ impl ScrubReport {
         as_u64(self.bad.iter().filter(|bad| bad.outcome == outcome).count())
     }
 
-    /// What was found in runs that are no more has gone with them: `runs` are those that are left.
-    fn settle(&mut self, runs: &[RunEntry]) {
-        let is_gone = |run: RunNo| runs.iter().all(|left| left.number != run);
+    /// What was found in copies that nothing names any more has gone with them, and what was lost of trimmed records is nobody's
+    /// loss.
+    fn settle(&mut self, catalog: &Catalog) {
+        let named = |drive: DriveNo, run: RunNo| {
+            catalog.runs().iter().any(|left| left.number == run && left.copies.contains(drive))
+        };
         let left = self.bad.iter_mut().filter(|bad| bad.outcome == CopyOutcome::Left);
-        left.filter(|bad| is_gone(bad.run)).for_each(|bad| bad.outcome = CopyOutcome::Gone);
+        left.filter(|bad| !named(bad.drive, bad.run)).for_each(|bad| bad.outcome = CopyOutcome::Gone);
+        self.skipped.retain(|(drive, run)| named(*drive, *run));
+        self.lost.iter_mut().for_each(|damage| damage.lsns.first = damage.lsns.first.max(catalog.trimmed));
         self.lost.retain(|damage| match damage.error {
-            Error::CorruptBlock { run, .. } | Error::Unavailable { run, .. } => !is_gone(run),
+            Error::CorruptBlock { run, .. } | Error::Unavailable { run, .. } => {
+                !damage.lsns.is_empty() && catalog.runs().iter().any(|left| left.number == run)
+            }
             _ => true,
         });
     }
@@ -99,7 +107,7 @@ pub(crate) struct Scrub {
     readmit: bool,
     /// The drives of which a block was read and found whole.
     proved: DriveSet,
-    /// The drives of which a copy was passed over, since its run is no more.
+    /// The drives of which a copy was passed over, since nothing names it any more.
     passed: DriveSet,
     /// A copy that was repaired and that nothing names any more.
     left_over: Option<Reclaim>,
@@ -142,6 +150,14 @@ impl Scrub {
         self.left_over.take()
     }
 
+    /// What is written anew on this drive is taken back: the drive is about to be forgotten.
+    pub(crate) fn let_go(&mut self, engine: &Engine, drive: DriveNo) {
+        if let Some((repair, _)) = self.repair.take_if(|(repair, _)| repair.drive() == drive) {
+            self.passed = self.passed.with(drive);
+            repair.abandon(engine);
+        }
+    }
+
     /// Does the next piece of work: a block.
     ///
     /// # Errors
@@ -169,7 +185,7 @@ impl Scrub {
         let mended = shelf.states().iter().any(|state| state.entry.number == drive && mended(state));
         let home = if mended { shelf.home(drive) } else { shelf.reachable(drive) };
         drop(shelf);
-        if now(engine, &run).is_none() {
+        if now(engine, &run, drive).is_none() {
             self.passed = self.passed.with(drive);
             return;
         }
@@ -193,7 +209,7 @@ impl Scrub {
         // A trim or a merge may have dropped it since the last step. Between here and the end of this one nothing is
         // removed: that is a step, too.
         // Where its copies are now: another may have been made since the scrub began.
-        let Some(run) = now(engine, &run) else {
+        let Some(run) = now(engine, &run, drive) else {
             self.passed = self.passed.with(drive);
             return Ok(0);
         };
@@ -253,7 +269,7 @@ impl Scrub {
 
     fn go_on(&mut self, engine: &Engine, mut repair: Copying, next: At) -> Result<u64> {
         // Its run was trimmed or merged, and its name may be gone: that says nothing of the drive.
-        if now(engine, &next.0).is_none() {
+        if now(engine, &next.0, next.1).is_none() {
             self.passed = self.passed.with(next.1);
             self.left_over = repair.left_over(engine)?;
             repair.abandon(engine);
@@ -315,7 +331,7 @@ impl Scrub {
         }
         let mut report = std::mem::take(&mut self.report);
         let mut catalog = engine.catalog.lock();
-        report.settle(catalog.runs());
+        report.settle(&catalog);
         report.lost.iter().for_each(|damage| catalog.meet(&damage.error));
         drop(catalog);
         let [repaired, left] =
@@ -385,7 +401,9 @@ fn check_again(
     })
 }
 
-/// What the catalog says of a run now, if it is still there to be read.
-fn now(engine: &Engine, run: &RunEntry) -> Option<RunEntry> {
-    engine.catalog.lock().runs().iter().find(|now| now.number == run.number).copied()
+/// What the catalog says of a run now, if it still names the copy on this drive.
+fn now(engine: &Engine, run: &RunEntry, drive: DriveNo) -> Option<RunEntry> {
+    let catalog = engine.catalog.lock();
+    let now = catalog.runs().iter().find(|now| now.number == run.number).copied();
+    now.filter(|now| now.copies.contains(drive))
 }

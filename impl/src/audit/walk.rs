@@ -35,8 +35,8 @@ pub(super) struct Walk {
     pub(super) upto: Lsn,
     /// The segment at hand, and where the batch begins that `at` is in.
     inside: Option<(SegmentNo, u64)>,
-    /// The archive was asked to read its copies.
-    asked: bool,
+    /// The number of the scrub by which the archive was asked to read its copies.
+    asked: Option<u64>,
 }
 
 impl Walk {
@@ -44,7 +44,7 @@ impl Walk {
         let marks = engine.kernel.marks();
         // Where nothing is ever called durable, what is written is all there is.
         let upto = if engine.home.volume.weakness.is_some() { marks.written } else { marks.durable };
-        Self { at: engine.catalog.lock().trimmed, upto, inside: None, asked: false }
+        Self { at: engine.catalog.lock().trimmed, upto, inside: None, asked: None }
     }
 
     /// Does the next piece.
@@ -122,12 +122,12 @@ impl Walk {
             return Ok(Walked::Done);
         }
         let mut keeper = engine.keeper.lock();
-        if !self.asked {
+        let Some(number) = self.asked else {
             // While somebody else's scrub is under way, later.
             self.asked = keeper.scrub(engine, None, false);
             return Ok(Walked::Pending);
-        }
-        let Some(report) = keeper.take_scrubbed() else { return Ok(Walked::Pending) };
+        };
+        let Some(report) = keeper.take_scrubbed(number) else { return Ok(Walked::Pending) };
         match report.lost.into_iter().next() {
             None => Ok(Walked::Done),
             Some(damage) if matches!(damage.error, Error::Unavailable { .. }) => {
