@@ -15,6 +15,9 @@ pub struct Scale {
     pub kept_rounds: u32,
     /// How long one measurement by time takes.
     pub millis: u64,
+    /// The bytes of payload that are appended before appends are measured: more than the first files have room for that are used
+    /// again later, so that it is a log in use that is measured. The limits have their space made ready, too.
+    pub before_bytes: u64,
     /// The bytes of payload that are put in bulk.
     pub bulk_bytes: u64,
     /// The bytes of payload of the log that is scanned.
@@ -31,6 +34,7 @@ impl Scale {
         rounds: 5,
         kept_rounds: 3,
         millis: 700,
+        before_bytes: 64 << 20,
         bulk_bytes: 256 << 20,
         scan_bytes: 1 << 30,
         archive_bytes: 512 << 20,
@@ -41,6 +45,7 @@ impl Scale {
         rounds: 1,
         kept_rounds: 1,
         millis: 300,
+        before_bytes: 16 << 20,
         bulk_bytes: 64 << 20,
         scan_bytes: 64 << 20,
         archive_bytes: 64 << 20,

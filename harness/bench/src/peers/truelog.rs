@@ -20,7 +20,7 @@ pub const PEER: Peer = Peer {
     standing: Standing::Ours,
     unchecked: None,
     lacks: &[],
-    setup: "fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster; appends into files of 16 MiB (option reuse) used again after a trim, which comes every 15 MiB; in bulk segments are allocated and of 1 GiB; else default options",
+    setup: "fdatasync or O_DIRECT|O_DSYNC, as the first batches find faster; appends into files of 16 MiB (option reuse) used again after a trim, which comes with each full one; in bulk segments are allocated and of 1 GiB; else default options",
     open: |dir, what| open_for(dir, what, &options(what)),
     scan,
 };
@@ -78,10 +78,7 @@ fn open_for(dir: &Path, what: Use, options: &Options) -> Result<Box<dyn super::S
     Ok(Box::new(Store { log, trimmer }))
 }
 
-/// How many records of 1 KiB are put in before those before them are trimmed.
-const TRIMMED: u64 = 15 << 10;
-
-/// A thread that trims.
+/// A thread that trims whatever is in a segment that is full.
 struct Trimmer {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<truelog::Result<()>>>,
@@ -92,11 +89,10 @@ impl Trimmer {
         let over = Arc::new(AtomicBool::new(false));
         let (log, ends) = (Arc::clone(log), Arc::clone(&over));
         let thread = std::thread::spawn(move || {
-            let mut from = Lsn::FIRST;
             while !ends.load(Ordering::Relaxed) {
-                let durable = log.stat().durable;
-                if durable.0 >= from.0 + TRIMMED {
-                    from = log.trim(durable)?.before;
+                let stat = log.stat();
+                if stat.segments > 1 {
+                    log.trim(stat.durable)?;
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }

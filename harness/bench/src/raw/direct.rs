@@ -26,5 +26,5 @@ pub fn run(task: &Task) -> Result<Sample> {
         }
         ring.write(block)
     };
-    drive(task, &Drive { writers: 1, batch, len: SMALL }, &op)
+    drive(task, &Drive { writers: 1, batch, len: SMALL, from: 0 }, &op)
 }

@@ -32,7 +32,7 @@ pub fn run(task: &Task) -> Result<Sample> {
             }
             Ok(())
         };
-        let sample = drive(task, &Drive { writers, batch: 1, len: SMALL }, &op);
+        let sample = drive(task, &Drive { writers, batch: 1, len: SMALL, from: 0 }, &op);
         over.store(true, Ordering::Release);
         group.announce_end();
         match flusher.join() {

@@ -180,5 +180,5 @@ pub fn run(task: &Task) -> Result<Sample> {
         }
         Ok(())
     };
-    drive(task, &Drive { writers, batch: 1, len: SMALL }, &op)
+    drive(task, &Drive { writers, batch: 1, len: SMALL, from: 0 }, &op)
 }

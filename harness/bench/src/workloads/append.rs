@@ -22,6 +22,8 @@ pub struct Drive {
     pub batch: usize,
     /// The length of a record.
     pub len: usize,
+    /// The number of the first.
+    pub from: u64,
 }
 
 /// One operation: the writer, the numbers of its records, and what makes them.
@@ -34,7 +36,7 @@ const OVER: u8 = 2;
 /// Calls `op` from each writer for as long as the task says, behind a warm-up of a fifth of that.
 pub fn drive(task: &Task, drive: &Drive, op: &Op<'_>) -> Result<Sample> {
     let phase = AtomicU8::new(WARM);
-    let numbers = AtomicU64::new(0);
+    let numbers = AtomicU64::new(drive.from);
     let ready = Barrier::new(drive.writers + 1);
     let writer = |index: usize| -> Result<(u64, u64, Times)> {
         let mut times = times()?;
@@ -82,17 +84,26 @@ pub fn drive(task: &Task, drive: &Drive, op: &Op<'_>) -> Result<Sample> {
 /// Appends by one writer or many.
 pub fn run(peer: &Peer, task: &Task) -> Result<Sample> {
     let store = (peer.open)(&task.dir, Use::Append)?;
-    if task.workload == Workload::Batch64 {
-        return drive(task, &Drive { writers: 1, batch: BATCH, len: SMALL }, &|_, numbers, payload| {
-            let mut records: [&[u8]; BATCH] = [&[]; BATCH];
-            for (record, made) in records.iter_mut().zip(payload.batch(numbers)) {
-                *record = made;
-            }
-            store.append_batch(&records)
-        });
+    let batch = |numbers: Range<u64>, payload: &mut Payload| {
+        let mut records: [&[u8]; BATCH] = [&[]; BATCH];
+        for (record, made) in records.iter_mut().zip(payload.batch(numbers)) {
+            *record = made;
+        }
+        store.append_batch(&records)
+    };
+    let mut payload = Payload::new(SMALL, 0);
+    let mut from = 0;
+    while from < task.scale.before_bytes / SMALL as u64 {
+        batch(from..from + BATCH as u64, &mut payload)?;
+        from += BATCH as u64;
     }
     let writers = task.workload.writers();
-    drive(task, &Drive { writers, batch: 1, len: SMALL }, &|writer, numbers, payload| {
+    if task.workload == Workload::Batch64 {
+        return drive(task, &Drive { writers, batch: BATCH, len: SMALL, from }, &|_, numbers, payload| {
+            batch(numbers, payload)
+        });
+    }
+    drive(task, &Drive { writers, batch: 1, len: SMALL, from }, &|writer, numbers, payload| {
         numbers.into_iter().try_for_each(|number| store.append(writer, payload.numbered(number)))
     })
 }

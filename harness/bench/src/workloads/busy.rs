@@ -72,7 +72,7 @@ fn archived(log: &Log) -> u64 {
 }
 
 fn append(task: &Task, log: &Log) -> Result<Sample> {
-    drive(task, &Drive { writers: 1, batch: 1, len: SMALL }, &|_, numbers, payload| {
+    drive(task, &Drive { writers: 1, batch: 1, len: SMALL, from: 0 }, &|_, numbers, payload| {
         numbers.into_iter().try_for_each(|number| {
             log.append(StreamId(1), payload.numbered(number))?;
             Ok(())
