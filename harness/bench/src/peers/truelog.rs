@@ -78,6 +78,9 @@ fn open_for(dir: &Path, what: Use, options: &Options) -> Result<Box<dyn super::S
     Ok(Box::new(Store { log, trimmer }))
 }
 
+/// How often it is looked whether there is something to trim: some twenty times for each segment when all writers write.
+const LOOKS: Duration = Duration::from_millis(10);
+
 /// A thread that trims whatever is in a segment that is full.
 struct Trimmer {
     over: Arc<AtomicBool>,
@@ -94,7 +97,7 @@ impl Trimmer {
                 if stat.segments > 1 {
                     log.trim(stat.durable)?;
                 }
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::sleep(LOOKS);
             }
             Ok(())
         });
