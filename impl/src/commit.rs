@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::segment::Segment;
 use crate::sync::{Arc, Mutex};
 use crate::walk::Ground;
-use crate::way::{Chooser, Chosen, Way};
+use crate::way::{BatchSize, Chooser, Chosen, Way};
 
 /// The last batch that counts, wherever it is. The next one continues it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,10 +53,6 @@ pub(crate) struct Commit {
 
 /// How long a leader waits for more records at most: about what a device takes for a small write.
 const PATIENCE: Duration = Duration::from_micros(100);
-
-/// How long a batch is at least, in bytes, for the device to begin with it while the leader does something else before it
-/// syncs. Where no sync follows, it is on its way by the time that somebody asks for one.
-const WORTH_A_CALL: u64 = 32 << 10;
 
 impl Commit {
     pub(crate) fn new(
@@ -132,11 +128,13 @@ impl Commit {
         let power = taken.power || is_mark;
         // What was written before and not synced takes a sync; and what needs none is left to the page cache.
         let free = power && self.marks.written == self.marks.durable;
-        let way = segment.way(if free { self.chooser.next() } else { Way::Synced });
-        let tried = free && !is_mark && segment.has_choice() && self.chooser.tries();
+        let size = BatchSize::of(as_u64(bytes.len()));
+        let trial = self.chooser.of(size);
+        let way = segment.way(if free { trial.next() } else { Way::Synced });
+        let tried = free && !is_mark && segment.has_choice() && trial.tries();
         let began = tried.then(|| self.home.env.clock.monotonic());
         segment.write_all_at(bytes, taken.offset, way)?;
-        if way == Way::Synced && as_u64(bytes.len()) >= WORTH_A_CALL {
+        if way == Way::Synced && size == BatchSize::Large {
             segment.write_out(taken.offset, as_u64(bytes.len()));
         }
         if taken.awaited {
@@ -147,8 +145,8 @@ impl Commit {
         }
         if let Some(began) = began {
             let took = self.home.env.clock.monotonic().saturating_sub(began);
-            if let Some(Chosen { method, synced, through }) = self.chooser.took(took) {
-                self.home.emit(&Event::SyncChosen { method, synced, through });
+            if let Some(Chosen { method, synced, through }) = trial.took(took) {
+                self.home.emit(&Event::SyncChosen { size, method, synced, through });
             }
         }
         let end = header.end(self.home.block);

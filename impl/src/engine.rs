@@ -320,7 +320,7 @@ impl Engine {
             self.mark()?;
             self.last_look()?;
             self.keep(|house| {
-                house.give_spare_back(&self.home);
+                house.give_spares_back(&self.home);
                 Ok(())
             })?;
         }

@@ -19,6 +19,7 @@ use crate::lsn::{DriveNo, Lsn, LsnRange, RunNo, SegmentNo};
 use crate::options::SyncMethod;
 use crate::sync::{Mutex, StdArc};
 use crate::types::{Durability, LogId};
+use crate::way::BatchSize;
 
 /// Where a run of records is: in one batch of one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,8 +100,10 @@ pub enum Event {
         /// How many segments it names.
         segments: u64,
     },
-    /// The first batches went either way in turn, and the faster one is kept, as long as the log is open.
+    /// The first batches of a size went either way in turn, and the faster one is kept, as long as the log is open.
     SyncChosen {
+        /// Which batches it is chosen for.
+        size: BatchSize,
         /// [`SyncMethod::DataSync`], or [`SyncMethod::WriteThrough`], then past the page cache.
         method: SyncMethod,
         /// What a write and a sync took: the median.
@@ -385,8 +388,8 @@ fn trace_audit(event: &Event) {
         Event::Synced { segment, took } => {
             tracing::trace!(segment = segment.get(), ?took, "sync ended");
         }
-        Event::SyncChosen { method, synced, through } => {
-            tracing::debug!(%method, ?synced, ?through, "way of writing chosen");
+        Event::SyncChosen { size, method, synced, through } => {
+            tracing::debug!(%size, %method, ?synced, ?through, "way of writing chosen");
         }
         Event::VolumeDoubtful { why } => tracing::warn!(why = caution_text(*why), "volume is doubtful"),
         of_archive => trace_archive(of_archive),

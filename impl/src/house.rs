@@ -1,6 +1,8 @@
 //! Housekeeping: the manifest, and the segments that are prepared for later. One at a time, and never under
 //! the lock that writers need.
 
+use std::collections::VecDeque;
+
 use truelog_env::{IoError, IoKind, Op};
 
 use crate::commit::Commit;
@@ -21,6 +23,9 @@ const GROWTH: u64 = 2;
 /// A segment that somebody waits for is not larger than the one before, from this size on: batches come as fast as segments
 /// can be filled then, and a larger one would be later still. Below it the time goes into syncs, whatever the size.
 const WAITED_SIZE: u64 = 4 << 20;
+/// How many files are kept at most to be used again. With one, a trim that comes before the next segment is prepared finds one
+/// kept and gives its own file away, and one that comes behind it finds none: zeros are written for ever.
+const SPARES: usize = 2;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -32,8 +37,8 @@ pub(crate) struct House {
     next_number: SegmentNo,
     /// The number that the next run gets. So has one that was not published.
     next_run: RunNo,
-    /// The file that the next segment gets, if it is large enough then.
-    spare: Option<Spare>,
+    /// The files that the next segments get, if they are large enough then; ascending by number.
+    spares: VecDeque<Spare>,
     /// Whether all that was begun has ended, and none of it in doubt: else nothing more is written.
     pub(crate) sound: bool,
 }
@@ -46,7 +51,7 @@ impl House {
             next_size: FIRST_SIZE.min(options.segment_size),
             next_number,
             next_run,
-            spare: None,
+            spares: VecDeque::with_capacity(SPARES),
             sound: true,
         }
     }
@@ -133,8 +138,8 @@ impl House {
         Err(Failure::harmless(error))
     }
 
-    /// The file that is kept for the next segment, if it is one for `needed` bytes; else it is given back. `is_read` says
-    /// whether anybody looks at what was there before a version of the catalog.
+    /// The first file that is kept and is one for `needed` bytes. Those before it are given back: numbers only ascend.
+    /// `is_read` says whether anybody looks at what was there before a version of the catalog.
     pub(crate) fn take_spare(
         &mut self,
         home: &Home,
@@ -142,20 +147,22 @@ impl House {
         needed: u64,
         is_read: impl Fn(u64) -> bool,
     ) -> Option<Reused> {
-        let spare = self.spare.take()?;
-        let is_free = spare.capacity >= needed && !is_read(spare.version);
-        let reused = is_free.then(|| spare.open(home)).flatten();
-        // Where the room is gone that was left when it was kept, its space is what there is left to give.
-        let reused = reused.filter(|_| self.room(home, options) > 0);
-        if reused.is_none() {
+        while let Some(spare) = self.spares.pop_front() {
+            let is_free = spare.capacity >= needed && !is_read(spare.version);
+            let reused = is_free.then(|| spare.open(home)).flatten();
+            // Where the room is gone that was left when it was kept, its space is what there is left to give.
+            let reused = reused.filter(|_| self.room(home, options) > 0);
+            if reused.is_some() {
+                return reused;
+            }
             spare.give_back(home);
         }
-        reused
+        None
     }
 
-    /// Gives the file back that is kept for the next segment: there will be none.
-    pub(crate) fn give_spare_back(&mut self, home: &Home) {
-        if let Some(spare) = self.spare.take() {
+    /// Gives the files back that are kept for the next segments: there will be none.
+    pub(crate) fn give_spares_back(&mut self, home: &Home) {
+        for spare in self.spares.drain(..) {
             spare.give_back(home);
         }
     }
@@ -215,7 +222,7 @@ impl House {
         Ok(crate::codec::as_u64(doomed.len()))
     }
 
-    /// Removes segments that nothing names any more; the file of one may be kept, at which nobody looks behind this version of
+    /// Removes segments that nothing names any more; the files of some may be kept, at which nobody looks behind this version of
     /// the catalog. What cannot be removed now is removed by the next open.
     ///
     /// # Errors
@@ -230,9 +237,9 @@ impl House {
         let kept = self.to_keep(home, options, doomed);
         let mut removed = Ok(());
         for entry in doomed {
-            let kept = (kept == Some(entry.number)).then(|| self.keep(home, entry, version));
             // A new name may take room that there is not, the removal of one does not.
-            let gone = if kept == Some(true) { Ok(()) } else { unlink(home, Name::Segment(entry.number)) };
+            let is_kept = kept.contains(&entry.number) && self.keep(home, entry, version);
+            let gone = if is_kept { Ok(()) } else { unlink(home, Name::Segment(entry.number)) };
             if gone.is_ok() {
                 home.emit(&Event::Removed { name: Name::Segment(entry.number).to_string() });
             }
@@ -244,23 +251,34 @@ impl House {
         removed.map_err(Failure::harmless)
     }
 
-    /// Which of these segments is kept for its space: none where that is what is short.
-    fn to_keep(&self, home: &Home, options: &Options, doomed: &[SegmentEntry]) -> Option<SegmentNo> {
+    /// Which of these segments are kept for their space, the last of them first: none where that is what is short.
+    fn to_keep(&self, home: &Home, options: &Options, doomed: &[SegmentEntry]) -> Vec<SegmentNo> {
         let suits = |entry: &&SegmentEntry| Spare::suits(options, entry, self.next_size);
-        let entry = doomed.iter().rfind(suits).filter(|_| self.spare.is_none())?;
-        (self.room(home, options) >= entry.capacity).then_some(entry.number)
+        let free = SPARES.saturating_sub(self.spares.len());
+        let suited: Vec<_> = doomed.iter().rev().filter(suits).take(free).collect();
+        if suited.is_empty() {
+            return Vec::new();
+        }
+        let mut room = Some(self.room(home, options));
+        let fits = |entry: &&SegmentEntry| {
+            room = room.and_then(|room| room.checked_sub(entry.capacity));
+            room.is_some()
+        };
+        suited.into_iter().take_while(fits).map(|entry| entry.number).collect()
     }
 
     /// Keeps the file of a segment, and says whether that could be done.
     fn keep(&mut self, home: &Home, entry: &SegmentEntry, version: u64) -> bool {
         let number = self.next_number;
         self.next_number = number.next();
-        self.spare = Spare::keep(home, entry, number, version).ok();
-        if self.spare.is_none() {
+        let kept = Spare::keep(home, entry, number, version);
+        if kept.is_err() {
             // It may have been done all the same.
             let _ = home.unlink(Name::SegmentTmp(number));
         }
-        self.spare.is_some()
+        let is_kept = kept.is_ok();
+        self.spares.extend(kept);
+        is_kept
     }
 }
 

@@ -120,6 +120,7 @@ pub use tail::Tail;
 pub use ticket::Ticket;
 pub use types::{Digest, Durability, Entry, LogId, ParseError, Record};
 pub use verify::{Report, verify_dir, verify_dir_in};
+pub use way::BatchSize;
 
 /// The example of the README, compiled.
 #[cfg(doctest)]

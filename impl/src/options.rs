@@ -14,8 +14,8 @@ pub enum SyncMethod {
     /// Each write returns only once it is durable (`O_DSYNC`).
     WriteThrough,
     /// Write and sync, or past the page cache by one write that returns only once it is durable (`O_DIRECT|O_DSYNC`):
-    /// the first batches of an open go either way in turn, and the way that took less is kept. What need not survive a
-    /// loss of power is written without a sync, whatever was chosen. Where the file system has no such way, as `DataSync`.
+    /// the first small and the first large batches of an open (see [`BatchSize`](crate::BatchSize)) go either way in turn, and
+    /// for each the way that took less is kept. What need not survive a loss of power is written without a sync, whatever was chosen. Where the file system has no such way, as `DataSync`.
     #[default]
     Auto,
 }
@@ -75,8 +75,8 @@ pub struct Options {
     /// Stored. On how many drives each block of the archive is kept.
     pub copies: u16,
     /// Whether the file of a segment that was trimmed or archived becomes a later one, if it is as large: its space was
-    /// written before, so that each byte is written once where a log is trimmed as fast as it is filled, and not twice. One such
-    /// file is kept, but for where the volume has little room left; and given back where it cannot be made sure of its space
+    /// written before, so that each byte is written once where a log is trimmed as fast as it is filled, and not twice. Two such
+    /// files are kept at most, but for where the volume has little room left; and given back where it cannot be made sure of its space
     /// (`fallocate`), or another name leads to it. An
     /// [`Inspection`](crate::Inspection) that looks beside the writer may find files gone: inspect again. Whoever reads or copies
     /// the segments of an open log by other means must know of it.

@@ -1,7 +1,8 @@
 //! How a batch reaches the device: through the page cache and a sync behind it, or past the cache by one call that is both.
-//! Which is faster differs by device, and by what is written. So the first batches of an open go either way in turn, and
-//! what they took decides.
+//! Which is faster differs by device, and by how much is written. So of the small batches and of the large ones the first of
+//! an open go either way in turn, and what they took decides.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::options::SyncMethod;
@@ -16,17 +17,44 @@ pub(crate) enum Way {
     Through,
 }
 
+/// How long a batch is at least, in bytes, for the device to begin with it while the leader does something else before it
+/// syncs. Where no sync follows, it is on its way by the time that somebody asks for one. So the two ways differ from here
+/// on by more than how long they take.
+const LARGE: u64 = 32 << 10;
+
+/// What is chosen for at once: batches that are written alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BatchSize {
+    /// Less than 32 KiB.
+    Small,
+    /// 32 KiB or more, with which the device begins before the sync.
+    Large,
+}
+
+impl BatchSize {
+    /// That of a batch of so many bytes.
+    pub(crate) const fn of(bytes: u64) -> Self {
+        if bytes < LARGE { Self::Small } else { Self::Large }
+    }
+}
+
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        })
+    }
+}
+
 /// How many batches go each way before one is chosen.
 const TRIES: usize = 16;
 
 /// What has been tried, and what follows from it.
 #[derive(Debug)]
 pub(crate) struct Chooser {
-    chosen: Option<Way>,
-    /// What the batches took, by the way that they went.
-    synced: [Duration; TRIES],
-    through: [Duration; TRIES],
-    tried: usize,
+    small: Trial,
+    large: Trial,
 }
 
 /// What was chosen, and what a batch took each way: medians.
@@ -46,6 +74,30 @@ impl Chooser {
             (SyncMethod::WriteThrough, _) => Some(Way::Through),
             (SyncMethod::Auto, Durability::PowerLoss) => None,
         };
+        Self { small: Trial::new(chosen), large: Trial::new(chosen) }
+    }
+
+    /// What is known of the ways of batches of this size.
+    pub(crate) const fn of(&mut self, size: BatchSize) -> &mut Trial {
+        match size {
+            BatchSize::Small => &mut self.small,
+            BatchSize::Large => &mut self.large,
+        }
+    }
+}
+
+/// The ways of batches that are written alike.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    chosen: Option<Way>,
+    /// What the batches took, by the way that they went.
+    synced: [Duration; TRIES],
+    through: [Duration; TRIES],
+    tried: usize,
+}
+
+impl Trial {
+    const fn new(chosen: Option<Way>) -> Self {
         let none = [Duration::ZERO; TRIES];
         Self { chosen, synced: none, through: none, tried: 0 }
     }
@@ -64,7 +116,7 @@ impl Chooser {
         self.chosen.is_none()
     }
 
-    /// The batch that went the way of [`Chooser::next`] took so long. Says what is chosen when the last try has ended.
+    /// The batch that went the way of [`Trial::next`] took so long. Says what is chosen when the last try has ended.
     pub(crate) fn took(&mut self, time: Duration) -> Option<Chosen> {
         if self.chosen.is_some() {
             return None;
@@ -97,38 +149,41 @@ fn median(times: &mut [Duration; TRIES]) -> Duration {
 mod tests {
     use super::*;
 
-    fn chosen(synced: u64, through: u64) -> (Chosen, Way) {
-        let mut chooser = Chooser::new(SyncMethod::Auto, Durability::PowerLoss);
+    fn chosen(chooser: &mut Chooser, size: BatchSize, synced: u64, through: u64) -> (Chosen, Way) {
+        let trial = chooser.of(size);
         for count in 0..2 * TRIES {
-            assert!(chooser.tries());
+            assert!(trial.tries());
             // One that stalls decides nothing.
-            let micros = match chooser.next() {
+            let micros = match trial.next() {
                 Way::Synced if count == 0 => 1_000_000,
                 Way::Synced => synced,
                 Way::Through => through,
             };
-            if let Some(chosen) = chooser.took(Duration::from_micros(micros)) {
+            if let Some(chosen) = trial.took(Duration::from_micros(micros)) {
                 assert_eq!(count, 2 * TRIES - 1, "each way was tried as often");
-                assert!(!chooser.tries());
-                return (chosen, chooser.next());
+                assert!(!trial.tries());
+                return (chosen, trial.next());
             }
         }
         panic!("nothing was chosen")
     }
 
     #[test]
-    fn the_faster_way_is_chosen_by_what_batches_took() {
+    fn the_faster_way_is_chosen_by_what_batches_of_a_size_took() {
         let micros = Duration::from_micros;
-        let (through, way) = chosen(200, 150);
+        let mut chooser = Chooser::new(SyncMethod::Auto, Durability::PowerLoss);
+        let (through, way) = chosen(&mut chooser, BatchSize::Small, 200, 150);
         assert_eq!(way, Way::Through);
         let wanted = Chosen { method: SyncMethod::WriteThrough, synced: micros(200), through: micros(150) };
         assert_eq!(through, wanted);
-        let (synced, way) = chosen(150, 150);
+        let (synced, way) = chosen(&mut chooser, BatchSize::Large, 150, 150);
         assert_eq!(
             (synced.method, way),
             (SyncMethod::DataSync, Way::Synced),
             "what is as fast changes nothing"
         );
+        assert_eq!(chooser.of(BatchSize::Small).next(), Way::Through, "each size has its own");
+        assert_eq!([LARGE - 1, LARGE].map(BatchSize::of), [BatchSize::Small, BatchSize::Large]);
     }
 
     #[test]
@@ -139,8 +194,11 @@ mod tests {
             (SyncMethod::Auto, Durability::ProcessCrash, Way::Synced),
         ] {
             let mut chooser = Chooser::new(method, durability);
-            assert_eq!((chooser.next(), chooser.tries()), (way, false));
-            assert_eq!(chooser.took(Duration::ZERO), None);
+            for size in [BatchSize::Small, BatchSize::Large] {
+                let trial = chooser.of(size);
+                assert_eq!((trial.next(), trial.tries()), (way, false));
+                assert_eq!(trial.took(Duration::ZERO), None);
+            }
         }
     }
 }

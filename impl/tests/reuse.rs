@@ -18,6 +18,8 @@ use truelog::{Claim, Error, Log, Lsn, Options, StreamId, inspect};
 
 /// So many records fill more than one segment.
 const MANY: u64 = 40;
+/// So many fill one.
+const FULL: u64 = 14;
 /// So many begin the next, and do not fill it.
 const FEW: u64 = 8;
 
@@ -61,7 +63,9 @@ fn a_trimmed_segments_file_becomes_a_later_one_and_nothing_of_what_it_held_comes
     let after = segments(&path);
     let again: Vec<_> = after.iter().filter(|(inode, _)| before.contains_key(inode)).collect();
     let renamed = again.iter().filter(|(inode, name)| before[inode] != **name).count();
-    assert_eq!(renamed, 1, "{before:?}, {after:?}");
+    // One is in use, one is kept.
+    assert_eq!(renamed, 2, "{before:?}, {after:?}");
+    assert_eq!(again.iter().filter(|(_, name)| name.ends_with(".tmp")).count(), 1, "{after:?}");
     let first = log.stat().first;
     drop(log);
     for life in 0..2 {
@@ -76,6 +80,32 @@ fn a_trimmed_segments_file_becomes_a_later_one_and_nothing_of_what_it_held_comes
         assert!(records.iter().all(|entry| *entry.payload == payload(entry.lsn)[..]));
         log.close().expect("closed");
     }
+}
+
+#[test]
+fn whether_a_trim_comes_before_the_next_segment_or_behind_it_none_is_made_anew() {
+    let dir = Dir::new();
+    let path = dir.path();
+    let log = Log::create(&path, &options()).expect("a log");
+    let ahead = || while log.step().expect("done").prepared {};
+    let round = |trim_first: bool| {
+        append(&log, FULL);
+        if trim_first {
+            trim_to_last(&log);
+            ahead();
+        } else {
+            ahead();
+            trim_to_last(&log);
+        }
+    };
+    [true, false, true, false].into_iter().for_each(round);
+    let begun = std::time::SystemTime::now();
+    [true, true, false, false, true, false, true, true, false].into_iter().for_each(round);
+    let made =
+        |name: &String| fs::metadata(path.join(name)).expect("there").created().expect("a time") > begun;
+    let anew: Vec<_> = segments(&path).into_values().filter(made).collect();
+    assert!(anew.is_empty(), "{anew:?}");
+    log.close().expect("closed");
 }
 
 #[test]
@@ -107,13 +137,13 @@ fn a_file_that_is_kept_is_given_back_by_the_close_or_by_the_next_open() {
     append(&log, MANY);
     trim_to_last(&log);
     let kept = |path: &Path| segments(path).into_values().filter(|name| name.ends_with(".tmp")).count();
-    assert_eq!(kept(&path), 1);
+    assert_eq!(kept(&path), 2);
     log.close().expect("closed");
     assert_eq!(kept(&path), 0);
     let (log, _) = Log::open(&path, &options()).expect("opened");
     append(&log, MANY);
     trim_to_last(&log);
-    assert_eq!(kept(&path), 1);
+    assert_eq!(kept(&path), 2);
     drop(log);
     let (log, recovered) = Log::open(&path, &options()).expect("opened");
     assert_eq!((kept(&path), recovered.next), (0, Lsn(2 * MANY + 1)));
