@@ -1,4 +1,4 @@
-//! The file of a segment that was removed, kept to become the next one: its space is there and was written before, so that
+//! The file of a segment that was removed, kept to become a later one: its space is there and was written before, so that
 //! no zeros have to be.
 //!
 //! Nothing of its former life counts: each batch and each frame names the segment's number and salt, and both are new

@@ -86,7 +86,8 @@ impl Chooser {
     }
 }
 
-/// The ways of batches that are written alike.
+/// The ways of batches that are written alike. They are taken to be as long as each other: if long and short ones of one size
+/// come in turn, as the ways do, the choice may be the worse one for this open.
 #[derive(Debug)]
 pub(crate) struct Trial {
     chosen: Option<Way>,

@@ -8,6 +8,7 @@ use truelog_spec::step::CrashKind;
 use super::fuzz;
 use super::journal::Found;
 use super::propose::{FIRST_SEEN, case_of};
+use super::race::{Race, scenery};
 use super::totals::{ALIVE, DUE};
 use crate::caught::HARNESS;
 use crate::explore::{self, Case, Swarm};
@@ -32,6 +33,8 @@ pub(super) struct Ran {
 /// What else is known of a finding, for its page.
 #[derive(Debug, Default)]
 pub(super) struct Story {
+    /// What goes wrong, in a sentence; without it, what was broken is the title.
+    pub(super) title: String,
     /// What it was found in, as the name of a file.
     pub(super) name: String,
     /// Where it was first seen.
@@ -40,6 +43,8 @@ pub(super) struct Story {
     pub(super) says: String,
     /// The input of a fuzz target.
     pub(super) bytes: Vec<u8>,
+    /// What schedules found, to be told more simply.
+    pub(super) race: Option<Race>,
 }
 
 /// Runs a case from a seed, and from what the shard has reached so far.
@@ -140,7 +145,7 @@ fn told(swarm: Swarm, report: Report, reached: Vec<String>) -> Ran {
         name: swarm.name().replace(' ', "-"),
         seen: "random".to_owned(),
         says: found.case.as_deref().map(lives).unwrap_or_default(),
-        bytes: Vec::new(),
+        ..Story::default()
     });
     Ran { counts, reached: reached.into_iter().collect(), found, story }
 }
@@ -169,7 +174,11 @@ fn schedule(scene: &'static Scene, strategy: &Strategy, seed: u64) -> Ran {
 }
 
 /// A finding of a schedule. If one thread breaks the same invariant by the same kinds of steps, that is what is told of it.
-pub(super) fn of_schedule(scene: &Scene, strategy: &Strategy, found: &schedules::Found) -> (Found, Story) {
+pub(super) fn of_schedule(
+    scene: &'static Scene,
+    strategy: &Strategy,
+    found: &schedules::Found,
+) -> (Found, Story) {
     let alone = found.alone(scene);
     let crash = found.crash.as_ref().map_or("no crash", |crash| match crash.kind {
         CrashKind::Power => "power",
@@ -187,32 +196,19 @@ pub(super) fn of_schedule(scene: &Scene, strategy: &Strategy, found: &schedules:
         ..Found::default()
     };
     let story = Story {
+        title: String::new(),
         name: scene.name.to_owned(),
         seen: format!("{FIRST_SEEN} schedule {} {}", scene.name, found.tape),
-        says: scenery(scene, found),
+        says: order(scene, found),
         bytes: Vec::new(),
+        race: Some(Race { scene, found: found.clone() }),
     };
     (told, story)
 }
 
 /// Who does what in a scene, and in which order that began.
-fn scenery(scene: &Scene, found: &schedules::Found) -> String {
-    let acts = |acts: &[schedules::Act]| acts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let mut text = format!("The scene `{}`: {}.\n\n| thread | does |\n|---|---|\n", scene.name, scene.says);
-    let mut row = |thread: String, does: String| {
-        let _ = writeln!(text, "| {thread} | {does} |");
-    };
-    row("main, before the others".to_owned(), acts(scene.before));
-    for (number, client) in scene.clients.iter().enumerate() {
-        row(format!("client {number}"), acts(client));
-    }
-    row("main, behind the others".to_owned(), acts(scene.after));
-    if let Some(again) = scene.again {
-        row("main, in a second life".to_owned(), acts(again));
-    }
-    if let Some((role, op, nth)) = scene.fails {
-        row("the disk".to_owned(), format!("fails call {nth} of `{op}` on {role:?}"));
-    }
+fn order(scene: &Scene, found: &schedules::Found) -> String {
+    let mut text = format!("The scene `{}`: {}.\n\n{}", scene.name, scene.says, scenery(scene));
     if !found.began.is_empty() {
         text.push_str("\nIn this schedule they began in this order:\n\n");
         for (number, began) in found.began.iter().enumerate() {

@@ -58,6 +58,7 @@ fn told(broken: &Broken) -> (Found, Story) {
     };
     let decoded = caught(|| (target.tells)(bytes)).unwrap_or_else(|panicked| panicked.says);
     let story = Story {
+        title: String::new(),
         name: format!("fuzz/{}", target.name),
         seen: format!("fuzz target {}", target.name),
         says: format!(
@@ -72,6 +73,7 @@ fn told(broken: &Broken) -> (Found, Story) {
             input.hex(),
         ),
         bytes: bytes.clone(),
+        race: None,
     };
     (found, story)
 }

@@ -35,10 +35,10 @@ pub struct Found {
     pub case: Option<String>,
     /// In how many of two more runs of the same case it came again.
     pub again: u64,
-    /// Its page in the campaign's directory; none if one of the same signature has a trace already.
+    /// Its page in the campaign's directory; none if one of the same signature is told already.
     #[serde(default)]
     pub page: Option<String>,
-    /// Why it has no trace, if it has none.
+    /// Why it is told neither as a trace nor as a race, if it is not.
     #[serde(default)]
     pub untold: Option<String>,
 }
@@ -60,7 +60,7 @@ impl Found {
         }
     }
 
-    /// Whether there is a trace of it.
+    /// Whether there is a trace of it, or a race.
     #[must_use]
     pub const fn is_told(&self) -> bool {
         self.page.is_some() && self.untold.is_none()

@@ -11,6 +11,7 @@ pub mod live;
 pub mod page;
 mod plain;
 mod propose;
+mod race;
 mod signature;
 pub mod totals;
 mod watch;
@@ -25,11 +26,13 @@ use journal::{Found, Journal, Line, OUT, kept};
 pub use plain::gather;
 pub use propose::{FIRST_SEEN, Proposal, Unproposed, Wanted, case_of, proposals, propose, steps};
 pub(crate) use propose::{hash, put};
+pub use race::{Wanted as RaceWanted, promote as promote_race};
 pub(crate) use signature::signature;
 use totals::Totals;
 use watch::Watchdog;
 
 use crate::caught::caught;
+use crate::schedules::kept::Kept;
 
 /// How often a case may end the process before that is what is found: the first time a person may have killed it.
 const DEATHS: u64 = 2;
@@ -128,6 +131,8 @@ fn run_arms(
             watchdog.begins();
             attempt(shard, index, arm, &totals.reached)
         };
+        // What tells it has as long again.
+        watchdog.begins();
         hand_in(&mut ran, arm, shard.replay(index, out), &totals, out);
         watchdog.ended();
         ran.reached.retain(|point| !totals.reached.contains(point));
@@ -225,7 +230,7 @@ fn hand_in(ran: &mut Ran, arm: &Arm, replay: String, totals: &Totals, out: &Path
     if totals.findings.get(&found.signature()).is_some_and(|(known, _)| known.is_told()) {
         return;
     }
-    let story = ran.story.take().unwrap_or_else(|| Story {
+    let mut story = ran.story.take().unwrap_or_else(|| Story {
         name: arm.name.replace(' ', "-"),
         seen: "random".to_owned(),
         ..Story::default()
@@ -242,19 +247,37 @@ fn hand_in(ran: &mut Ran, arm: &Arm, replay: String, totals: &Totals, out: &Path
             let page = proposal.path.with_extension("md");
             found.page = Some(page.strip_prefix(out).unwrap_or(&page).display().to_string());
             if !story.bytes.is_empty()
-                && let Err(error) = plain::write(found, &story, out)
+                && let Err(error) = plain::write(found, &story, None, out)
             {
                 eprintln!("the input is not kept: {error}");
             }
         }
         Err(why) => {
-            found.untold = Some(why);
-            match plain::write(found, &story, out) {
+            let race = more_simply(found, &mut story);
+            found.untold = race.is_none().then_some(why);
+            match plain::write(found, &story, race.as_ref(), out) {
                 Ok(page) => found.page = Some(page),
                 Err(error) => eprintln!("no page of a finding is written: {error}"),
             }
         }
     }
+}
+
+/// Tells what takes several threads by the simplest way to it, if that can be found and kept: then other schedules that show it
+/// are the same.
+fn more_simply(found: &mut Found, story: &mut Story) -> Option<Kept> {
+    let race = story.race.take().filter(|_| found.case.is_none())?;
+    let simplest = match caught(|| race.simplest()) {
+        Ok(simplest) => simplest?,
+        Err(panicked) => {
+            eprintln!("the search for the simplest way panics at {}: {}", panicked.at, panicked.line());
+            return None;
+        }
+    };
+    let kept = Kept::of(&simplest, &simplest.found.violation, "campaign", "none")?;
+    race::tell(found, story, &simplest);
+    story.title.clone_from(&kept.title);
+    Some(kept)
 }
 
 #[cfg(test)]

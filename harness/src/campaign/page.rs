@@ -89,7 +89,7 @@ fn finding(text: &mut String, signature: &str, found: &Found, times: u64) {
     );
     if let Some(page) = &found.page {
         let _ = write!(text, "[Its page]({page})");
-        text.push_str(if found.is_told() { ", beside its trace. " } else { ". " });
+        text.push_str(if found.is_told() { ", beside what is told. " } else { ". " });
     }
     if let Some(why) = &found.untold {
         let _ = write!(text, "It has no trace: {why}.");

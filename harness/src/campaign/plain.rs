@@ -11,12 +11,13 @@ use super::arms::Story;
 use super::journal::{Found, MERGED};
 use super::propose::{FOUND, hash, put};
 use crate::caught::caught;
+use crate::schedules::kept::{Kept, SUFFIX};
 
-/// Writes the page, and the input of a fuzz target beside it. Returns the page's path in the campaign's directory.
+/// Writes the page, and beside it the input of a fuzz target, or the race. Returns the page's path in the campaign's directory.
 ///
 /// # Errors
 /// It cannot be written.
-pub(super) fn write(found: &Found, story: &Story, out: &Path) -> io::Result<String> {
+pub(super) fn write(found: &Found, story: &Story, race: Option<&Kept>, out: &Path) -> io::Result<String> {
     let path = if story.name.starts_with("fuzz/") {
         let input = format!("{FOUND}/{}/{}", story.name, hash(&story.bytes));
         put(&out.join(&input), &story.bytes)?;
@@ -24,12 +25,17 @@ pub(super) fn write(found: &Found, story: &Story, out: &Path) -> io::Result<Stri
     } else {
         format!("{FOUND}/{}/{}-{}.md", found.invariant, story.name, hash(found.replay.as_bytes()))
     };
+    if let Some(kept) = race {
+        put(&out.join(&path).with_extension(SUFFIX), kept.to_string().as_bytes())?;
+    }
     put(&out.join(&path), page(found, story).as_bytes())?;
     Ok(path)
 }
 
-fn page(found: &Found, story: &Story) -> String {
-    let mut text = format!("# {}\n\n", found.violation.lines().next().unwrap_or(&found.says));
+pub(super) fn page(found: &Found, story: &Story) -> String {
+    let broken = found.violation.lines().next().unwrap_or(&found.says);
+    let title = Some(story.title.as_str()).filter(|title| !title.is_empty()).unwrap_or(broken);
+    let mut text = format!("# {title}\n\n");
     let _ = match found.invariant.parse::<Invariant>() {
         Ok(invariant) => write!(text, "**Breaks** `{invariant}`: {}\n\n", invariant.says()),
         Err(_) => write!(text, "**Breaks** `{}`, which is no promise of the log.\n\n", found.invariant),

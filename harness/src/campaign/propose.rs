@@ -34,6 +34,9 @@ pub enum Unproposed {
     /// It cannot be told as a trace.
     #[error(transparent)]
     Untold(#[from] Untold),
+    /// It cannot be kept as a race.
+    #[error("{0}")]
+    NoRace(&'static str),
     /// Another trace has its name.
     #[error("{} is another trace: give it another name, or replace that one by --replace", .0.display())]
     Exists(PathBuf),

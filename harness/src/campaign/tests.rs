@@ -232,13 +232,47 @@ fn a_finding_that_needs_threads_gets_a_page_that_says_who_did_what() {
     assert!(!found.violation.contains("moment") && !found.signature().contains("canary-lying"), "{found:?}");
     assert_eq!((found.kinds.as_str(), takes(&found.replay)), ("power", Ok(())));
     found.untold = Some("one thread does not break it".to_owned());
-    let page = plain::write(&found, &story, dir.path()).unwrap();
+    let page = plain::write(&found, &story, None, dir.path()).unwrap();
     assert!(page.starts_with("found/acked-is-durable/canary-lying-disk-"), "{page}");
     let text = std::fs::read_to_string(dir.path().join(page)).unwrap();
     for part in ["| client 1 | append 8 |", "1. client ", "The crash: moment ", "power keep=", &found.replay]
     {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
+}
+
+#[test]
+fn what_schedules_find_is_told_by_the_fewest_acts_and_switches_and_told_once() {
+    use crate::schedules::{LYING, Strategy, explore};
+    let dir = tempfile::tempdir().unwrap();
+    let hand = |seed: u64, totals: &Totals| {
+        let found =
+            explore(&LYING, &Strategy::Random, seed, 3).found.expect("a disk that lies loses records");
+        let (found, story) = super::arms::of_schedule(&LYING, &Strategy::Random, &found);
+        let mut ran = Ran { found: Some(found), story: Some(story), ..Ran::default() };
+        hand_in(&mut ran, &idle(), String::new(), totals, dir.path());
+        ran
+    };
+    let ran = hand(1, &Totals::default());
+    let found = ran.found.clone().expect("it stays");
+    // One client appends, the other has nothing to do; nobody has to give way.
+    assert_eq!((found.untold.as_ref(), takes(&found.replay)), (None, Ok(())));
+    let least = [" --without 0.1", " --without 1.1"].iter().any(|without| found.replay.ends_with(without));
+    assert!(least && found.replay.contains("canary-lying-disk ") && found.replay.contains("+ "), "{found:?}");
+    let text = std::fs::read_to_string(dir.path().join(found.page.as_ref().expect("a page"))).unwrap();
+    let parts = [
+        "It takes 1 act of",
+        "and 0 switches",
+        "Each of these acts is needed",
+        "**append 8**<br>",
+        "power keep=",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let line = shard(0).line(0, "idle", ran, Duration::ZERO);
+    let totals = Totals::of(&[line]);
+    assert_eq!(hand(2, &totals).found.expect("it stays").page, None, "of one signature one page is enough");
 }
 
 /// What becomes of a finding that a write to the log's own volume goes wrong in silence: no engine survives that.

@@ -5,15 +5,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::out;
-use crate::campaign::{FIRST_SEEN, Unproposed, Wanted, case_of, hash, propose, put, steps};
+use super::{out, schedule};
+use crate::campaign::{
+    FIRST_SEEN, RaceWanted, Unproposed, Wanted, case_of, hash, promote_race, propose, put, steps,
+};
 use crate::caught::caught;
 use crate::fuzzing::Input;
 
 /// Which finding, and where it goes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The case that a finding prints behind `cargo verify case`, or what it prints behind `cargo verify`: `input TARGET HEX`.
+    /// The case that a finding prints behind `cargo verify case`, or what it prints behind `cargo verify`: `input TARGET HEX`,
+    /// or `schedule SCENE SCHEDULE`.
     #[arg(value_name = "CASE")]
     case: String,
     /// Its name in the corpus. Without it the steps of the case are its name, with a hash.
@@ -25,6 +28,12 @@ pub(super) struct Arguments {
     /// Where it was first seen, as `schedule SCENE TAPE`, if one thread tells what was met under several.
     #[arg(long, value_name = "WHERE")]
     first_seen: Option<String>,
+    /// What goes wrong, in a sentence: the title of a schedule's page.
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// The mutant that has the bug which a schedule shows.
+    #[arg(long, value_name = "SLUG", default_value = "none")]
+    mutant: String,
     /// Take the place of what already has this name.
     #[arg(long)]
     replace: bool,
@@ -36,6 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let text = arguments.case.strip_prefix("cargo verify ").unwrap_or(&arguments.case);
     if let Some(input) = text.strip_prefix("input ") {
         return promote_input(input, arguments);
+    }
+    if let Some(schedule) = text.strip_prefix("schedule ") {
+        return promote_schedule(schedule, arguments);
     }
     let dir = arguments.out.clone().unwrap_or_else(|| tree().join("corpus"));
     let case = case_of(&arguments.case).unwrap_or(&arguments.case);
@@ -55,15 +67,46 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             );
             out::print(says, ExitCode::SUCCESS)
         }
+        Err(why) => refused(&why),
+    }
+}
+
+fn refused(why: &Unproposed) -> ExitCode {
+    eprintln!("cargo verify promote: {why}");
+    ExitCode::from(match why {
+        Unproposed::Holds => 1,
+        Unproposed::NotACase(_) | Unproposed::Exists(_) => 2,
+        Unproposed::Differs(..) | Unproposed::Untold(_) | Unproposed::NoRace(_) | Unproposed::Page(_) => 3,
+        Unproposed::Unwritten(..) => 4,
+    })
+}
+
+/// Keeps a schedule that breaks a promise, by the simplest way to it, for `cargo verify --only schedules` to run from then on.
+fn promote_schedule(text: &str, arguments: &Arguments) -> ExitCode {
+    let parsed = schedule::Arguments::of(text);
+    let chosen = parsed.as_ref().map_err(Clone::clone).and_then(schedule::Arguments::chosen);
+    let (scene, acts, strategy) = match chosen {
+        Ok(chosen) => chosen,
         Err(why) => {
             eprintln!("cargo verify promote: {why}");
-            ExitCode::from(match why {
-                Unproposed::Holds => 1,
-                Unproposed::NotACase(_) | Unproposed::Exists(_) => 2,
-                Unproposed::Differs(..) | Unproposed::Untold(_) | Unproposed::Page(_) => 3,
-                Unproposed::Unwritten(..) => 4,
-            })
+            return ExitCode::from(2);
         }
+    };
+    let wanted = RaceWanted {
+        slug: arguments.slug.as_deref(),
+        title: arguments.title.as_deref(),
+        mutant: &arguments.mutant,
+        found_by: arguments.first_seen.as_deref().unwrap_or("schedules"),
+        replace: arguments.replace,
+    };
+    let dir = arguments.out.clone().unwrap_or_else(|| tree().join("corpus"));
+    match promote_race(scene, &acts, strategy, wanted, &dir) {
+        Ok(path) => {
+            let page = path.with_extension("md");
+            let says = format!("{}\npage: {}\nnext: `cargo verify corpus`", path.display(), page.display());
+            out::print(says, ExitCode::SUCCESS)
+        }
+        Err(why) => refused(&why),
     }
 }
 

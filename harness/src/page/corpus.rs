@@ -16,6 +16,7 @@ use super::{Facts, PageError, render};
 use crate::command::commit;
 use crate::replay::practice::completed;
 use crate::replay::{check_one, keeps};
+use crate::schedules::kept::{Kept as Race, races};
 use crate::traces::shrink::shrink;
 
 /// The corpus's own page, from the root of the repository.
@@ -41,6 +42,10 @@ disk bring about what else goes wrong.
 
 The path is open with its mutant alone: a switch of the design's model, which turns one rule off, or a patch of the engine,
 which has a link here, or both. The last two columns say how the path ends without it: at which step it is refused, and by which rule.
+
+What takes several threads is a race: some acts of a scene and the switches between its threads, in a file that ends in `.race`.
+`cargo verify --only schedules` runs each on the production code, with a crash at every moment, and nothing may break. Its page was
+made on an engine with the bug, which is its mutant; no command makes that again.
 ";
 
 const TABLE: &str = "| what goes wrong | found by | mutant | the design's model | the production code |
@@ -75,6 +80,9 @@ pub enum CorpusError {
     /// A trace does not end as it states.
     #[error("{0}: {1}")]
     Otherwise(String, String),
+    /// The races cannot be read.
+    #[error("the races: {0}")]
+    Races(std::io::Error),
     /// A trace that is kept cannot be read.
     #[error("{0}: {1}")]
     Unreadable(&'static str, String),
@@ -164,20 +172,21 @@ pub fn entries(root: &Path) -> Result<Vec<Entry>, CorpusError> {
 /// The first entry that cannot be made; nothing is written then. Or the first file that cannot be written.
 pub fn write(root: &Path) -> Result<usize, CorpusError> {
     let made = entries(root)?;
-    for (path, text) in files(root, &made) {
+    for (path, text) in files(root, &made)? {
         put(&root.join(path), &text)?;
     }
     Ok(made.len())
 }
 
 /// The files of all entries, with what must stand in them.
-fn files(root: &Path, entries: &[Entry]) -> Vec<(PathBuf, String)> {
+fn files(root: &Path, entries: &[Entry]) -> Result<Vec<(PathBuf, String)>, CorpusError> {
     let of = |one: &Entry| {
         [(one.path.clone(), one.trace.clone()), (one.path.with_extension("md"), one.page.clone())]
     };
     let mut files: Vec<_> = entries.iter().flat_map(of).collect();
-    files.push((PathBuf::from(INDEX), index(root, entries, &commit())));
-    files
+    let races = races(&root.join("corpus")).map_err(CorpusError::Races)?;
+    files.push((PathBuf::from(INDEX), index(root, entries, &races, &commit())));
+    Ok(files)
 }
 
 /// The files of the corpus under `root` that are not what makes them, each with what is wrong.
@@ -185,7 +194,7 @@ fn files(root: &Path, entries: &[Entry]) -> Vec<(PathBuf, String)> {
 /// # Errors
 /// The first entry that cannot be made, or a folder that cannot be read.
 pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
-    let made = files(root, &entries(root)?);
+    let made = files(root, &entries(root)?)?;
     let mut stale = Vec::new();
     for (path, text) in &made {
         match fs::read_to_string(root.join(path)) {
@@ -201,6 +210,12 @@ pub fn stale(root: &Path) -> Result<Vec<String>, CorpusError> {
         let path = path.strip_prefix(root).unwrap_or(&path);
         if !made.iter().any(|(known, _)| known == path) {
             stale.push(format!("{}: nothing makes it, and it is not kept", path.display()));
+        }
+    }
+    for (path, race) in races(&corpus).map_err(CorpusError::Races)? {
+        let page = fs::read_to_string(path.with_extension("md")).unwrap_or_default();
+        if page.lines().next() != Some(&format!("# {}", race.title)) {
+            stale.push(format!("{} has no page of its title", path.display()));
         }
     }
     Ok(stale)
@@ -238,7 +253,7 @@ fn mutant(root: &Path, slug: &str, named: &str) -> String {
 }
 
 /// The corpus's own page: what is there, by invariant, all of it reproduced at `commit`.
-fn index(root: &Path, entries: &[Entry], commit: &str) -> String {
+fn index(root: &Path, entries: &[Entry], races: &[(PathBuf, Race)], commit: &str) -> String {
     let mut text = format!("{ABOUT}\n{REPRODUCED}`{commit}`.\n");
     let mut rows: Vec<_> = entries
         .iter()
@@ -251,7 +266,8 @@ fn index(root: &Path, entries: &[Entry], commit: &str) -> String {
     for invariant in Invariant::ALL {
         let mut broken =
             rows.iter().filter(|(entry, _)| field(entry, "invariant: ") == invariant.as_str()).peekable();
-        if broken.peek().is_none() {
+        let mut raced = races.iter().filter(|(_, race)| race.invariant == *invariant).peekable();
+        if broken.peek().is_none() && raced.peek().is_none() {
             continue;
         }
         text.push_str(&format!("\n## {invariant}\n\n> {}\n\n{TABLE}", invariant.says()));
@@ -265,6 +281,16 @@ fn index(root: &Path, entries: &[Entry], commit: &str) -> String {
                 "| [{title}]({}) | {found} | {mutant} | {head} | {} |\n",
                 page.display(),
                 entry.code
+            ));
+        }
+        for (path, race) in raced {
+            let page = path.with_extension("md");
+            let page = page.strip_prefix(root.join("corpus")).unwrap_or(&page).display();
+            let slug = path.file_stem().unwrap_or_default().to_string_lossy();
+            let mutant = mutant(root, &slug, &race.mutant);
+            let (title, found_by) = (race.title.replace('|', "\\|"), race.found_by.replace('|', "\\|"));
+            text.push_str(&format!(
+                "| [{title}]({page}) | {found_by} | {mutant} | has one thread | holds |\n"
             ));
         }
     }

@@ -56,6 +56,8 @@ pub fn find(strategy: &Strategy, seed: u64) -> (Ended, Option<Tape>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fewer::fewer;
+    use crate::schedules::{Preempted, Preemption};
 
     #[test]
     fn each_strategy_finds_the_race_and_its_tape_shows_it_again() {
@@ -66,6 +68,21 @@ mod tests {
                 tape.unwrap_or_else(|| panic!("{strategy} missed the race in {} schedules", ended.schedules));
             let (again, same) = find(&Strategy::Replay(tape.to_string().parse().unwrap()), 1);
             assert_eq!((again.schedules, same.as_ref()), (1, Some(&tape)));
+            let switches = tape.preempted(false);
+            let (again, same) = find(&Strategy::Preempted(switches.to_string().parse().unwrap()), 1);
+            assert_eq!((again.schedules, same.as_ref()), (1, Some(&tape)), "{strategy}: {switches}");
         }
+    }
+
+    #[test]
+    fn the_race_takes_one_switch() {
+        let (_, tape) = find(&Strategy::Random, 1);
+        let Preempted { seed, preemptions } = tape.expect("a race").preempted(false);
+        let shows = |preemptions: &[Preemption]| {
+            let schedule = Preempted { seed, preemptions: preemptions.to_vec() };
+            Some(find(&Strategy::Preempted(schedule), 1).1.is_some())
+        };
+        let left = fewer(preemptions, 100, shows);
+        assert!(matches!(left[..], [_]) && shows(&[]) == Some(false), "{left:?}");
     }
 }

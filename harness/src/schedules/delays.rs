@@ -4,7 +4,7 @@
 //! over the one whose turn it is. With at most so many delays there are only polynomially many schedules, and most races need
 //! one or two (Emmi, Qadeer, Rakamarić: Delay-Bounded Scheduling, POPL 2011).
 
-use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
+use shuttle::scheduler::{DataSource as _, RandomDataSource, Schedule, Scheduler, Task, TaskId};
 
 /// The seed of the data choices: the same in each schedule.
 const SEED: u64 = 0x64656c6179;
@@ -16,6 +16,17 @@ struct Level {
     most: usize,
 }
 
+/// Whose turn it is: who runs, as long as it can and does not yield, then those behind it in the order in which they began.
+pub(super) fn turns(runnable: &[&Task], current: Option<TaskId>, is_yielding: bool) -> Vec<usize> {
+    let mut turn: Vec<usize> = runnable.iter().map(|task| task.id().into()).collect();
+    turn.sort_unstable();
+    let running = current.map_or(0, usize::from);
+    let first = turn.partition_point(|task| *task < running + usize::from(is_yielding));
+    let count = turn.len().max(1);
+    turn.rotate_left(first % count);
+    turn
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Delays {
@@ -24,12 +35,14 @@ pub(super) struct Delays {
     levels: Vec<Level>,
     step: usize,
     begun: bool,
-    random: u64,
+    /// As a replay draws them.
+    coins: RandomDataSource,
 }
 
 impl Delays {
-    pub(super) const fn new(bound: usize) -> Self {
-        Self { bound, levels: Vec::new(), step: 0, begun: false, random: SEED }
+    pub(super) fn new(bound: usize) -> Self {
+        let coins = RandomDataSource::initialize(SEED);
+        Self { bound, levels: Vec::new(), step: 0, begun: false, coins }
     }
 
     /// Goes on to the next schedule, depth first. Says whether there is one.
@@ -63,8 +76,9 @@ impl Scheduler for Delays {
         if self.begun && !self.advance() {
             return None;
         }
-        (self.begun, self.step, self.random) = (true, 0, SEED);
-        Some(Schedule::new(SEED))
+        (self.begun, self.step) = (true, 0);
+        self.coins = RandomDataSource::initialize(SEED);
+        Some(Schedule::new(self.coins.reinitialize()))
     }
 
     fn next_task(
@@ -73,24 +87,13 @@ impl Scheduler for Delays {
         current: Option<TaskId>,
         is_yielding: bool,
     ) -> Option<TaskId> {
-        let mut turn: Vec<usize> = runnable.iter().map(|task| task.id().into()).collect();
-        turn.sort_unstable();
-        // Whose turn it is comes first: who runs, or who comes behind it.
-        let running = current.map_or(0, usize::from);
-        let first = turn.partition_point(|task| *task < running + usize::from(is_yielding));
-        let count = turn.len();
-        turn.rotate_left(first % count);
-        let passed = self.choose(count - 1);
+        let turn = turns(runnable, current, is_yielding);
+        let passed = self.choose(turn.len().saturating_sub(1));
         turn.get(passed).copied().map(TaskId::from)
     }
 
     fn next_u64(&mut self) -> u64 {
-        // Sebastiano Vigna's SplitMix64.
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.coins.next_u64()
     }
 }
 

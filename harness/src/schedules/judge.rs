@@ -108,7 +108,7 @@ impl Judge {
             self.judged.images += 1;
             if let Some(violation) = self.image(cache, &point.process, process) {
                 let (kind, says) = (CrashKind::Process, format!("moment {number}, {}", CrashKind::Process));
-                return Some(Broken { violation, crash: Crash { kind, says } });
+                return Some(Broken { violation, crash: Crash { kind, moment: number, says } });
             }
         }
         let mut images = point.disk.images(self.choices, 0);
@@ -118,7 +118,8 @@ impl Judge {
             if let Some(violation) = self.image(&crash.image, &point.power, power) {
                 let kept = point.disk.kept(&crash.choice);
                 let says = format!("moment {number}, power keep={}", units(&kept));
-                broken = Some(Broken { violation, crash: Crash { kind: CrashKind::Power, says } });
+                let crash = Crash { kind: CrashKind::Power, moment: number, says };
+                broken = Some(Broken { violation, crash });
                 break;
             }
         }

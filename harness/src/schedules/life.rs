@@ -12,7 +12,8 @@ use truelog_spec::step::{CrashKind, Writer};
 use truelog_spec::{ClientStep, Failure, Invariant, Outcome};
 
 use super::begun::Began;
-use super::play::{Stage, client, locked};
+use super::client::client;
+use super::play::{Stage, locked};
 use super::scene::Scene;
 use crate::driver::read_all;
 use crate::fabric::{Call, Role, SimFs};
@@ -76,7 +77,7 @@ impl Workers {
 /// Drops the handle. Where the scene has a second life, another thread opens the log meanwhile, as soon as it can.
 pub(super) fn end<S: Worked + Archived>(stage: &Arc<Stage>, scene: &Scene, main: Writer, log: S) {
     let Some(acts) = scene.again else { return drop(log) };
-    stage.known().begins(Began::Life);
+    stage.begins(main, Began::Life);
     // Nobody can call it any more; what it had promised stands.
     stage.known().contract.crash(CrashKind::Process);
     let dropping = thread::spawn(move || drop(log));

@@ -9,13 +9,19 @@
 mod archive;
 mod begun;
 pub mod canary;
+mod client;
 mod delays;
 mod judge;
+pub mod kept;
 mod life;
 mod play;
+mod preempt;
 mod reads;
 pub mod runner;
 pub mod scene;
+mod simplest;
+mod spots;
+mod tale;
 pub mod tape;
 
 use std::cell::RefCell;
@@ -29,9 +35,13 @@ use truelog_spec::step::CrashKind;
 pub use archive::Work;
 pub use begun::Began;
 pub use judge::Judged;
+pub use preempt::{NotPreempted, Preempted, Preemption};
 pub use runner::{Ended, Strategy};
 pub use scene::{Act, LYING, SCENES, Scene, Whole};
-pub use tape::Tape;
+pub use simplest::Simplest;
+pub use spots::{NotASpot, Part, Spot};
+pub use tale::Line;
+pub use tape::{NotATape, Tape};
 
 use crate::command::Plan;
 use crate::explore;
@@ -80,6 +90,8 @@ pub struct Found {
 pub struct Crash {
     /// Its kind.
     pub kind: CrashKind,
+    /// How many moments at which one may come were before it.
+    pub moment: usize,
     /// The moment, and what the disk kept.
     pub says: String,
 }
@@ -124,6 +136,8 @@ pub struct Explored {
     pub kinds: BTreeSet<String>,
     /// What was found; the run stops there.
     pub found: Option<Found>,
+    /// The last schedule.
+    pub last: Tape,
 }
 
 /// Runs a scene under at most `limit` schedules, and judges all that crashes can leave of each.
@@ -157,8 +171,8 @@ pub fn explore_while(
         found = Some(Found { breaks, violation: says, crash: None, began: Vec::new(), tape });
     }
     let Judge { judged, .. } = judge;
-    let Ended { schedules, exhausted, .. } = ended;
-    Explored { schedules, exhausted, judged, acks, faults, worked, work, steps, kinds, found }
+    let Ended { schedules, exhausted, last, .. } = ended;
+    Explored { schedules, exhausted, judged, acks, faults, worked, work, steps, kinds, found, last }
 }
 
 /// What the schedules of a run came to so far.
@@ -231,6 +245,7 @@ pub fn check(plan: &Plan, progress: &Progress) -> Report {
     let seed = plan.seed();
     report.note(format!("seed {seed}"));
     canaries(seed, &mut report);
+    kept::replay(&mut report);
     let limit = if plan.deep { SCHEDULES * 50 } else { SCHEDULES };
     let mut jobs: Vec<(&'static Scene, Strategy, u64)> = Vec::new();
     for scene in SCENES {

@@ -7,21 +7,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use shuttle::thread::{self, ThreadId};
 use truelog_env::{IoKind, Op};
-use truelog_spec::contract::{Contract, Obligations, Violation, payload};
-use truelog_spec::step::{CrashKind, Durability, Lsns, Write, Writer};
+use truelog_spec::contract::{Contract, Obligations, Violation};
+use truelog_spec::step::{CrashKind, Durability, Write, Writer};
 use truelog_spec::{ClientStep, Outcome};
 
 use super::archive::{self, Work};
 use super::begun::Began;
+use super::client::client;
 use super::disk_point;
 use super::life::{self, Hasty, Workers};
-use super::reads::{self, Told};
-use super::scene::{Act, Scene};
+use super::reads::Told;
+use super::scene::Scene;
+use super::tale::{self, Line, Tale};
 use crate::driver::is_taken_back;
 use crate::fabric::{Call, Edge, Fault, LOG_DIR, Plan, Profile, Reads, Role, SimFs, Snapshot, drive_dir};
 use crate::knobs::Knob;
 use crate::order::{Journal, Seen, Tap};
-use crate::subject::{Ack, Archived, Claimed, Place, Refusal, Sent, Setup, Watch, Worked};
+use crate::subject::{Archived, Claimed, Place, Refusal, Setup, Watch, Worked};
 
 /// A moment at which a crash may come.
 #[derive(Debug, Clone)]
@@ -60,13 +62,21 @@ pub(super) struct Played {
 
 /// Where the schedules of a run put what they leave behind. Filled inside of shuttle, emptied outside of it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tray(Arc<Mutex<Played>>);
+pub(super) struct Tray {
+    played: Arc<Mutex<Played>>,
+    tale: Option<Tale>,
+}
 
 impl Tray {
+    /// One that fills a tale as well.
+    pub(super) fn telling(tale: &Tale) -> Self {
+        Self { tale: Some(Arc::clone(tale)), ..Self::default() }
+    }
+
     /// What the last schedule left.
     #[must_use]
     pub(super) fn take(&self) -> Played {
-        std::mem::take(&mut locked(&self.0))
+        std::mem::take(&mut locked(&self.played))
     }
 }
 
@@ -90,12 +100,22 @@ pub(super) struct Known {
     recording: bool,
     pub(super) changed: bool,
     workers: Workers,
+    /// Who does what a client or the main thread does, for the tale.
+    names: HashMap<ThreadId, Writer>,
 }
 
 impl Known {
     /// A client, or the scene, begins this.
     pub(super) fn begins(&mut self, began: Began) {
         self.played.began.push(began);
+    }
+
+    /// The index of the first of these records among their writer's.
+    pub(super) fn takes(&mut self, write: &Write) -> u64 {
+        let index = &mut self.next_index[write.writer as usize];
+        let first = *index;
+        *index += write.records.len() as u64;
+        first
     }
 
     /// What the archive did so far.
@@ -133,10 +153,11 @@ pub(super) struct Stage {
     /// One of each life.
     pub(super) journals: Mutex<Vec<Journal>>,
     known: Mutex<Known>,
+    tale: Option<Tale>,
 }
 
 impl Stage {
-    fn new(scene: &Scene) -> Arc<Self> {
+    fn new(scene: &Scene, tale: Option<Tale>) -> Arc<Self> {
         let known = Known {
             contract: Contract::new(),
             played: Played::default(),
@@ -147,6 +168,7 @@ impl Stage {
             recording: false,
             changed: true,
             workers: Workers::default(),
+            names: HashMap::new(),
         };
         Arc::new(Self {
             disk: Arc::new(SimFs::new(Profile::W.sector(128))),
@@ -154,6 +176,7 @@ impl Stage {
             hasty: scene.worked,
             journals: Mutex::new(vec![Journal::default()]),
             known: Mutex::new(known),
+            tale,
         })
     }
 
@@ -204,6 +227,31 @@ impl Stage {
         locked(&self.known)
     }
 
+    /// For the tale, if there is one: what the thread that runs does, or hears.
+    fn tells(&self, says: impl FnOnce() -> Option<String>) {
+        let Some((tale, says)) = self.tale.as_ref().and_then(|tale| Some((tale, says()?))) else { return };
+        let known = self.known();
+        let who = known.names.get(&thread::current().id()).copied();
+        let moment = known.played.points.len();
+        drop(known);
+        locked(tale).push(Line { who, moment, says });
+    }
+
+    /// A client, or the main thread as one, begins this.
+    pub(super) fn begins(&self, writer: Writer, began: Began) {
+        let mut known = self.known();
+        known.names.insert(thread::current().id(), writer);
+        known.begins(began);
+        drop(known);
+        self.tells(|| {
+            Some(match began {
+                Began::Act(_, act) => format!("**{act}**"),
+                Began::Wait(_) => "**wait**".to_owned(),
+                Began::Life => began.to_string(),
+            })
+        });
+    }
+
     /// A crash may come now.
     pub(super) fn moment(&self) {
         let mut known = self.known();
@@ -225,6 +273,8 @@ impl Stage {
         match edge {
             Edge::Begin => {
                 disk_point();
+                let recording = self.known().recording;
+                self.tells(|| recording.then(|| tale::of_call(call)).flatten());
                 self.known().worker(call);
                 // Only a write in flight may leave what neither the moment before nor the one after can.
                 self.known().changed |= call.op == Op::Write;
@@ -263,6 +313,7 @@ impl Stage {
 
     fn claim(&self, journal: &Journal, claimed: Claimed) {
         journal.push(Seen::Claim(claimed.durability, claimed.last));
+        self.tells(|| Some(format!("claims {}={}", claimed.durability, claimed.last)));
         if claimed.durability == Durability::PowerLoss {
             let mut known = self.known();
             known.claimed = known.claimed.max(claimed.last);
@@ -274,6 +325,7 @@ impl Stage {
 
     pub(super) fn breaks(&self, result: Result<(), Violation>) {
         if let Err(violation) = result {
+            self.tells(|| Some(format!("breaks {}: {}", violation.invariant, violation.detail)));
             self.known().played.violations.push(violation);
         }
     }
@@ -310,6 +362,7 @@ impl Stage {
             Err(refusal) => Outcome::Failed(refusal.kind),
         };
         self.told(step, &outcome);
+        self.tells(|| Some(format!("hears: {outcome}")));
         let judged = {
             let mut known = self.known();
             known.changed = true;
@@ -324,7 +377,7 @@ impl Stage {
 
 /// Plays a scene once. Call it inside of shuttle; what it leaves is in `tray` when it returns, or panics.
 pub(super) fn play<S: Worked + Archived>(scene: &'static Scene, tray: &Tray) {
-    let stage = Stage::new(scene);
+    let stage = Stage::new(scene, tray.tale.clone());
     let place = stage.place(&stage.journal());
     let created = if scene.worked { S::create_worked(&place) } else { S::create(&place) };
     let log = match created {
@@ -342,6 +395,7 @@ pub(super) fn play<S: Worked + Archived>(scene: &'static Scene, tray: &Tray) {
         }
     }
     let main = Writer::try_from(scene.clients.len()).unwrap_or(Writer::MAX);
+    stage.known().names.insert(thread::current().id(), main);
     client(&stage, &*log, main, scene.before);
     stage.known().recording = true;
     *stage.known().work() = Work::default();
@@ -372,98 +426,11 @@ pub(super) fn play<S: Worked + Archived>(scene: &'static Scene, tray: &Tray) {
     let Some(log) = Arc::into_inner(log) else { panic!("a client still holds the log") };
     life::end(&stage, scene, main, log);
     stage.disk.set_hook(None);
-    *locked(&tray.0) = stage.played();
+    *locked(&tray.played) = stage.played();
 }
 
 fn with(stage: &Weak<Stage>, f: impl FnOnce(&Stage)) {
     if let Some(stage) = stage.upgrade() {
         f(&stage);
-    }
-}
-
-pub(super) fn client<S: Archived>(stage: &Stage, log: &S, writer: Writer, acts: &[Act]) {
-    let mut tickets = Vec::new();
-    for (number, act) in (0_u64..).zip(acts) {
-        stage.known().begins(Began::Act(writer, *act));
-        if let Some(write) = act.write(writer) {
-            let sent = sent(stage, &write);
-            if matches!(act, Act::Submit(_) | Act::Leave(_)) {
-                let ticket = u64::from(writer) << 32 | number;
-                let step = ClientStep::Submit { ticket, write: write.clone() };
-                let taken = stage.call(
-                    &step,
-                    || log.submit(&sent, write.durability),
-                    |(_, first, last)| Lsns::new(*first, *last).map_or(Outcome::Done, Outcome::Submitted),
-                );
-                let waits = matches!(act, Act::Submit(_));
-                tickets.extend(taken.filter(|_| waits).map(|(taken, ..)| (ticket, taken, sent)));
-            } else {
-                let step = match write.records.len() {
-                    1 => ClientStep::Append(write.clone()),
-                    _ => ClientStep::Batch(write.clone()),
-                };
-                let acks = stage.call(&step, || log.append(&sent, write.durability), |acks| acked(acks));
-                told(stage, &sent, acks);
-            }
-            continue;
-        }
-        match *act {
-            Act::Trim(before) => trim(stage, log, before),
-            Act::Step => {
-                stage.call(&ClientStep::Tick, || log.step(), |()| Outcome::Done);
-            }
-            Act::Sleep(ms) => stage.disk.advance(std::time::Duration::from_millis(ms)),
-            Act::Read => reads::forwards(stage, log),
-            Act::Back => reads::backwards(stage, log),
-            Act::Audit => reads::audit(stage, log),
-            Act::Archive(count) => archive::steps(stage, log, count),
-            Act::Compact => archive::compact(stage, log),
-            Act::Scrub => archive::scrub(stage, log),
-            Act::Append(_) | Act::Accept(_) | Act::Batch(_) | Act::Submit(_) | Act::Leave(_) => {}
-        }
-    }
-    for (ticket, taken, sent) in tickets {
-        stage.known().begins(Began::Wait(writer));
-        let acks = stage.call(&ClientStep::Wait { ticket }, || log.wait(taken), |acks| acked(acks));
-        told(stage, &sent, acks);
-    }
-}
-
-fn trim<S: Archived>(stage: &Stage, log: &S, before: u64) {
-    stage.known().told.trims(before);
-    let trimmed =
-        stage.call(&ClientStep::Trim { before }, || log.trim(before), |trimmed| Outcome::Trimmed(*trimmed));
-    if let Some(trimmed) = trimmed {
-        stage.known().told.trimmed(trimmed);
-    }
-}
-
-/// Receipts are out for what was sent.
-fn told(stage: &Stage, sent: &[Sent], acks: Option<Vec<Ack>>) {
-    let told = stage.known().told.receipts(sent, &acks.unwrap_or_default());
-    stage.breaks(told);
-}
-
-/// The bytes that this writer hands in next: the contract's own.
-fn sent(stage: &Stage, write: &Write) -> Vec<Sent> {
-    let mut known = stage.known();
-    let index = &mut known.next_index[write.writer as usize];
-    let first = *index;
-    *index += write.records.len() as u64;
-    let records = (first..).zip(&write.records);
-    records
-        .map(|(index, record)| Sent {
-            stream: record.stream,
-            payload: payload(write.writer, index, record.len),
-        })
-        .collect()
-}
-
-fn acked(acks: &[Ack]) -> Outcome {
-    let first = acks.first().map_or(0, |ack| ack.lsn);
-    let last = acks.last().map_or(0, |ack| ack.lsn);
-    match Lsns::new(first, last) {
-        Some(lsns) => Outcome::Acked { lsns, seqs: acks.iter().map(|ack| ack.seq).collect() },
-        None => Outcome::Done,
     }
 }

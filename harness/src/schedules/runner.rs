@@ -11,6 +11,7 @@ use shuttle::scheduler::{
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use super::delays::Delays;
+use super::preempt::{Preempted, Preempting};
 use super::tape::{Choice, Tape};
 
 /// The stack of each task. The engine keeps buffers and paths on it; shuttle's default overflows.
@@ -32,6 +33,8 @@ pub enum Strategy {
     Delays(usize),
     /// This one schedule.
     Replay(Tape),
+    /// The one schedule with these switches.
+    Preempted(Preempted),
 }
 
 impl fmt::Display for Strategy {
@@ -42,6 +45,7 @@ impl fmt::Display for Strategy {
             Self::DepthFirst => f.write_str("depth-first"),
             Self::Delays(bound) => write!(f, "delays-{bound}"),
             Self::Replay(tape) => write!(f, "replay of {tape}"),
+            Self::Preempted(schedule) => write!(f, "replay of {schedule}"),
         }
     }
 }
@@ -55,6 +59,8 @@ pub struct Ended {
     pub exhausted: bool,
     /// What went wrong, and under which schedule: a panic, or a deadlock. The run stops there.
     pub failure: Option<(String, Tape)>,
+    /// The last schedule.
+    pub last: Tape,
 }
 
 /// Runs `body` under at most `limit` schedules. After each, `between` is called on the caller's own stack,
@@ -78,6 +84,7 @@ pub fn run(
         // Random data is a time-out's coin. Depth-first draws it in the same order in each schedule.
         Strategy::DepthFirst => go(DfsScheduler::new(None, true), observed, body),
         Strategy::Delays(bound) => go(Delays::new(*bound), observed, body),
+        Strategy::Preempted(schedule) => go(Preempting::new(schedule), observed, body),
         Strategy::Replay(tape) => {
             let mut replay = ReplayScheduler::new_from_schedule(tape.schedule());
             // A tape that ends in a failure ends early.
@@ -87,7 +94,7 @@ pub fn run(
     }));
     let state = locked(&state);
     let failure = result.err().map(|payload| (says(payload.as_ref()), state.tape.clone()));
-    Ended { schedules: state.begun, exhausted: state.exhausted, failure }
+    Ended { schedules: state.begun, exhausted: state.exhausted, failure, last: state.tape.clone() }
 }
 
 fn go<S: Scheduler + 'static>(inner: S, observed: Observed, body: impl Fn() + Send + Sync + 'static) {

@@ -3,10 +3,13 @@
 //! A tape is the seed of the data choices and the choices themselves, run-length encoded: `7:0x12,1,r,0x3`
 //! is seed 7, twelve steps of task 0, one of task 1, one random number, three steps of task 0.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use shuttle::scheduler::{Schedule, TaskId};
+
+use super::preempt::{Preempted, Preemption};
 
 /// One choice of the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,25 @@ impl Tape {
             }
         }
         schedule
+    }
+
+    /// The same schedule by its switches. `whole` names the choices as well by which a task that yields goes on: most
+    /// schedules need none of them.
+    pub(super) fn preempted(&self, whole: bool) -> Preempted {
+        let (mut made, mut running, mut preemptions) = (HashMap::<usize, usize>::new(), 0, Vec::new());
+        let tasks = self.choices.iter().filter_map(|(choice, times)| match choice {
+            Choice::Task(task) => Some((*task, *times)),
+            Choice::Random => None,
+        });
+        for task in tasks.flat_map(|(task, times)| std::iter::repeat_n(task, times)) {
+            if whole || task != running {
+                let at = made.get(&running).copied().unwrap_or(0);
+                preemptions.push(Preemption { of: running, at, to: task });
+            }
+            *made.entry(task).or_default() += 1;
+            running = task;
+        }
+        Preempted { seed: self.seed, preemptions }
     }
 
     /// An empty tape that begins with this seed.
@@ -119,6 +141,7 @@ mod tests {
         assert_eq!(tape.to_string(), text);
         assert_eq!(tape.len(), 17);
         assert_eq!(tape.schedule().len(), 17);
+        assert_eq!(tape.preempted(false).to_string(), "7+0@12/1+1@1/0");
         assert!("7".parse::<Tape>().is_err());
         assert!("7:0x0".parse::<Tape>().is_err());
         assert!("7:a".parse::<Tape>().is_err());

@@ -16,6 +16,7 @@ use crate::campaign::journal::{Found, merge};
 use crate::campaign::proposals;
 use crate::campaign::totals::Totals;
 use crate::explore::Case;
+use crate::schedules::kept::{Kept as Race, SUFFIX};
 
 /// The most steps of clients and of the world that the trace of a finding may have.
 const STEPS: usize = 10;
@@ -259,11 +260,15 @@ fn on(dir: &Path, mutant: &Declared, built: &Built, arguments: &Arguments) -> io
     Ok(hunt)
 }
 
-/// The page of what one thread does and no trace tells, such as a write whose bits flip; and how many steps that is.
+/// The page of what no trace tells, and how many steps that is: of a race, or of what one thread does, such as a write whose
+/// bits flip.
 fn page_of(found: &Found, dir: &Path) -> Option<(String, usize)> {
-    let case = found.case.as_deref().filter(|_| !found.is_told())?.parse::<Case>().ok()?;
     let page = dir.join(found.page.as_deref()?);
-    page.exists().then(|| (page.display().to_string(), case.steps()))
+    let race =
+        fs::read_to_string(page.with_extension(SUFFIX)).ok().and_then(|text| text.parse::<Race>().ok());
+    let case = || found.case.as_deref().filter(|_| !found.is_told())?.parse::<Case>().ok();
+    let steps = race.map(|race| race.steps()).or_else(|| case().map(|case| case.steps()))?;
+    page.exists().then(|| (page.display().to_string(), steps))
 }
 
 /// What is left out of the draw, as a table.

@@ -24,6 +24,24 @@ fn the_count_that_says_most_is_told() {
 }
 
 #[test]
+fn every_mutant_applies_to_this_tree() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mutants = super::declared::declared(&root.join("corpus/mutants")).expect("the mutants");
+    assert!(mutants.len() > 100, "{} mutants", mutants.len());
+    let refused: Vec<String> = mutants
+        .iter()
+        .filter_map(|mutant| {
+            let mut check = std::process::Command::new("git");
+            let check = check.current_dir(&root).args(["apply", "--check"]).arg(&mutant.patch);
+            let output = check.output().expect("git");
+            let says = String::from_utf8_lossy(&output.stderr).into_owned();
+            (!output.status.success()).then(|| format!("{}: {says}", mutant.slug))
+        })
+        .collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
 fn each_knob_that_a_mutant_needs_is_turned_off_behind_a_run_with_all_of_them() {
     let offs = |needs: &[Knob]| -> Vec<Option<Knob>> {
         let (slug, origin, patch) = ("m".to_owned(), "a test".to_owned(), "m.patch".into());
