@@ -79,5 +79,5 @@ fn batches_of_the_segment_that_a_file_was_before_are_told_apart() {
         }
     }
     assert!(formers.len() > 2, "{formers:?}");
-    assert!(formers.iter().all(|line| line.ends_with("of segment 2, whose file this was")), "{formers:?}");
+    assert!(formers.iter().all(|line| line.ends_with("of segment 1, whose file this was")), "{formers:?}");
 }
