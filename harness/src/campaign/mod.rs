@@ -129,10 +129,11 @@ fn run_arms(
             died(shard, index, arm)
         } else {
             watchdog.begins();
-            attempt(shard, index, arm, &totals.reached)
+            let ran = attempt(shard, index, arm, &totals.reached);
+            // What tells what is found has as long again.
+            watchdog.begins();
+            ran
         };
-        // What tells it has as long again.
-        watchdog.begins();
         hand_in(&mut ran, arm, shard.replay(index, out), &totals, out);
         watchdog.ended();
         ran.reached.retain(|point| !totals.reached.contains(point));
